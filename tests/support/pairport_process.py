@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""Starts the real pairport program for a test, on a port the kernel chooses, and stops it again.
+
+    with Pairport(config='[pairing]\\nttl = "2s"\\n') as service:
+        answer = service.deposit(connect_url=..., fingerprint=..., client_id=..., password=...)
+        status, headers, body = service.get("/" + answer["pairing_code"])
+
+The program is $PAIRPORT_BINARY (set by ctest), else build/release/bin/pairport of this tree.
+"""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import select
+import signal
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def binary():
+    return os.environ.get("PAIRPORT_BINARY", str(ROOT / "build" / "release" / "bin" / "pairport"))
+
+
+class Pairport:
+    """One running service. `config` is TOML; a `[server]` table without `address` gets port 0 of 127.0.0.1."""
+
+    def __init__(self, config="", address="127.0.0.1:0", wrapper=()):
+        if "[server]" not in config:
+            config = f'[server]\n  address = "{address}"\n' + config
+        elif not re.search(r"^\s*address\s*=", config, re.M):
+            config = config.replace("[server]", f'[server]\n  address = "{address}"', 1)
+        self.config = config
+        self.wrapper = list(wrapper)
+        self.log = b""
+        self.process = None
+        self.port = None
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="pairport-test-")
+        path = os.path.join(self.folder.name, "pairport.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(self.config)
+        self.process = subprocess.Popen(
+            [*self.wrapper, binary(), "-c", path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE)
+        self._await_ready()
+        return self
+
+    def _await_ready(self, seconds=60):
+        """Ready is the log line `listening on ...`: it names the port that the kernel chose."""
+        deadline = time.monotonic() + seconds
+        while True:
+            line = re.search(rb"listening on (\S+)", self.log)
+            if line and b"\n" in self.log[line.end():]:
+                break
+            if not self._read_log(deadline - time.monotonic()):
+                raise RuntimeError("pairport did not start:\n" + self.log.decode(errors="replace"))
+        self.address = line.group(1).decode()
+        port = re.search(r":(\d+)$", self.address)
+        self.port = int(port.group(1)) if port else None
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def _read_log(self, seconds):
+        ready, _, _ = select.select([self.process.stderr], [], [], max(0, seconds))
+        if not ready:
+            return False
+        data = os.read(self.process.stderr.fileno(), 65536)
+        self.log += data
+        return bool(data)
+
+    def stop(self, seconds=30):
+        """SIGTERM, then the exit code; whatever it logged is in `log`."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + seconds
+        while self._read_log(deadline - time.monotonic()):
+            pass
+        return self.process.wait(max(1, deadline - time.monotonic()))
+
+    def __exit__(self, *_):
+        try:
+            self.stop()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self.process.stderr.close()
+            self.folder.cleanup()
+
+    def request(self, method, path, headers=None, body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body=body, headers=headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            connection.close()
+
+    def get(self, path, user_agent="curl/7.88.1", headers=None):
+        return self.request("GET", path, {"User-Agent": user_agent, **(headers or {})})
+
+    def deposit(self, **fields):
+        """POST as JSON; the parsed answer. Raises when the service refuses."""
+        status, _, body = self.request("POST", "/", {"Content-Type": "application/json"},
+                                       json.dumps(fields, ensure_ascii=False).encode())
+        if status != 200:
+            raise RuntimeError(f"deposit refused: {status} {body.decode(errors='replace')}")
+        return json.loads(body)
