@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Pairing codes: short, random, easy to read aloud.
+#ifndef PAIRPORT_CODE_H_
+#define PAIRPORT_CODE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+#include <pairport/status.h>
+
+namespace pairport {
+
+// 59 characters: no o, O and 0, which are confused with each other. 7 of them hold 41.2 bits.
+inline constexpr std::string_view kCodeAlphabet = "abcdefghijklmnpqrstuvwyxzABCDEFGHIJKLMNPQRSTUVWXYZ123456789";
+inline constexpr std::size_t kMinCodeLength = 7;
+inline constexpr std::size_t kDefaultCodeLength = 7;
+inline constexpr std::size_t kMaxCodeLength = 32;
+
+// A pairing code held by value. A secret: it opens the deposit.
+class Code {
+ public:
+  Code() noexcept = default;
+  // REQUIRES: text.size() <= kMaxCodeLength
+  explicit Code(std::string_view text) noexcept : size_(static_cast<std::uint8_t>(text.size())) {
+    std::memcpy(text_.data(), text.data(), text.size());
+  }
+  std::string_view view() const noexcept { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, kMaxCodeLength> text_{};
+  std::uint8_t size_ = 0;
+};
+
+// Whether `text` can be a code at all: 1 to kMaxCodeLength ASCII letters and digits. Wider than the alphabet, because a
+// static deposit's code is chosen by the operator ("0000000").
+bool is_plausible_code(std::string_view text) noexcept;
+
+// Where random bytes come from: the kernel in the program, a fixed sequence in tests.
+class RandomSource {
+ public:
+  virtual ~RandomSource() = default;
+  // Fills `out` with uniformly distributed, unpredictable bytes and returns true, or returns false and `out` is
+  // undefined.
+  virtual bool fill(std::span<std::uint8_t> out) noexcept = 0;
+};
+
+// Draws codes of one length, each character uniform over the alphabet (rejection sampling, no modulo bias). Never
+// allocates. One thread at a time.
+class CodeGenerator {
+ public:
+  // REQUIRES: kMinCodeLength <= length <= kMaxCodeLength; `random` outlives this object.
+  CodeGenerator(RandomSource& random, std::size_t length) noexcept : random_(random), length_(length) {}
+  ~CodeGenerator();
+  CodeGenerator(const CodeGenerator&) = delete;
+  CodeGenerator& operator=(const CodeGenerator&) = delete;
+
+  // kOk and a fresh code, or kRandomFailed and `code` is left alone. Whether the code is in use is the caller's
+  // question.
+  Status next(Code& code) noexcept;
+
+ private:
+  RandomSource& random_;
+  std::size_t length_;
+  // Random bytes drawn ahead: one system call serves about twenty codes. Used bytes are wiped, so that memory never
+  // tells a code that was handed out; those ahead are replaced at the latest with the next refill.
+  std::array<std::uint8_t, 192> pool_{};
+  std::size_t used_ = sizeof(pool_);
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_CODE_H_

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// What a deposit is: the four values that a client needs to connect, and the rules that they must keep.
+#ifndef PAIRPORT_DEPOSIT_H_
+#define PAIRPORT_DEPOSIT_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace pairport {
+
+// Limits in bytes of UTF-8.
+inline constexpr std::size_t kMaxConnectUrl = 2048;
+inline constexpr std::size_t kMaxClientId = 256;
+inline constexpr std::size_t kMaxPassword = 1024;
+inline constexpr std::size_t kFingerprintText = 47;
+
+// An SSH host key fingerprint (MD5, RFC 4716 section 4), in binary.
+struct Fingerprint {
+  std::array<std::uint8_t, 16> bytes{};
+
+  friend bool operator==(const Fingerprint&, const Fingerprint&) = default;
+};
+
+// Writes 16 lower-case hexadecimal pairs joined by ':' to `out`, which has room for kFingerprintText bytes. Lower case,
+// because the client compares fingerprints case-sensitively with a lower-case one.
+void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept;
+
+// A view of a valid deposit. Owns nothing; whoever hands one out says how long it is valid.
+struct DepositView {
+  std::string_view connect_url;
+  Fingerprint fingerprint;
+  std::string_view client_id;
+  std::string_view password;
+};
+
+// The fields of a deposit as they are called from the outside. Order of reports and of every per-field array.
+enum class DepositField : std::uint8_t { kConnectUrl, kFingerprint, kClientId, kPassword };
+inline constexpr std::size_t kDepositFieldCount = 4;
+inline constexpr std::array<std::string_view, kDepositFieldCount> kDepositFieldNames = {"connect_url", "fingerprint",
+                                                                                        "client_id", "password"};
+
+// A view of one field as a request body gave it, before validation.
+struct FieldInput {
+  enum class Kind : std::uint8_t { kMissing, kString, kNotAString, kRepeated };
+  Kind kind = Kind::kMissing;
+  std::string_view value;  // only with kString
+};
+
+// A view of a deposit as a request body gave it: every known field, whatever is wrong with it.
+struct DepositInput {
+  std::array<FieldInput, kDepositFieldCount> fields;
+
+  FieldInput& operator[](DepositField field) noexcept { return fields[static_cast<std::size_t>(field)]; }
+  const FieldInput& operator[](DepositField field) const noexcept { return fields[static_cast<std::size_t>(field)]; }
+};
+
+// What is wrong with a field; the texts are in deposit.cc.
+enum class FieldProblem : std::uint8_t {
+  kNone,
+  kMissing,
+  kNotAString,
+  kRepeated,
+  kEmpty,
+  kTooLong,
+  kNotUtf8,
+  kControlCharacter,
+  kBadUrl,
+  kUrlWithoutHost,
+  kUrlWithUserInfo,
+  kBadPort,
+  kBadFingerprint,
+  kColon,
+};
+
+// The verdict on a DepositInput: at most one problem per field, all fields at once.
+struct DepositReport {
+  std::array<FieldProblem, kDepositFieldCount> problems{};
+
+  bool ok() const noexcept {
+    for (const FieldProblem problem : problems) {
+      if (problem != FieldProblem::kNone) return false;
+    }
+    return true;
+  }
+};
+
+// Room that describe() needs at most.
+inline constexpr std::size_t kMaxReportText = 1536;
+
+// Writes every offending field and what is expected of it, as one line of ASCII without any value, to `out` (room for
+// kMaxReportText bytes). Returns its length; 0 for a report without problems.
+std::size_t describe(const DepositReport& report, std::span<char> out) noexcept;
+
+// Checks `input` by the rules of the real client. On success fills `deposit`, whose views point into what `input`
+// points to; otherwise leaves it alone. Pure; any thread.
+DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept;
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_DEPOSIT_H_

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Memory for credentials: kept out of swap, core dumps and child processes as far as the kernel allows.
+#ifndef PAIRPORT_SECRET_MEMORY_H_
+#define PAIRPORT_SECRET_MEMORY_H_
+
+#include <cstddef>
+#include <string_view>
+#include <utility>
+
+namespace pairport {
+
+// Overwrites `size` bytes with zeros; the compiler never removes the write. `size` may be 0.
+void wipe(void* data, std::size_t size) noexcept;
+
+// How well memory is protected, weakest first, so that std::min gives the level in force.
+enum class SecretLevel {
+  kPlain,        // swappable; only excluded from core dumps and from forked children
+  kLocked,       // mlock(2): never swapped; excluded from core dumps and from forked children
+  kMemfdSecret,  // memfd_secret(2): locked, and not even mapped in the kernel's own address space
+};
+
+// "plain", "locked" or "memfd_secret"; a static string.
+std::string_view to_string(SecretLevel level) noexcept;
+
+// One mapping of zeroed, page-aligned memory, wiped and unmapped on destruction. Movable, not copyable. Not
+// synchronised: one thread at a time.
+class SecretBlock {
+ public:
+  SecretBlock() noexcept = default;
+  ~SecretBlock();
+  SecretBlock(SecretBlock&& other) noexcept { *this = std::move(other); }
+  SecretBlock& operator=(SecretBlock&& other) noexcept;
+  SecretBlock(const SecretBlock&) = delete;
+  SecretBlock& operator=(const SecretBlock&) = delete;
+
+  // Maps at least `size` bytes, rounded up to whole pages, at the best level that the kernel grants but not below
+  // `minimum`. On failure (limit RLIMIT_MEMLOCK, no memory) the block is empty and nothing is held.
+  static SecretBlock map(std::size_t size, SecretLevel minimum = SecretLevel::kPlain) noexcept;
+
+  explicit operator bool() const noexcept { return data_ != nullptr; }
+  // Valid until this object is destroyed or assigned to.
+  std::byte* data() const noexcept { return data_; }
+  // Bytes mapped, at least what was asked for.
+  std::size_t size() const noexcept { return size_; }
+  SecretLevel level() const noexcept { return level_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  SecretLevel level_ = SecretLevel::kPlain;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_SECRET_MEMORY_H_

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// The one type that fallible functions of pairport return, and the one table that its errors come from.
+#ifndef PAIRPORT_STATUS_H_
+#define PAIRPORT_STATUS_H_
+
+#include <cassert>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace pairport {
+
+// Codes are 0 or negative and are never renumbered: the C interface returns them as they are.
+#define PAIRPORT_STATUS_TABLE(X)                                     \
+  X(kOk, 0, "success")                                               \
+  X(kOutOfMemory, -1, "out of memory")                               \
+  X(kStoreFull, -2, "the store holds as many deposits as it may")    \
+  X(kAlreadyExists, -3, "the pairing code is in use")                \
+  X(kRandomFailed, -4, "the random source failed")                   \
+  X(kInvalidArgument, -5, "invalid argument")                        \
+  X(kBadTemplate, -6, "a script template is not valid")              \
+  X(kBadConfiguration, -7, "the configuration is not valid")         \
+  X(kMemoryNotLocked, -8, "memory for credentials cannot be locked") \
+  X(kSystem, -9, "a system call failed")
+
+enum class StatusCode : int {
+#define PAIRPORT_STATUS_ENUMERATOR(name, value, text) name = value,
+  PAIRPORT_STATUS_TABLE(PAIRPORT_STATUS_ENUMERATOR)
+#undef PAIRPORT_STATUS_ENUMERATOR
+};
+
+// The table's text for `code`; a static string.
+std::string_view to_string(StatusCode code) noexcept;
+
+// Success, or a code with an optional detail that names cause and remedy. Creating one without a detail never
+// allocates. No detail ever holds a credential or a pairing code. Safe to copy and to use from any thread.
+class [[nodiscard]] Status {
+ public:
+  Status() noexcept = default;
+  Status(StatusCode code) noexcept : code_(code) {}  // NOLINT(google-explicit-constructor): `return StatusCode::kOk;`
+  Status(StatusCode code, std::string detail) noexcept : code_(code), detail_(std::move(detail)) {}
+
+  bool ok() const noexcept { return code_ == StatusCode::kOk; }
+  StatusCode code() const noexcept { return code_; }
+  // The detail, or the table's text where there is none. Valid as long as this object is not changed.
+  std::string_view message() const noexcept { return detail_.empty() ? to_string(code_) : std::string_view(detail_); }
+
+ private:
+  StatusCode code_ = StatusCode::kOk;
+  std::string detail_;
+};
+
+// A value, or the status that says why there is none.
+template <typename T>
+class [[nodiscard]] Result {
+ public:
+  Result(T value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor): `return value;`
+  // REQUIRES: !status.ok()
+  Result(Status status) : status_(std::move(status)) { assert(!status_.ok()); }  // NOLINT(google-explicit-constructor)
+  Result(StatusCode code) : Result(Status(code)) {}                              // NOLINT(google-explicit-constructor)
+
+  bool ok() const noexcept { return status_.ok(); }
+  const Status& status() const noexcept { return status_; }
+  // REQUIRES: ok()
+  T& value() & noexcept { return *value_; }
+  const T& value() const& noexcept { return *value_; }
+  T&& value() && noexcept { return std::move(*value_); }
+
+ private:
+  Status status_;
+  std::optional<T> value_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_STATUS_H_

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Where deposits live: in memory only, found by their code, bounded, each until its time is over.
+#ifndef PAIRPORT_STORE_H_
+#define PAIRPORT_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string_view>
+
+#include <pairport/deposit.h>
+#include <pairport/secret_memory.h>
+#include <pairport/status.h>
+
+namespace pairport {
+
+// All times are milliseconds of one monotonic clock of the caller's. One thread at a time.
+class Store {
+ public:
+  static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
+
+  struct Options {
+    std::size_t max_deposits = 1'000'000;
+    // Bound on the memory for records and table together, in bytes.
+    std::size_t max_bytes = std::size_t{512} * 1024 * 1024;
+    // Deposits are refused rather than kept in memory that is protected less than this.
+    SecretLevel minimum_level = SecretLevel::kPlain;
+    // Secret and different in each process: keeps an attacker from choosing codes that collide in the table.
+    std::uint64_t hash_seed = 0;
+  };
+
+  // Maps the first piece of memory. kOutOfMemory; kMemoryNotLocked when `minimum_level` cannot be had.
+  static Result<std::unique_ptr<Store>> create(const Options& options, std::uint64_t now_ms) noexcept;
+  // Wipes every deposit.
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // Copies `deposit` in, to be found by `code` until `expires_ms` (kNever: always).
+  // On failure nothing has changed: kAlreadyExists, also when the deposit with that code is expired but not yet
+  // reclaimed; kStoreFull at a bound; kOutOfMemory. Live deposits are never evicted. REQUIRES: 0 < code.size() <=
+  // kMaxCodeLength; `deposit` came out of validate().
+  Status insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept;
+
+  // Finds a live deposit. `deposit` then points into the store and is valid until the next call that is not const.
+  // An expired deposit is not found, reclaimed or not. Never allocates.
+  bool find(std::string_view code, std::uint64_t now_ms, DepositView& deposit) const noexcept;
+
+  // Wipes and forgets the deposit of `code`; false when there is none. For whoever replaces or revokes one.
+  bool erase(std::string_view code) noexcept;
+
+  // Wipes and forgets what is expired, at most about `max_work` deposits (a step costs well below a microsecond). True
+  // when nothing that is due is left; else call again soon.
+  bool expire(std::uint64_t now_ms, std::size_t max_work) noexcept;
+
+  // Deposits held, including expired ones that expire() has not reached.
+  std::size_t size() const noexcept;
+  // Bytes held for records and table.
+  std::size_t memory_bytes() const noexcept;
+  // The weakest protection that any record's memory has had.
+  SecretLevel level() const noexcept;
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl) noexcept;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_STORE_H_

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// Invariants: a block is empty (data_ null, size_ 0) or owns exactly one mapping of size_ bytes.
+#include <pairport/secret_memory.h>
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace pairport {
+namespace {
+
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+
+void* map_memfd_secret(std::size_t size) noexcept {
+  const int fd = static_cast<int>(syscall(SYS_memfd_secret, 0U));
+  if (fd < 0) return nullptr;
+  void* data = MAP_FAILED;
+  if (ftruncate(fd, static_cast<off_t>(size)) == 0) {
+    data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  }
+  close(fd);
+  if (data == MAP_FAILED) return nullptr;
+  // The mapping is shared, so a child would see it: keep it out of children altogether.
+  if (madvise(data, size, MADV_DONTFORK) != 0) {
+    munmap(data, size);
+    return nullptr;
+  }
+  return data;
+}
+
+void* map_anonymous(std::size_t size) noexcept {
+  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) return nullptr;
+  // Best effort: kernels that know neither still give memory that works.
+  madvise(data, size, MADV_DONTDUMP);
+  madvise(data, size, MADV_WIPEONFORK);
+  return data;
+}
+
+}  // namespace
+
+void wipe(void* data, std::size_t size) noexcept {
+  if (size != 0) explicit_bzero(data, size);
+}
+
+std::string_view to_string(SecretLevel level) noexcept {
+  switch (level) {
+    case SecretLevel::kPlain:
+      return "plain";
+    case SecretLevel::kLocked:
+      return "locked";
+    case SecretLevel::kMemfdSecret:
+      return "memfd_secret";
+  }
+  return "unknown";
+}
+
+SecretBlock SecretBlock::map(std::size_t size, SecretLevel minimum) noexcept {
+  SecretBlock block;
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  if (size == 0 || size > static_cast<std::size_t>(-1) / 2) return block;
+  size = (size + page - 1) / page * page;
+
+  void* data = map_memfd_secret(size);
+  SecretLevel level = SecretLevel::kMemfdSecret;
+  if (data == nullptr && minimum < SecretLevel::kMemfdSecret) {
+    data = map_anonymous(size);
+    if (data == nullptr) return block;
+    level = mlock(data, size) == 0 ? SecretLevel::kLocked : SecretLevel::kPlain;
+    if (level < minimum) {
+      munmap(data, size);
+      return block;
+    }
+  }
+  if (data == nullptr) return block;
+  block.data_ = static_cast<std::byte*>(data);
+  block.size_ = size;
+  block.level_ = level;
+  return block;
+}
+
+SecretBlock::~SecretBlock() {
+  if (data_ == nullptr) return;
+  wipe(data_, size_);
+  munmap(data_, size_);
+}
+
+SecretBlock& SecretBlock::operator=(SecretBlock&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  std::swap(level_, other.level_);
+  return *this;
+}
+
+}  // namespace pairport

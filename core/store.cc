@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// Invariants: every record is in the table exactly once, and in the wheel exactly when its deadline is not kNever. A
+// record's bytes are wiped before the slab gets them back.
+#include <pairport/store.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <new>
+
+#include <xxhash.h>
+
+#include <pairport/code.h>
+#include <pairport/timer_wheel.h>
+
+#include "code_table.h"
+#include "slab.h"
+
+namespace pairport {
+namespace {
+
+// The head of a record; behind it come code, fingerprint, connect URL, client id and password without gaps.
+struct Record {
+  std::uint64_t expires_ms;
+  TimerLinks links;
+  std::uint16_t url_size;
+  std::uint16_t id_size;
+  std::uint16_t password_size;
+  std::uint8_t code_size;
+
+  char* code() noexcept { return reinterpret_cast<char*>(this) + kHeadSize; }
+  std::size_t size() const noexcept { return size_for(code_size, url_size, id_size, password_size); }
+
+  // sizeof would add a padding byte that the code can use.
+  static constexpr std::size_t kHeadSize = 23;
+  static constexpr std::size_t size_for(std::size_t code, std::size_t url, std::size_t id,
+                                        std::size_t password) noexcept {
+    return kHeadSize + code + sizeof(Fingerprint) + url + id + password;
+  }
+};
+static_assert(offsetof(Record, code_size) + 1 == Record::kHeadSize);
+static_assert(Record::size_for(kMaxCodeLength, kMaxConnectUrl, kMaxClientId, kMaxPassword) <= Slab::kMaxSize);
+
+}  // namespace
+
+struct Store::Impl {
+  Impl(const Options& store_options, std::uint64_t now_ms) noexcept
+      : options(store_options), slab(store_options.minimum_level), wheel(*this, now_ms) {}
+
+  // What TimerWheel asks for.
+  TimerLinks& links(TimerId id) noexcept { return at(id)->links; }
+  std::uint64_t deadline(TimerId id) noexcept { return at(id)->expires_ms; }
+
+  Record* at(Slab::Ref ref) const noexcept { return reinterpret_cast<Record*>(slab.at(ref)); }
+
+  std::uint32_t hash_of(std::string_view code) const noexcept {
+    return static_cast<std::uint32_t>(XXH3_64bits_withSeed(code.data(), code.size(), options.hash_seed) >> 32);
+  }
+
+  Slab::Ref find(std::uint32_t hash, std::string_view code) const noexcept {
+    return table.find(hash, [&](std::uint32_t ref) {
+      Record* record = at(ref);
+      return record->code_size == code.size() && std::memcmp(record->code(), code.data(), code.size()) == 0;
+    });
+  }
+
+  void remove(std::uint32_t hash, Slab::Ref ref) noexcept {
+    table.erase(hash, ref);
+    Record* record = at(ref);
+    const std::size_t size = record->size();
+    wipe(record, size);
+    slab.release(ref, size);
+    --count;
+  }
+
+  Options options;
+  Slab slab;
+  CodeTable table;
+  TimerWheel<Impl> wheel;
+  std::size_t count = 0;
+};
+
+Store::Store(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+Store::~Store() = default;  // the slab's blocks wipe themselves
+
+Result<std::unique_ptr<Store>> Store::create(const Options& options, std::uint64_t now_ms) noexcept {
+  std::unique_ptr<Impl> impl(new (std::nothrow) Impl(options, now_ms));
+  if (impl == nullptr) return StatusCode::kOutOfMemory;
+  // Ask for memory once, so that a level that cannot be had is known at the start and not with the first deposit.
+  const Slab::Ref probe = impl->slab.allocate(1, Slab::kChunkSize);
+  if (probe == Slab::kNone) {
+    return options.minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
+  }
+  impl->slab.release(probe, 1);
+  std::unique_ptr<Store> store(new (std::nothrow) Store(std::move(impl)));
+  if (store == nullptr) return StatusCode::kOutOfMemory;
+  return store;
+}
+
+Status Store::insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept {
+  assert(!code.empty() && code.size() <= kMaxCodeLength);
+  Impl& self = *impl_;
+  const std::uint32_t hash = self.hash_of(code);
+  if (self.find(hash, code) != CodeTable::kNone) return StatusCode::kAlreadyExists;
+  if (self.count >= self.options.max_deposits) return StatusCode::kStoreFull;
+
+  const std::size_t table_bytes = self.table.memory_bytes() + self.table.growth_bytes();
+  if (table_bytes > self.options.max_bytes) return StatusCode::kStoreFull;
+  const std::size_t allowed = self.options.max_bytes - table_bytes;
+  const std::size_t size =
+      Record::size_for(code.size(), deposit.connect_url.size(), deposit.client_id.size(), deposit.password.size());
+  const Slab::Ref ref = self.slab.allocate(size, allowed);
+  if (ref == Slab::kNone) {
+    return self.slab.mapped_bytes() + Slab::kChunkSize > allowed ? StatusCode::kStoreFull : StatusCode::kOutOfMemory;
+  }
+  if (!self.table.reserve(hash)) {
+    self.slab.release(ref, size);
+    return StatusCode::kOutOfMemory;
+  }
+
+  Record* record = self.at(ref);
+  record->expires_ms = expires_ms;
+  record->links = {};
+  record->url_size = static_cast<std::uint16_t>(deposit.connect_url.size());
+  record->id_size = static_cast<std::uint16_t>(deposit.client_id.size());
+  record->password_size = static_cast<std::uint16_t>(deposit.password.size());
+  record->code_size = static_cast<std::uint8_t>(code.size());
+  char* out = record->code();
+  const auto put = [&out](const void* data, std::size_t length) {
+    std::memcpy(out, data, length);
+    out += length;
+  };
+  put(code.data(), code.size());
+  put(deposit.fingerprint.bytes.data(), deposit.fingerprint.bytes.size());
+  put(deposit.connect_url.data(), deposit.connect_url.size());
+  put(deposit.client_id.data(), deposit.client_id.size());
+  put(deposit.password.data(), deposit.password.size());
+
+  self.table.insert(hash, ref);
+  if (expires_ms != kNever) self.wheel.arm(ref);
+  ++self.count;
+  return StatusCode::kOk;
+}
+
+bool Store::find(std::string_view code, std::uint64_t now_ms, DepositView& deposit) const noexcept {
+  if (code.empty() || code.size() > kMaxCodeLength) return false;
+  const Slab::Ref ref = impl_->find(impl_->hash_of(code), code);
+  if (ref == CodeTable::kNone) return false;
+  Record* record = impl_->at(ref);
+  if (record->expires_ms <= now_ms) return false;
+  const char* in = record->code() + record->code_size;
+  std::memcpy(deposit.fingerprint.bytes.data(), in, deposit.fingerprint.bytes.size());
+  in += deposit.fingerprint.bytes.size();
+  deposit.connect_url = {in, record->url_size};
+  in += record->url_size;
+  deposit.client_id = {in, record->id_size};
+  in += record->id_size;
+  deposit.password = {in, record->password_size};
+  return true;
+}
+
+bool Store::erase(std::string_view code) noexcept {
+  if (code.empty() || code.size() > kMaxCodeLength) return false;
+  const std::uint32_t hash = impl_->hash_of(code);
+  const Slab::Ref ref = impl_->find(hash, code);
+  if (ref == CodeTable::kNone) return false;
+  if (impl_->at(ref)->expires_ms != kNever) impl_->wheel.cancel(ref);
+  impl_->remove(hash, ref);
+  return true;
+}
+
+bool Store::expire(std::uint64_t now_ms, std::size_t max_work) noexcept {
+  return impl_->wheel.advance(now_ms, max_work, [this](TimerId ref) {
+    Record* record = impl_->at(ref);
+    impl_->remove(impl_->hash_of({record->code(), record->code_size}), ref);
+  });
+}
+
+std::size_t Store::size() const noexcept {
+  return impl_->count;
+}
+std::size_t Store::memory_bytes() const noexcept {
+  return impl_->slab.mapped_bytes() + impl_->table.memory_bytes();
+}
+SecretLevel Store::level() const noexcept {
+  return impl_->slab.level();
+}
+
+}  // namespace pairport
