@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// Content negotiation, as far as the service has a choice (RFC 9110 section 12.5.1).
+#ifndef PAIRPORT_RENDER_ACCEPT_H_
+#define PAIRPORT_RENDER_ACCEPT_H_
+
+#include <string_view>
+
+namespace pairport {
+
+// Whether an Accept header prefers JSON to plain text. A tie is no preference: browsers' clients send
+// `application/json, text/plain, */*` and show what they get. Pure; any thread.
+bool prefers_json(std::string_view accept) noexcept;
+
+// Whether an If-None-Match header matches the strong entity tag `etag`, given with its quotes (RFC 9110
+// section 13.1.2).
+bool matches_etag(std::string_view if_none_match, std::string_view etag) noexcept;
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_RENDER_ACCEPT_H_

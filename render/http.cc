@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+#include <pairport/http.h>
+
+#include <string>
+
+#include <pairport/secret_memory.h>
+
+namespace pairport {
+
+HeaderBlock::HeaderBlock(std::vector<std::pair<std::string_view, std::string>> headers) {
+  for (const auto& [name, value] : headers) wire_.append(name).append(": ").append(value).append("\r\n");
+  std::size_t position = 0;
+  for (const auto& [name, value] : headers) {
+    const std::string_view wire = wire_;
+    list_.push_back({wire.substr(position, name.size()), wire.substr(position + name.size() + 2, value.size())});
+    position += name.size() + value.size() + 4;
+  }
+}
+
+const HeaderBlock Response::kNoHeaders{{}};
+
+void Response::reset() noexcept {
+  wipe(scratch_.data(), scratch_used_);
+  scratch_used_ = 0;
+  status_ = 0;
+  retry_after_ = 0;
+  headers_ = &kNoHeaders;
+  content_length_ = 0;
+  fragment_count_ = 0;
+}
+
+}  // namespace pairport

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Bodies of deposits: JSON, multipart/form-data and application/x-www-form-urlencoded.
+#ifndef PAIRPORT_BODY_H_
+#define PAIRPORT_BODY_H_
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include <pairport/deposit.h>
+#include <pairport/status.h>
+
+namespace pairport {
+
+// Longer bodies are refused before they are decoded.
+inline constexpr std::size_t kMaxBody = 16 * 1024;
+
+enum class BodyError {
+  kNone,
+  kUnsupportedType,  // Content-Type is none of the three, or missing
+  kMalformed,        // not what Content-Type says
+  kOutOfMemory,
+};
+
+struct BodyVerdict {
+  BodyError error = BodyError::kNone;
+  // With kMalformed: what is wrong and how it is done right. A static string without any value of the body.
+  std::string_view detail;
+};
+
+// Finds the fields of a deposit in a body. Holds the buffers for that, so it does not allocate for each body. One
+// thread at a time.
+class BodyDecoder {
+ public:
+  // kOutOfMemory.
+  static Result<std::unique_ptr<BodyDecoder>> create() noexcept;
+  ~BodyDecoder();
+  BodyDecoder(const BodyDecoder&) = delete;
+  BodyDecoder& operator=(const BodyDecoder&) = delete;
+
+  // On success fills `input`, whose values point into `body` or into this object and are valid until the next
+  // decode() or wipe(). Unknown fields are ignored; fields that are missing, repeated or no strings are reported in
+  // `input`, not as an error. On failure `input` is undefined.
+  // REQUIRES: body.size() <= kMaxBody
+  BodyVerdict decode(std::string_view content_type, std::string_view body, DepositInput& input) noexcept;
+
+  // Overwrites every trace of the last body in this object.
+  void wipe() noexcept;
+
+ private:
+  struct Impl;
+  explicit BodyDecoder(std::unique_ptr<Impl> impl) noexcept;
+  BodyVerdict decode_json(std::string_view body, DepositInput& input) noexcept;
+  BodyVerdict decode_urlencoded(std::string_view body, DepositInput& input) noexcept;
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_BODY_H_

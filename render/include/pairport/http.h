@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// A request and its answer, as far as the service cares: no bytes of HTTP, no sockets.
+#ifndef PAIRPORT_HTTP_H_
+#define PAIRPORT_HTTP_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <pairport/rate_limiter.h>
+
+namespace pairport {
+
+enum class Method : std::uint8_t { kGet, kHead, kPost, kOptions, kOther };
+
+// When a request is handled. The service has no clock of its own.
+struct Now {
+  std::uint64_t monotonic_ms = 0;  // never goes back; decides what is expired
+  std::int64_t unix_seconds = 0;   // only written into answers
+};
+
+// A view of a request. Everything it points to must stay valid during Service::handle(), not longer. Header values
+// without surrounding white space, empty when the header is missing.
+struct Request {
+  Method method = Method::kOther;
+  std::string_view target;  // origin-form, absolute-form or `*`, still percent-encoded (RFC 9112 section 3.2)
+  std::string_view user_agent;
+  std::string_view accept;
+  std::string_view content_type;
+  std::string_view if_none_match;
+  std::string_view body;
+  ClientKey client;  // whose rate limits apply
+};
+
+// A view of bytes to send.
+struct Fragment {
+  const char* data = nullptr;
+  std::size_t size = 0;
+};
+
+struct Header {
+  std::string_view name;
+  std::string_view value;
+};
+
+// Headers that never change, once as a list and once as the bytes of an HTTP/1 header section ("Name: value\r\n" each).
+class HeaderBlock {
+ public:
+  explicit HeaderBlock(std::vector<std::pair<std::string_view, std::string>> headers);
+
+  std::span<const Header> list() const noexcept { return list_; }
+  std::string_view wire() const noexcept { return wire_; }
+
+ private:
+  std::string wire_;
+  std::vector<Header> list_;  // points into wire_
+};
+
+// Room for the credentials of an installer, or for any other text that is made for one request. Follows from the field
+// limits: in a POSIX shell literal a quote becomes four characters, which is the worst of all quotings.
+inline constexpr std::size_t kResponseScratch = 16 * 1024;
+
+// An answer. Filled by Service::handle(), then valid until it is handled again, reset or destroyed; the Service must
+// live as long. It holds credentials in its own scratch and wipes them then. Neither copied nor moved, because its
+// fragments point into it. One thread at a time.
+class Response {
+ public:
+  Response() noexcept = default;
+  ~Response() { reset(); }
+  Response(const Response&) = delete;
+  Response& operator=(const Response&) = delete;
+
+  int status() const noexcept { return status_; }
+  // All headers but Date, Content-Length, Connection and Retry-After, which are the business of who speaks HTTP.
+  const HeaderBlock& headers() const noexcept { return *headers_; }
+  // Seconds for a Retry-After header; 0: none.
+  std::uint32_t retry_after() const noexcept { return retry_after_; }
+  // Bytes of the body for Content-Length: for HEAD those that GET would send.
+  std::size_t content_length() const noexcept { return content_length_; }
+  // Whether the status allows a Content-Length at all (not 204 and 304, RFC 9110 section 8.6).
+  bool has_content_length() const noexcept { return status_ != 204 && status_ != 304; }
+  // What to send; empty for HEAD. At most three, none of them empty.
+  std::span<const Fragment> body() const noexcept { return {fragments_.data(), fragment_count_}; }
+
+  // Wipes the scratch and forgets the answer.
+  void reset() noexcept;
+
+ private:
+  friend class Service;
+  static const HeaderBlock kNoHeaders;
+
+  void add(std::string_view text) noexcept {
+    if (!text.empty()) fragments_[fragment_count_++] = {text.data(), text.size()};
+  }
+
+  int status_ = 0;
+  std::uint32_t retry_after_ = 0;
+  const HeaderBlock* headers_ = &kNoHeaders;
+  std::size_t content_length_ = 0;
+  std::size_t fragment_count_ = 0;
+  std::array<Fragment, 3> fragments_{};
+  std::size_t scratch_used_ = 0;
+  std::array<char, kResponseScratch> scratch_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_HTTP_H_

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Values as literals of the language that they are written into. The only way from a value into a script.
+#ifndef PAIRPORT_QUOTE_H_
+#define PAIRPORT_QUOTE_H_
+
+#include <cstddef>
+#include <string_view>
+
+namespace pairport {
+
+// Each function writes one complete literal for `value` to `out` and returns the end of what it wrote. `out` has room
+// for max_quoted(value.size()) bytes. Never fails, never allocates; any thread.
+
+// POSIX shell: single quotes, with ' as '\'' (POSIX.1-2017, Shell Command Language, 2.2.2). REQUIRES: no NUL in
+// `value`.
+char* quote_posix(std::string_view value, char* out) noexcept;
+
+// PowerShell: '...' with ' doubled when `value` is printable ASCII. Anything else (and so every typographic quote,
+// which PowerShell takes for a quote, and everything that Windows PowerShell would read in the ANSI code page) travels
+// as base64 in an expression that is pure ASCII. REQUIRES: `value` is UTF-8.
+char* quote_powershell(std::string_view value, char* out) noexcept;
+
+// JSON string with its quotes (RFC 8259 section 7). REQUIRES: `value` is UTF-8.
+char* quote_json(std::string_view value, char* out) noexcept;
+
+// An upper bound for all of the above: a control character in JSON takes six bytes, the PowerShell expression about
+// seventy.
+constexpr std::size_t max_quoted(std::size_t size) noexcept {
+  return size * 6 + 80;
+}
+// A tighter bound for text without control characters, such as the fields of a deposit.
+constexpr std::size_t max_quoted_printable(std::size_t size) noexcept {
+  return size * 4 + 80;
+}
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_QUOTE_H_

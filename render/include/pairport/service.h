@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// The pairing service without any I/O: requests in, answers out. Level one of embedding.
+#ifndef PAIRPORT_SERVICE_H_
+#define PAIRPORT_SERVICE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <pairport/body.h>
+#include <pairport/code.h>
+#include <pairport/http.h>
+#include <pairport/status.h>
+#include <pairport/store.h>
+#include <pairport/template.h>
+
+namespace pairport {
+
+// Where client machines get the client from. Written into the scripts; `{version}`, `{os}`, `{arch}` and `{channel}` in
+// the URLs are filled in by the scripts on the client machine.
+struct InstallerOptions {
+  std::string version = "0.9.14";
+  std::string unstable_version = "0.9.14";
+  std::string linux_url =
+      "https://github.com/openrport/openrport/releases/download/{version}/rport_{version}_{os}_{arch}.tar.gz";
+  std::string windows_url =
+      "https://github.com/openrport/openrport/releases/download/{version}/rport_{version}_{os}_{arch}.msi";
+  std::string checksums_url = "https://github.com/openrport/openrport/releases/download/{version}/checksums.txt";
+  std::string deb_repo = "https://repo.openrport.io/deb";
+  std::string rpm_repo = "https://repo.openrport.io/rpm";
+  std::string repo_keys = "https://repo.openrport.io";
+  std::string tacoscript_url = "https://downloads.openrport.io/tacoscript/{channel}/?arch={os}_{arch}";
+  bool use_repositories = true;
+  std::map<std::string, std::string> sha256;  // file name to 64 hexadecimal digits
+};
+
+// One deposit that never expires, for testing the scripts.
+struct StaticDeposit {
+  std::string code;
+  std::string connect_url;
+  std::string fingerprint;
+  std::string client_id;
+  std::string password;
+};
+
+// Limit of one token bucket per client address; 0 switches it off.
+struct RateLimit {
+  double per_second = 0;
+  double burst = 0;
+};
+
+struct ServiceOptions {
+  std::string url = "http://127.0.0.1:9978";  // how clients reach the service; no trailing slash
+  std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds
+  std::size_t code_length = kDefaultCodeLength;
+  Store::Options store;  // hash_seed is drawn by create()
+  RateLimit deposit_limit = {5, 50};
+  RateLimit miss_limit = {1, 20};
+  std::optional<StaticDeposit> static_deposit;
+  InstallerOptions installer;
+  // Asked before the built-in templates, by names such as "linux/installer.sh". May be empty. Not used after create().
+  Template::Loader templates;
+};
+
+// Longest `url`, so that every answer fits its buffer.
+inline constexpr std::size_t kMaxServiceUrl = 512;
+
+// All state of a pairing service. Every public function but create() is noexcept and needs no I/O, no clock and no
+// lock; one thread at a time.
+class Service {
+ public:
+  // Compiles the templates and maps the first memory. Errors: kInvalidArgument (an option, named in the message),
+  // kBadTemplate, kOutOfMemory, kMemoryNotLocked, kRandomFailed. `random` outlives the service.
+  static Result<std::unique_ptr<Service>> create(const ServiceOptions& options, RandomSource& random, const Now& now);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Answers `request`; every request gets an answer. Fragments of `response` point into this object and into
+  // `response`, never into the request or the store. Times of successive calls must not go back. GET and HEAD never
+  // allocate. REQUIRES: request.body.size() <= kMaxBody
+  void handle(const Request& request, const Now& now, Response& response) noexcept;
+
+  // Answers for whoever speaks HTTP and has to refuse a request before it can be handled: 400, 408, 411, 413, 417, 431,
+  // 503, ... with `text`, one ASCII line without a value of the request. `accept` as in Request.
+  void refuse(int status, std::string_view text, std::string_view accept, Response& response) noexcept;
+
+  // Wipes expired deposits, at most about `max_work` of them. True when nothing due is left; else call again soon. To
+  // be called regularly (every 100 ms or so); look-ups never depend on it.
+  bool expire(const Now& now, std::size_t max_work) noexcept;
+
+  const Store& store() const noexcept;
+
+ private:
+  class Impl;
+  explicit Service(std::unique_ptr<Impl> impl) noexcept;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The reason phrase of a status that the service uses (RFC 9110 section 15); "Status" for others.
+std::string_view reason_phrase(int status) noexcept;
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_SERVICE_H_

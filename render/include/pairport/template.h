@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// Script templates, compiled once into static text around one block of slots.
+#ifndef PAIRPORT_TEMPLATE_H_
+#define PAIRPORT_TEMPLATE_H_
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pairport/deposit.h>
+#include <pairport/status.h>
+
+namespace pairport {
+
+// Decides how a slot is quoted.
+enum class Dialect { kPosixShell, kPowerShell };
+
+// The values that a script gets per request.
+struct SlotValues {
+  DepositView deposit;
+  std::string_view code;  // only shown, in a comment: see `{{code}}`
+};
+
+// Template text is copied to the script as it is, except for
+//   {{name}}     a slot, written as one complete literal of the dialect. There is no way to get at a value
+//                unquoted, so a template cannot be written that lets one escape.
+//                Per request: connect_url, fingerprint, client_id, password. All others are constants, known when
+//                compiled.
+//   {{code}}     the requested code for a comment: bare, with every character outside A-Z a-z 0-9 . _ ~ - shown as '?',
+//                at most 64 characters.
+//   {{> name}}   alone on a line: that template's text in place of the line. At most 8 levels deep.
+// Anything else behind `{{` is an error. Per-request slots must stand close together: what lies between the first and
+// the last is copied for each request, what lies before and behind is sent from where it is.
+class Template {
+ public:
+  using Constants = std::map<std::string, std::string, std::less<>>;
+  // Gives the text of a template by name ("linux/installer.sh"), or nothing when there is none.
+  using Loader = std::function<std::optional<std::string>(std::string_view name)>;
+
+  // Bytes of static text and literals that the block between first and last slot may take for one request.
+  static constexpr std::size_t kMaxBlock = 15 * 1024;
+
+  // Loads and compiles the template `name`. Names in `{{> name}}` are relative to the first folder of `name`. An error
+  // is kBadTemplate with file, line and what is wrong. Not noexcept: runs at start, may throw std::bad_alloc.
+  static Result<Template> compile(std::string_view name, Dialect dialect, const Loader& loader,
+                                  const Constants& constants);
+
+  // Static text before and behind the block of slots. Valid as long as this object is neither changed nor moved.
+  std::string_view prefix() const noexcept { return prefix_; }
+  std::string_view suffix() const noexcept { return suffix_; }
+  bool has_slots() const noexcept { return !pieces_.empty(); }
+
+  // Writes the block for `values` to `out` (room for kMaxBlock bytes) and returns its size. Never allocates.
+  // REQUIRES: `values.deposit` came out of validate() or a Store.
+  std::size_t render(const SlotValues& values, char* out) const noexcept;
+
+ private:
+  enum class Slot { kNone, kConnectUrl, kFingerprint, kClientId, kPassword, kCode };
+  // One slot and the static text behind it.
+  struct Piece {
+    Slot slot;
+    std::string text;
+  };
+  class Compiler;
+
+  Dialect dialect_ = Dialect::kPosixShell;
+  std::string prefix_;
+  std::vector<Piece> pieces_;  // the text behind the last slot is suffix_
+  std::string suffix_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_TEMPLATE_H_

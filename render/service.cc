@@ -1,0 +1,654 @@
+// SPDX-License-Identifier: MIT
+// Invariants: every Response is reset before it is filled, so nothing of an earlier answer is left in it. A template's
+// block never exceeds Template::kMaxBlock and every text written to a scratch buffer is bounded by a constant, so
+// handle() has no failure of its own. Values of deposits go into scripts through Template alone.
+#include <pairport/service.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include <xxhash.h>
+
+#include <pairport/quote.h>
+#include <pairport/secret_memory.h>
+#include <pairport/version.h>
+
+#include "accept.h"
+#include "embedded_templates.h"
+#include "target.h"
+
+namespace pairport {
+namespace {
+
+constexpr std::uint32_t kStoreFullRetrySeconds = 60;
+constexpr int kMaxCodeAttempts = 16;
+constexpr std::string_view kCompatNotFound = "404 page not found\n";
+
+std::string_view default_file_name(Os os, std::string_view what) noexcept {
+  const bool posix = os == Os::kLinux;
+  if (what == "installer") return posix ? "rport-installer.sh" : "rport-installer.ps1";
+  if (what == "update") return posix ? "rport-update.sh" : "rport-update.ps1";
+  return posix ? "rport-uninstall.sh" : "rport-uninstall.ps1";
+}
+
+// Appends to a buffer whose size its user has made sure of.
+class Writer {
+ public:
+  explicit Writer(std::span<char> buffer) noexcept
+      : begin_(buffer.data()), out_(begin_), end_(begin_ + buffer.size()) {}
+
+  Writer& text(std::string_view text) noexcept {
+    assert(text.size() <= static_cast<std::size_t>(end_ - out_));
+    std::memcpy(out_, text.data(), text.size());
+    out_ += text.size();
+    return *this;
+  }
+  Writer& number(std::uint64_t value) noexcept {
+    out_ = std::to_chars(out_, end_, value).ptr;
+    return *this;
+  }
+  template <typename Quote>
+  Writer& quoted(std::string_view value, Quote&& quote) noexcept {
+    assert(max_quoted(value.size()) <= static_cast<std::size_t>(end_ - out_));
+    out_ = quote(value, out_);
+    return *this;
+  }
+  // RFC 3339, UTC, whole seconds.
+  Writer& timestamp(std::int64_t unix_seconds) noexcept {
+    const std::chrono::sys_seconds time{std::chrono::seconds(unix_seconds)};
+    const auto day = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss clock(time - day);
+    const auto two = [this](std::int64_t value, char before) {
+      if (before != '\0') *out_++ = before;
+      *out_++ = static_cast<char>('0' + value / 10 % 10);
+      *out_++ = static_cast<char>('0' + value % 10);
+    };
+    number(static_cast<std::uint64_t>(static_cast<int>(date.year())));
+    two(static_cast<unsigned>(date.month()), '-');
+    two(static_cast<unsigned>(date.day()), '-');
+    two(clock.hours().count(), 'T');
+    two(clock.minutes().count(), ':');
+    two(clock.seconds().count(), ':');
+    *out_++ = 'Z';
+    return *this;
+  }
+
+  std::string_view written() const noexcept { return {begin_, static_cast<std::size_t>(out_ - begin_)}; }
+
+ private:
+  char* begin_;
+  char* out_;
+  char* end_;
+};
+
+using Headers = std::vector<std::pair<std::string_view, std::string>>;
+
+// What every answer carries, and what those carry that depend on a code or hold a credential.
+HeaderBlock block(Headers headers, std::string cache_control = "no-store") {
+  headers.insert(headers.begin(), {{"Access-Control-Allow-Origin", "*"},
+                                   {"X-Content-Type-Options", "nosniff"},
+                                   {"Referrer-Policy", "no-referrer"},
+                                   {"Cache-Control", std::move(cache_control)}});
+  return HeaderBlock(std::move(headers));
+}
+
+// The same headers for a plain text error and for a problem document (RFC 9457).
+struct ErrorHeaders {
+  HeaderBlock text;
+  HeaderBlock problem;
+
+  explicit ErrorHeaders(const Headers& extra)
+      : text(with_type(extra, "text/plain; charset=utf-8")), problem(with_type(extra, "application/problem+json")) {}
+
+ private:
+  static HeaderBlock with_type(Headers headers, const char* type) {
+    headers.insert(headers.begin(), {"Content-Type", type});
+    return block(std::move(headers));
+  }
+};
+
+// A script that does not depend on a deposit: its entity tag is fixed.
+struct StaticScript {
+  Template script;
+  HeaderBlock headers;
+  std::string etag;
+};
+
+std::string strong_etag(std::string_view text) {
+  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string etag = "\"";
+  for (const std::uint64_t half : {hash.high64, hash.low64}) {
+    for (int shift = 60; shift >= 0; shift -= 4) etag += kHex[half >> shift & 15];
+  }
+  return etag + "\"";
+}
+
+std::string disposition(Os os, std::string_view what) {
+  return "attachment; filename=\"" + std::string(default_file_name(os, what)) + "\"";
+}
+
+// Everything that is said in one language.
+struct Language {
+  Os os;
+  Template installer;
+  Template not_found;
+  StaticScript update;
+  StaticScript uninstall;
+  HeaderBlock installer_headers;
+};
+
+Result<Language> compile(Os os, const Template::Loader& loader, const Template::Constants& constants) {
+  const Dialect dialect = os == Os::kLinux ? Dialect::kPosixShell : Dialect::kPowerShell;
+  const std::string folder = os == Os::kLinux ? "linux/" : "windows/";
+  const std::string extension = os == Os::kLinux ? ".sh" : ".ps1";
+  std::array<Template, 4> templates;
+  const std::array<std::string_view, 4> names = {"installer", "not_found", "update", "uninstall"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::string name = folder + std::string(names[i]) + extension;
+    Result<Template> result = Template::compile(name, dialect, loader, constants);
+    if (!result.ok()) return result.status();
+    templates[i] = std::move(result).value();
+    if (i >= 2 && templates[i].has_slots()) {
+      return Status(StatusCode::kBadTemplate, name +
+                                                  ": this script is the same for everyone and must not use "
+                                                  "connect_url, fingerprint, client_id, password or code");
+    }
+  }
+  const auto static_script = [os](Template script, std::string_view what) {
+    std::string etag = strong_etag(script.prefix());
+    HeaderBlock headers = block({{"Content-Type", "text/plain; charset=utf-8"},
+                                 {"Content-Disposition", disposition(os, what)},
+                                 {"ETag", etag},
+                                 {"Vary", "User-Agent, Accept-Encoding"}},
+                                "public, max-age=300");
+    return StaticScript{std::move(script), std::move(headers), std::move(etag)};
+  };
+  return Language{os,
+                  std::move(templates[0]),
+                  std::move(templates[1]),
+                  static_script(std::move(templates[2]), "update"),
+                  static_script(std::move(templates[3]), "uninstall"),
+                  block({{"Content-Type", "text/plain; charset=utf-8"},
+                         {"Content-Disposition", disposition(os, "installer")},
+                         {"Vary", "User-Agent, Accept-Encoding"}})};
+}
+
+Template::Constants constants_of(const ServiceOptions& options) {
+  const InstallerOptions& installer = options.installer;
+  std::string sha256;
+  for (const auto& [file, digest] : installer.sha256) {
+    if (!sha256.empty()) sha256 += '\n';
+    sha256 += digest + "  " + file;
+  }
+  return {{"version", installer.version},
+          {"unstable_version", installer.unstable_version},
+          {"linux_url", installer.linux_url},
+          {"windows_url", installer.windows_url},
+          {"checksums_url", installer.checksums_url},
+          {"deb_repo", installer.deb_repo},
+          {"rpm_repo", installer.rpm_repo},
+          {"repo_keys", installer.repo_keys},
+          {"tacoscript_url", installer.tacoscript_url},
+          {"use_repositories", installer.use_repositories ? "true" : "false"},
+          {"sha256", sha256},
+          {"pairing_url", options.url},
+          {"pairport_version", PAIRPORT_VERSION}};
+}
+
+Status check_options(const ServiceOptions& options) {
+  const auto bad = [](std::string what) { return Status(StatusCode::kInvalidArgument, std::move(what)); };
+  if (options.code_length < kMinCodeLength || options.code_length > kMaxCodeLength) {
+    return bad("code_length must be 7 to 32");
+  }
+  if (options.ttl_ms < 1000 || options.ttl_ms % 1000 != 0)
+    return bad("ttl must be a whole number of seconds, at least one");
+  // The URL is shown in shell and PowerShell commands and in JSON: plain URL characters only (RFC 3986 appendix A).
+  const auto is_url_character = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c != '\0' && std::strchr("-._~:/[]%@+,=", c) != nullptr);
+  };
+  const std::string& url = options.url;
+  if ((!url.starts_with("http://") && !url.starts_with("https://")) || url.ends_with('/') ||
+      url.size() > kMaxServiceUrl || !std::all_of(url.begin(), url.end(), is_url_character)) {
+    return bad("url must be an http or https URL of at most 512 characters without query, fragment and trailing slash");
+  }
+  return StatusCode::kOk;
+}
+
+}  // namespace
+
+std::string_view reason_phrase(int status) noexcept {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 204:
+      return "No Content";
+    case 304:
+      return "Not Modified";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 411:
+      return "Length Required";
+    case 413:
+      return "Content Too Large";
+    case 415:
+      return "Unsupported Media Type";
+    case 417:
+      return "Expectation Failed";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 501:
+      return "Not Implemented";
+    case 503:
+      return "Service Unavailable";
+    case 505:
+      return "HTTP Version Not Supported";
+    default:
+      return "Status";
+  }
+}
+
+class Service::Impl {
+ public:
+  Impl(const ServiceOptions& options, RandomSource& random, Language posix, Language windows,
+       std::unique_ptr<Store> store, std::unique_ptr<RateLimiter> deposits, std::unique_ptr<RateLimiter> misses,
+       std::unique_ptr<BodyDecoder> decoder)
+      : url_(options.url),
+        ttl_ms_(options.ttl_ms),
+        codes_(random, options.code_length),
+        linux_(std::move(posix)),
+        windows_(std::move(windows)),
+        store_(std::move(store)),
+        deposits_(std::move(deposits)),
+        misses_(std::move(misses)),
+        decoder_(std::move(decoder)) {}
+
+  void handle(const Request& request, const Now& now, Response& response) noexcept;
+  void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
+             bool as_problem) noexcept;
+
+  const ErrorHeaders& plain_errors() const noexcept { return errors_; }
+  Store& store() noexcept { return *store_; }
+  Status add_static(const StaticDeposit& deposit);
+
+ private:
+  void handle_known(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
+  void deposit(const Request& request, const Now& now, Response& response) noexcept;
+  void look_up(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
+  void send_static(const StaticScript& script, const Request& request, Response& response) noexcept;
+  void send_script(const Template& script, const HeaderBlock& headers, const SlotValues& values, int status,
+                   Response& response) noexcept;
+  void refuse_look_up(const Language& language, int status, std::string_view text, const Request& request,
+                      Response& response) noexcept;
+  void too_many(const RateLimiter& limiter, const Request& request, const Now& now, Response& response) const noexcept;
+  void write_deposit_answer(const Code& code, const Now& now, Writer& out) const noexcept;
+
+  const Language& language_for(const Target& target, const Request& request) const noexcept {
+    const bool windows =
+        target.os() ? *target.os() == Os::kWindows : request.user_agent.find("PowerShell") != std::string_view::npos;
+    return windows ? windows_ : linux_;
+  }
+
+  static std::span<char> scratch(Response& response) noexcept { return response.scratch_; }
+
+  // Makes what was written to the scratch the body of the answer.
+  static void finish(Response& response, int status, const HeaderBlock& headers, std::string_view text) noexcept {
+    response.status_ = status;
+    response.headers_ = &headers;
+    response.scratch_used_ = text.size();
+    response.content_length_ = text.size();
+    response.add(text);
+  }
+
+  const std::string url_;
+  const std::uint64_t ttl_ms_;
+  CodeGenerator codes_;
+  const Language linux_;
+  const Language windows_;
+  const std::unique_ptr<Store> store_;
+  const std::unique_ptr<RateLimiter> deposits_;
+  const std::unique_ptr<RateLimiter> misses_;
+  const std::unique_ptr<BodyDecoder> decoder_;
+
+  const ErrorHeaders errors_{Headers{}};
+  const ErrorHeaders root_not_allowed_{Headers{{"Allow", "POST, OPTIONS"}}};
+  const ErrorHeaders get_not_allowed_{Headers{{"Allow", "GET, HEAD, OPTIONS"}}};
+  const HeaderBlock deposit_headers_ = block({{"Content-Type", "application/json"}});
+  const HeaderBlock preflight_headers_ = block({
+      {"Access-Control-Allow-Methods", "POST, GET, OPTIONS, HEAD"},
+      {"Access-Control-Max-Age", "3600"},
+      {"Access-Control-Allow-Headers", "Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With"},
+  });
+};
+
+void Service::Impl::error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
+                          bool as_problem) noexcept {
+  Writer out(scratch(response));
+  if (as_problem) {
+    out.text(R"({"type":"about:blank","title":)").quoted(reason_phrase(status), quote_json);
+    out.text(R"(,"status":)").number(static_cast<std::uint64_t>(status));
+    out.text(R"(,"detail":)").quoted(text, quote_json).text("}\n");
+  } else {
+    out.text(text).text("\n");
+  }
+  finish(response, status, as_problem ? headers.problem : headers.text, out.written());
+}
+
+void Service::Impl::handle(const Request& request, const Now& now, Response& response) noexcept {
+  response.reset();
+  if (request.method == Method::kOptions) {
+    response.status_ = 204;
+    response.headers_ = &preflight_headers_;
+    return;
+  }
+  const Target target(request.target);
+  const bool as_problem = prefers_json(request.accept);
+  const bool reads = request.method == Method::kGet || request.method == Method::kHead;
+  switch (target.route()) {
+    case Target::Route::kMalformed:
+      error(response, 400, errors_, "the request target is not a path, or has a malformed % escape", as_problem);
+      break;
+    case Target::Route::kBadOs:
+      error(response, 400, errors_,
+            "the parameter os must be linux or windows, and must not contradict a suffix .sh or .ps1", as_problem);
+      break;
+    case Target::Route::kUnknown:
+      if (as_problem) {
+        error(response, 404, errors_, "there is nothing at this path", true);
+      } else {
+        finish(response, 404, errors_.text, Writer(scratch(response)).text(kCompatNotFound).written());
+      }
+      break;
+    case Target::Route::kRoot:
+      if (request.method == Method::kPost) {
+        deposit(request, now, response);
+      } else {
+        error(response, 405, root_not_allowed_, "this path takes deposits: POST", as_problem);
+      }
+      break;
+    case Target::Route::kUpdate:
+    case Target::Route::kUninstall:
+    case Target::Route::kCode:
+      if (!reads) {
+        error(response, 405, get_not_allowed_, "this path can only be read: GET or HEAD; deposits go to the path /",
+              as_problem);
+        break;
+      }
+      handle_known(target, request, now, response);
+      break;
+  }
+  if (request.method == Method::kHead) response.fragment_count_ = 0;
+}
+
+void Service::Impl::handle_known(const Target& target, const Request& request, const Now& now,
+                                 Response& response) noexcept {
+  const Language& language = language_for(target, request);
+  if (target.route() == Target::Route::kUpdate) return send_static(language.update, request, response);
+  if (target.route() == Target::Route::kUninstall) return send_static(language.uninstall, request, response);
+  look_up(target, request, now, response);
+}
+
+void Service::Impl::send_script(const Template& script, const HeaderBlock& headers, const SlotValues& values,
+                                int status, Response& response) noexcept {
+  const std::size_t size = script.render(values, scratch(response).data());
+  response.status_ = status;
+  response.headers_ = &headers;
+  response.scratch_used_ = size;
+  response.content_length_ = script.prefix().size() + size + script.suffix().size();
+  response.add(script.prefix());
+  response.add({scratch(response).data(), size});
+  response.add(script.suffix());
+}
+
+void Service::Impl::send_static(const StaticScript& script, const Request& request, Response& response) noexcept {
+  if (!request.if_none_match.empty() && matches_etag(request.if_none_match, script.etag)) {
+    response.status_ = 304;
+    response.headers_ = &script.headers;
+    return;
+  }
+  send_script(script.script, script.headers, {}, 200, response);
+}
+
+void Service::Impl::look_up(const Target& target, const Request& request, const Now& now, Response& response) noexcept {
+  const Language& language = language_for(target, request);
+  SlotValues values;
+  values.code = target.code();
+  if (is_plausible_code(values.code)) {
+    // An address without tokens gets the same answer for every code: else guessing would go on.
+    if (const std::uint64_t wait = misses_->wait_ms(request.client, now.monotonic_ms); wait != 0) {
+      response.retry_after_ = static_cast<std::uint32_t>((wait + 999) / 1000);
+      refuse_look_up(language, 429,
+                     "too many requests for unknown pairing codes from this address; wait a moment and try again",
+                     request, response);
+      return;
+    }
+    if (store_->find(values.code, now.monotonic_ms, values.deposit)) {
+      send_script(language.installer, language.installer_headers, values, 200, response);
+      return;
+    }
+    misses_->take(request.client, now.monotonic_ms);
+  }
+  if (prefers_json(request.accept)) {
+    error(response, 404, errors_, "the pairing code is unknown or expired; create a new one", true);
+    return;
+  }
+  send_script(language.not_found, errors_.text, values, 404, response);
+}
+
+// What is fetched here is piped to a shell: so that the text of an error does not run as a command, it comes as a
+// script that says it on stderr and fails.
+void Service::Impl::refuse_look_up(const Language& language, int status, std::string_view text, const Request& request,
+                                   Response& response) noexcept {
+  if (prefers_json(request.accept)) return error(response, status, errors_, text, true);
+  Writer out(scratch(response));
+  out.text("#").text(text);
+  if (language.os == Os::kLinux) {
+    out.text("\nprintf '%s\\n' ").quoted(text, quote_posix).text(" >&2\nexit 1\n");
+  } else {
+    out.text("\n[Console]::Error.WriteLine(").quoted(text, quote_powershell).text(")\nexit 1\n");
+  }
+  finish(response, status, errors_.text, out.written());
+}
+
+void Service::Impl::deposit(const Request& request, const Now& now, Response& response) noexcept {
+  const bool as_problem = prefers_json(request.accept);
+  if (const std::uint64_t wait = deposits_->wait_ms(request.client, now.monotonic_ms); wait != 0) {
+    response.retry_after_ = static_cast<std::uint32_t>((wait + 999) / 1000);
+    return error(response, 429, errors_, "too many deposits from this address; wait a moment and try again",
+                 as_problem);
+  }
+  deposits_->take(request.client, now.monotonic_ms);
+
+  DepositInput input;
+  const BodyVerdict verdict = decoder_->decode(request.content_type, request.body, input);
+  // Whatever happens below, the decoder forgets the body before the answer leaves.
+  struct Wiper {
+    BodyDecoder& decoder;
+    ~Wiper() { decoder.wipe(); }
+  } wiper{*decoder_};
+
+  switch (verdict.error) {
+    case BodyError::kNone:
+      break;
+    case BodyError::kUnsupportedType:
+      return error(response, 415, errors_,
+                   "the Content-Type of a deposit must be application/json, multipart/form-data or "
+                   "application/x-www-form-urlencoded",
+                   as_problem);
+    case BodyError::kMalformed: {
+      std::array<char, 512> text;
+      return error(response, 400, errors_,
+                   Writer(text).text("input validation failed: ").text(verdict.detail).written(), as_problem);
+    }
+    case BodyError::kOutOfMemory:
+      response.retry_after_ = kStoreFullRetrySeconds;
+      return error(response, 503, errors_, "out of memory; try again later", as_problem);
+  }
+
+  DepositView deposit;
+  const DepositReport report = validate(input, deposit);
+  if (!report.ok()) {
+    std::array<char, 64 + kMaxReportText> text;
+    static constexpr std::string_view kPrefix = "input validation failed: ";
+    std::copy(kPrefix.begin(), kPrefix.end(), text.begin());
+    const std::size_t size = describe(report, std::span(text).subspan(kPrefix.size()));
+    return error(response, 400, errors_, {text.data(), kPrefix.size() + size}, as_problem);
+  }
+
+  Code code;
+  Status status = StatusCode::kAlreadyExists;
+  for (int attempt = 0; attempt < kMaxCodeAttempts && status.code() == StatusCode::kAlreadyExists; ++attempt) {
+    status = codes_.next(code);
+    if (!status.ok()) break;
+    // A word of our own paths would be hidden behind its route: draw again.
+    status = Target::is_reserved(code.view()) ? Status(StatusCode::kAlreadyExists)
+                                              : store_->insert(code.view(), deposit, now.monotonic_ms + ttl_ms_);
+  }
+  if (!status.ok()) {
+    response.retry_after_ = kStoreFullRetrySeconds;
+    return error(response, 503, errors_,
+                 status.code() == StatusCode::kStoreFull
+                     ? "the service holds as many deposits as it may; try again later"
+                 : status.code() == StatusCode::kRandomFailed
+                     ? "the service has no random numbers for a pairing code; try again later"
+                     : "out of memory; try again later",
+                 as_problem);
+  }
+
+  Writer out(scratch(response));
+  write_deposit_answer(code, now, out);
+  finish(response, 200, deposit_headers_, out.written());
+}
+
+// Line 1 fails loudly and leaves no file behind, so line 2 never runs a stale or partial script; the last line is the
+// bare call, because user interfaces append options to it.
+void Service::Impl::write_deposit_answer(const Code& code, const Now& now, Writer& out) const noexcept {
+  std::array<char, 1024 + kMaxServiceUrl> text;
+  out.text(R"({"pairing_code":)").quoted(code.view(), quote_json).text(R"(,"expires":")");
+  out.timestamp(now.unix_seconds + static_cast<std::int64_t>(ttl_ms_ / 1000));
+
+  Writer posix(text);
+  posix.text("rm -f rport-installer.sh && curl -fsSL -o rport-installer.sh ").text(url_).text("/").text(code.view());
+  posix.text(
+      " || { rm -f rport-installer.sh; echo 'Download failed: the pairing code is unknown or expired, or the "
+      "pairing service cannot be reached.' >&2; false; }\n"
+      "sudo sh rport-installer.sh");
+  out.text(R"(","installers":{"linux":)").quoted(posix.written(), quote_json);
+
+  Writer windows(text);
+  windows.text(
+      "Remove-Item -Force -ErrorAction SilentlyContinue rport-installer.ps1\n"
+      "[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor "
+      "[Net.SecurityProtocolType]::Tls12\n"
+      "try { Invoke-WebRequest -UseBasicParsing -Uri '");
+  windows.text(url_).text("/").text(code.view());
+  windows.text(
+      "' -OutFile rport-installer.ps1 } catch { Remove-Item -Force -ErrorAction SilentlyContinue "
+      "rport-installer.ps1; throw }\n"
+      "powershell -NoProfile -ExecutionPolicy Bypass -File .\\rport-installer.ps1");
+  out.text(R"(,"windows":)").quoted(windows.written(), quote_json).text("}}\n");
+  wipe(text.data(), text.size());
+}
+
+Status Service::Impl::add_static(const StaticDeposit& deposit) {
+  const auto bad = [](std::string what) { return Status(StatusCode::kInvalidArgument, std::move(what)); };
+  if (!is_plausible_code(deposit.code) || Target::is_reserved(deposit.code)) {
+    return bad("static-deposit: code must be 1 to 32 letters and digits, and none of the paths of the service");
+  }
+  DepositInput input;
+  input[DepositField::kConnectUrl] = {FieldInput::Kind::kString, deposit.connect_url};
+  input[DepositField::kFingerprint] = {FieldInput::Kind::kString, deposit.fingerprint};
+  input[DepositField::kClientId] = {FieldInput::Kind::kString, deposit.client_id};
+  input[DepositField::kPassword] = {FieldInput::Kind::kString, deposit.password};
+  DepositView view;
+  if (const DepositReport report = validate(input, view); !report.ok()) {
+    std::array<char, kMaxReportText> text;
+    return bad("static-deposit: " + std::string(text.data(), describe(report, text)));
+  }
+  return store_->insert(deposit.code, view, Store::kNever);
+}
+
+Service::Service(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+Service::~Service() = default;
+
+Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, RandomSource& random, const Now& now) {
+  if (Status status = check_options(options); !status.ok()) return status;
+
+  std::array<std::uint64_t, 3> seeds;
+  if (!random.fill({reinterpret_cast<std::uint8_t*>(seeds.data()), sizeof(seeds)})) return StatusCode::kRandomFailed;
+
+  const Template::Loader loader = [&options](std::string_view name) -> std::optional<std::string> {
+    if (options.templates) {
+      if (auto text = options.templates(name)) return text;
+    }
+    for (const EmbeddedTemplate& embedded : embedded_templates()) {
+      if (embedded.name == name) return std::string(embedded.text);
+    }
+    return std::nullopt;
+  };
+  const Template::Constants constants = constants_of(options);
+  Result<Language> posix = compile(Os::kLinux, loader, constants);
+  if (!posix.ok()) return posix.status();
+  Result<Language> windows = compile(Os::kWindows, loader, constants);
+  if (!windows.ok()) return windows.status();
+
+  Store::Options store_options = options.store;
+  store_options.hash_seed = seeds[0];
+  Result<std::unique_ptr<Store>> store = Store::create(store_options, now.monotonic_ms);
+  if (!store.ok()) return store.status();
+  const auto limiter = [](const RateLimit& limit, std::uint64_t seed) {
+    return RateLimiter::create({.per_second = limit.per_second, .burst = limit.burst, .hash_seed = seed});
+  };
+  Result<std::unique_ptr<RateLimiter>> deposits = limiter(options.deposit_limit, seeds[1]);
+  if (!deposits.ok()) return deposits.status();
+  Result<std::unique_ptr<RateLimiter>> misses = limiter(options.miss_limit, seeds[2]);
+  if (!misses.ok()) return misses.status();
+  Result<std::unique_ptr<BodyDecoder>> decoder = BodyDecoder::create();
+  if (!decoder.ok()) return decoder.status();
+
+  auto impl = std::make_unique<Impl>(options, random, std::move(posix).value(), std::move(windows).value(),
+                                     std::move(store).value(), std::move(deposits).value(), std::move(misses).value(),
+                                     std::move(decoder).value());
+  if (options.static_deposit) {
+    if (Status status = impl->add_static(*options.static_deposit); !status.ok()) return status;
+  }
+  return std::unique_ptr<Service>(new Service(std::move(impl)));
+}
+
+void Service::handle(const Request& request, const Now& now, Response& response) noexcept {
+  assert(request.body.size() <= kMaxBody);
+  impl_->handle(request, now, response);
+}
+
+void Service::refuse(int status, std::string_view text, std::string_view accept, Response& response) noexcept {
+  response.reset();
+  impl_->error(response, status, impl_->plain_errors(), text, prefers_json(accept));
+}
+
+bool Service::expire(const Now& now, std::size_t max_work) noexcept {
+  return impl_->store().expire(now.monotonic_ms, max_work);
+}
+
+const Store& Service::store() const noexcept {
+  return impl_->store();
+}
+
+}  // namespace pairport

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "target.h"
+
+#include <algorithm>
+
+namespace pairport {
+namespace {
+
+int hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+bool Target::is_reserved(std::string_view segment) noexcept {
+  // packages and metrics are kept for what the service is going to serve there.
+  constexpr std::string_view kReserved[] = {"update", "uninstall", "packages", "metrics"};
+  return std::find(std::begin(kReserved), std::end(kReserved), segment) != std::end(kReserved);
+}
+
+Target::Target(std::string_view target) noexcept {
+  if (target == "*") {
+    route_ = Route::kUnknown;
+    return;
+  }
+  if (!target.starts_with('/')) {
+    // absolute-form: what comes before the path is who was asked, which is us.
+    const std::size_t authority = target.find("://");
+    if (authority == std::string_view::npos || authority == 0) return;
+    target.remove_prefix(authority + 3);
+    const std::size_t path = target.find_first_of("/?");
+    if (path == 0 || target.empty()) return;
+    target = path == std::string_view::npos ? std::string_view("/") : target.substr(path);
+  }
+  const std::size_t question = target.find('?');
+  parse_path(target.substr(0, question));
+  if (question != std::string_view::npos) parse_query(target.substr(question + 1));
+}
+
+void Target::parse_path(std::string_view path) noexcept {
+  std::size_t segments = 0;
+  bool too_long = false;
+  bool in_segment = false;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    char c = path[i];
+    if (c == '%') {
+      const int high = i + 1 < path.size() ? hex_value(path[i + 1]) : -1;
+      const int low = i + 2 < path.size() ? hex_value(path[i + 2]) : -1;
+      if (high < 0 || low < 0) return;  // kMalformed
+      c = static_cast<char>(high << 4 | low);
+      i += 2;
+    }
+    if (c == '/') {
+      in_segment = false;
+      continue;
+    }
+    if (!in_segment) ++segments;
+    in_segment = true;
+    if (segments > 1) continue;  // still to be checked for malformed escapes
+    if (size_ < segment_.size()) {
+      segment_[size_++] = c;
+    } else {
+      too_long = true;
+    }
+  }
+  if (segments == 0) {
+    route_ = Route::kRoot;
+    return;
+  }
+  if (segments > 1 || too_long) {
+    route_ = Route::kUnknown;
+    return;
+  }
+  for (const auto& [suffix, os] : {std::pair(std::string_view(".sh"), Os::kLinux), {".ps1", Os::kWindows}}) {
+    if (size_ > suffix.size() && code().ends_with(suffix)) {
+      size_ -= suffix.size();
+      os_ = os;
+      break;
+    }
+  }
+  route_ = code() == "update" ? Route::kUpdate : code() == "uninstall" ? Route::kUninstall : Route::kCode;
+}
+
+void Target::parse_query(std::string_view query) noexcept {
+  if (route_ != Route::kUpdate && route_ != Route::kUninstall && route_ != Route::kCode) return;
+  while (true) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view part = query.substr(0, end);
+    if (part.starts_with("os=")) {
+      const std::string_view value = part.substr(3);
+      const std::optional<Os> wanted = value == "linux"     ? std::optional(Os::kLinux)
+                                       : value == "windows" ? std::optional(Os::kWindows)
+                                                            : std::nullopt;
+      if (!wanted || (os_ && *os_ != *wanted)) {
+        route_ = Route::kBadOs;
+        return;
+      }
+      os_ = wanted;
+    }
+    if (end == query.size()) return;
+    query.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace pairport

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// What a request target asks for.
+#ifndef PAIRPORT_RENDER_TARGET_H_
+#define PAIRPORT_RENDER_TARGET_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace pairport {
+
+enum class Os : std::uint8_t { kLinux, kWindows };
+
+// The routes of the service. Holds the decoded segment by value.
+class Target {
+ public:
+  enum class Route : std::uint8_t {
+    kRoot,
+    kUpdate,
+    kUninstall,
+    kCode,       // any other single segment
+    kUnknown,    // several segments, or one that is too long to be anything
+    kMalformed,  // not a target, or a malformed percent escape
+    kBadOs,      // ?os= with an unknown value, or one that contradicts the suffix
+  };
+
+  // Parses origin-form, absolute-form and `*` (RFC 9112 section 3.2); `*` is kUnknown.
+  explicit Target(std::string_view target) noexcept;
+
+  // Whether `segment` is a path of the service's own, so that no code may be called so.
+  static bool is_reserved(std::string_view segment) noexcept;
+
+  Route route() const noexcept { return route_; }
+  // With kCode: the decoded segment without .sh or .ps1. May hold any byte.
+  std::string_view code() const noexcept { return {segment_.data(), size_}; }
+  // What `?os=` or the suffix say; nothing when the User-Agent decides.
+  std::optional<Os> os() const noexcept { return os_; }
+
+ private:
+  void parse_path(std::string_view path) noexcept;
+  void parse_query(std::string_view query) noexcept;
+
+  Route route_ = Route::kMalformed;
+  std::optional<Os> os_;
+  std::size_t size_ = 0;
+  std::array<char, 128> segment_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_RENDER_TARGET_H_

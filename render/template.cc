@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+// Invariants: pieces_ is empty or every piece has a slot, and the last piece has no text. The sum of all static text in
+// pieces_ and of the worst case of all slots is at most kMaxBlock, checked when compiled, so render() never has to
+// check.
+#include <pairport/template.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include <pairport/http.h>
+#include <pairport/quote.h>
+
+namespace pairport {
+
+static_assert(Template::kMaxBlock <= kResponseScratch);
+
+namespace {
+
+constexpr std::size_t kMaxShownCode = 64;
+constexpr int kMaxIncludeDepth = 8;
+
+bool is_name_character(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+bool is_harmless(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+         c == '~' || c == '-';
+}
+
+char* quote(Dialect dialect, std::string_view value, char* out) noexcept {
+  return dialect == Dialect::kPosixShell ? quote_posix(value, out) : quote_powershell(value, out);
+}
+
+}  // namespace
+
+class Template::Compiler {
+ public:
+  Compiler(Dialect dialect, const Loader& loader, const Constants& constants) : loader_(loader), constants_(constants) {
+    template_.dialect_ = dialect;
+  }
+
+  Result<Template> run(std::string_view name) {
+    folder_ = std::string(name.substr(0, name.find('/') + 1));
+    if (Status status = add_file(std::string(name), 0); !status.ok()) return status;
+    if (template_.pieces_.empty()) {
+      template_.prefix_ = std::move(text_);
+    } else {
+      template_.suffix_ = std::move(text_);
+    }
+    std::size_t block = 0;
+    for (const Piece& piece : template_.pieces_) block += piece.text.size() + room_of(piece.slot);
+    if (block > kMaxBlock) {
+      return Status(StatusCode::kBadTemplate,
+                    std::string(name) +
+                        ": the slots for connect_url, fingerprint, client_id and password must stand close together, "
+                        "each once: move the text between them before the first or behind the last");
+    }
+    return std::move(template_);
+  }
+
+ private:
+  static std::size_t room_of(Slot slot) noexcept {
+    switch (slot) {
+      case Slot::kNone:
+        return 0;
+      case Slot::kConnectUrl:
+        return max_quoted_printable(kMaxConnectUrl);
+      case Slot::kFingerprint:
+        return kFingerprintText + 2;
+      case Slot::kClientId:
+        return max_quoted_printable(kMaxClientId);
+      case Slot::kPassword:
+        return max_quoted_printable(kMaxPassword);
+      case Slot::kCode:
+        return kMaxShownCode;
+    }
+    return 0;
+  }
+
+  static Status error(const std::string& file, std::size_t line, std::string what) {
+    return {StatusCode::kBadTemplate, file + ":" + std::to_string(line) + ": " + std::move(what)};
+  }
+
+  Status add_file(const std::string& file, int depth) {
+    const std::optional<std::string> text = loader_(file);
+    if (!text) return {StatusCode::kBadTemplate, file + ": there is no such template"};
+    if (text->find('\r') != std::string::npos || text->find('\0') != std::string::npos) {
+      return {StatusCode::kBadTemplate, file + ": contains a carriage return or a NUL; lines must end in LF alone"};
+    }
+    std::size_t line_number = 0;
+    for (std::size_t position = 0; position < text->size();) {
+      const std::size_t end = std::min(text->find('\n', position), text->size() - 1) + 1;
+      if (Status status =
+              add_line(file, ++line_number, std::string_view(*text).substr(position, end - position), depth);
+          !status.ok()) {
+        return status;
+      }
+      position = end;
+    }
+    return StatusCode::kOk;
+  }
+
+  Status add_line(const std::string& file, std::size_t number, std::string_view line, int depth) {
+    if (line.starts_with("{{> ")) {
+      const std::size_t end = line.find("}}");
+      if (end == std::string_view::npos || (line.substr(end + 2) != "\n" && !line.substr(end + 2).empty())) {
+        return error(file, number, "an include stands alone on its line: {{> name}}");
+      }
+      if (depth == kMaxIncludeDepth) return error(file, number, "includes are nested too deeply");
+      return add_file(folder_ + std::string(line.substr(4, end - 4)), depth + 1);
+    }
+    while (true) {
+      const std::size_t begin = line.find("{{");
+      text_.append(line.substr(0, begin));
+      if (begin == std::string_view::npos) return StatusCode::kOk;
+      line.remove_prefix(begin + 2);
+      const auto name_end =
+          static_cast<std::size_t>(std::find_if_not(line.begin(), line.end(), is_name_character) - line.begin());
+      if (name_end == 0 || !line.substr(name_end).starts_with("}}")) {
+        return error(file, number, "expected {{name}} with a name of a-z, 0-9 and _");
+      }
+      const std::string_view name = line.substr(0, name_end);
+      line.remove_prefix(name_end + 2);
+      if (Status status = add_slot(file, number, name); !status.ok()) return status;
+    }
+  }
+
+  Status add_slot(const std::string& file, std::size_t number, std::string_view name) {
+    if (const auto constant = constants_.find(name); constant != constants_.end()) {
+      std::string literal(max_quoted(constant->second.size()), '\0');
+      literal.resize(
+          static_cast<std::size_t>(quote(template_.dialect_, constant->second, literal.data()) - literal.data()));
+      text_.append(literal);
+      return StatusCode::kOk;
+    }
+    static const std::map<std::string_view, Slot> kSlots = {{"connect_url", Slot::kConnectUrl},
+                                                            {"fingerprint", Slot::kFingerprint},
+                                                            {"client_id", Slot::kClientId},
+                                                            {"password", Slot::kPassword},
+                                                            {"code", Slot::kCode}};
+    const auto slot = kSlots.find(name);
+    if (slot == kSlots.end()) {
+      std::string known;
+      for (const auto& [slot_name, unused] : kSlots) known.append(" ").append(slot_name);
+      for (const auto& [constant_name, unused] : constants_) known.append(" ").append(constant_name);
+      return error(file, number, "there is no slot {{" + std::string(name) + "}}; known are:" + known);
+    }
+    if (template_.pieces_.empty()) {
+      template_.prefix_ = std::move(text_);
+    } else {
+      template_.pieces_.back().text = std::move(text_);
+    }
+    text_.clear();
+    template_.pieces_.push_back({slot->second, {}});
+    return StatusCode::kOk;
+  }
+
+  const Loader& loader_;
+  const Constants& constants_;
+  std::string folder_;
+  std::string text_;  // static text since the last slot
+  Template template_;
+};
+
+Result<Template> Template::compile(std::string_view name, Dialect dialect, const Loader& loader,
+                                   const Constants& constants) {
+  return Compiler(dialect, loader, constants).run(name);
+}
+
+std::size_t Template::render(const SlotValues& values, char* out) const noexcept {
+  char* end = out;
+  for (const Piece& piece : pieces_) {
+    switch (piece.slot) {
+      case Slot::kNone:
+        break;
+      case Slot::kConnectUrl:
+        end = quote(dialect_, values.deposit.connect_url, end);
+        break;
+      case Slot::kFingerprint:
+        *end++ = '\'';
+        write_fingerprint(values.deposit.fingerprint, end);
+        end += kFingerprintText;
+        *end++ = '\'';
+        break;
+      case Slot::kClientId:
+        end = quote(dialect_, values.deposit.client_id, end);
+        break;
+      case Slot::kPassword:
+        end = quote(dialect_, values.deposit.password, end);
+        break;
+      case Slot::kCode:
+        end = std::transform(
+            values.code.begin(),
+            values.code.begin() + static_cast<std::ptrdiff_t>(std::min(values.code.size(), kMaxShownCode)), end,
+            [](char c) { return is_harmless(c) ? c : '?'; });
+        break;
+    }
+    std::memcpy(end, piece.text.data(), piece.text.size());
+    end += piece.text.size();
+  }
+  assert(static_cast<std::size_t>(end - out) <= kMaxBlock);
+  return static_cast<std::size_t>(end - out);
+}
+
+}  // namespace pairport
