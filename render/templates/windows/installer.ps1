@@ -84,7 +84,7 @@
 
 #Requires -Version 4.0
 #Requires -RunAsAdministrator
-[CmdletBinding()]
+[CmdletBinding(PositionalBinding = $false)]
 param(
     [Alias('EnableCommands')]
     [switch]$x,
@@ -240,7 +240,7 @@ function Set-ClientConfig($Config, [bool]$Fresh, [string]$Id, $Client, [string]$
         Set-ConfigValue $Config 'logging' 'log_level' '"info"'
     }
     if ($Proxy -and -not (Get-ConfigString $Config 'client' 'proxy')) {
-        Write-Note ('The server is reachable through the proxy of the system only, the client will use it: ' + $Proxy)
+        Write-Note ('The server is reachable through the proxy of the system only, the client will use it: ' + (Get-PrintableUrl $Proxy))
         Set-ConfigValue $Config 'client' 'proxy' (ConvertTo-TomlString $Proxy)
     }
     if ($x) { Enable-Execution $Config }

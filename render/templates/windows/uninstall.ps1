@@ -48,7 +48,7 @@
 
 #Requires -Version 4.0
 #Requires -RunAsAdministrator
-[CmdletBinding()]
+[CmdletBinding(PositionalBinding = $false)]
 param(
     [string]$Log,
     [Alias('wi')]

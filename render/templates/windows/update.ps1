@@ -80,7 +80,7 @@
 
 #Requires -Version 4.0
 #Requires -RunAsAdministrator
-[CmdletBinding()]
+[CmdletBinding(PositionalBinding = $false)]
 param(
     [switch]$t,
     [switch]$x,
@@ -195,7 +195,7 @@ function Update-Client {
     if ($pkgUrl -and $pkgUrl -notmatch '\Ahttps?://[^\s"'']+\z') {
         Stop-WithError 1 'The address of the package is no http or https URL.' 'Check -pkgUrl.'
     }
-    if ($Log -match '"') {
+    if ($Log -match '["*?]|[\\/]\z') {
         Stop-WithError 1 'This is no name of a file.' 'Check -Log.'
     }
     Assert-Version $v

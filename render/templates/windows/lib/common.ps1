@@ -86,8 +86,7 @@ function Invoke-Main([string]$Function) {
 
 # Prints the comment-based help of the script.
 function Show-Help {
-    $help = Get-Help -Name $script:ScriptPath -Full | Out-String
-    Write-Host $help
+    Get-Help -Name $script:ScriptPath -Full | Out-Host
 }
 
 function Invoke-Native([string]$File, [string[]]$Arguments) {

@@ -250,19 +250,23 @@ function Protect-File([string]$Path, [string]$Account) {
 function Save-Config($Config, [string]$Path, [string]$Account) {
     $null = [IO.Directory]::CreateDirectory([IO.Path]::GetDirectoryName($Path))
     $new = $Path + '.new'
-    [IO.File]::WriteAllText($new, '')
-    Protect-File $new $Account
-    [IO.File]::WriteAllText($new, (Get-ConfigText $Config))
-    if ([IO.File]::Exists($Path)) {
-        $backup = $Path + '.' + [DateTime]::Now.ToString('yyyyMMdd-HHmmss') + '.bak'
-        Protect-File $Path $Account
-        [IO.File]::Copy($Path, $backup, $true)
-        Protect-File $backup $Account
-        [IO.File]::Replace($new, $Path, [NullString]::Value)
-        Protect-File $Path $Account
-        Write-Note ('The previous configuration is kept as ' + $backup)
-    } else {
-        [IO.File]::Move($new, $Path)
+    try {
+        [IO.File]::WriteAllText($new, '')
+        Protect-File $new $Account
+        [IO.File]::WriteAllText($new, (Get-ConfigText $Config))
+        if ([IO.File]::Exists($Path)) {
+            $backup = $Path + '.' + [DateTime]::Now.ToString('yyyyMMdd-HHmmss') + '.bak'
+            Protect-File $Path $Account
+            [IO.File]::Copy($Path, $backup, $true)
+            Protect-File $backup $Account
+            [IO.File]::Replace($new, $Path, [NullString]::Value)
+            Protect-File $Path $Account
+            Write-Note ('The previous configuration is kept as ' + $backup)
+        } else {
+            [IO.File]::Move($new, $Path)
+        }
+    } finally {
+        [IO.File]::Delete($new)
     }
 }
 

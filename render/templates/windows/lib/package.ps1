@@ -239,13 +239,18 @@ function Invoke-Msi([string]$Arguments, [string]$What) {
 
 # The MSI product of the client that Windows has registered: Code, Version. $null when there is none.
 function Get-MsiProduct {
-    foreach ($entry in @(Get-ItemProperty -Path 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall\*' -ErrorAction SilentlyContinue)) {
-        $properties = @{}
-        foreach ($property in $entry.PSObject.Properties) {
-            $properties[$property.Name] = $property.Value
+    foreach ($key in @(Get-ChildItem -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall' -ErrorAction SilentlyContinue)) {
+        if ($key.PSChildName -notmatch '\A\{[0-9A-Fa-f-]{36}\}\z') { continue }
+        try {
+            $entry = Get-ItemProperty -LiteralPath $key.PSPath
+            $name = $entry.PSObject.Properties['DisplayName']
+            $version = $entry.PSObject.Properties['DisplayVersion']
+        } catch {
+            # A broken value of some other program.
+            continue
         }
-        if ($properties['PSChildName'] -match '\A\{[0-9A-Fa-f-]{36}\}\z' -and $properties['DisplayName'] -match '\Arport( client)?( [0-9.]+)?\z') {
-            return [pscustomobject]@{ Code = $properties['PSChildName']; Version = [string]$properties['DisplayVersion'] }
+        if ($name -and $version -and $name.Value -match '\Arport( client)?( [0-9.]+)?\z') {
+            return [pscustomobject]@{ Code = $key.PSChildName; Version = [string]$version.Value }
         }
     }
     return $null
@@ -283,6 +288,10 @@ function Install-Package($Package, $Client, [string]$Version) {
         Expand-ZipFile $Package.Path @('rport.exe', 'rport.example.conf') $Client.Folder
         return
     }
+    $config = $null
+    if ([IO.File]::Exists($Client.ConfigPath)) {
+        $config = [IO.File]::ReadAllBytes($Client.ConfigPath)
+    }
     $product = Get-MsiProduct
     if ($product -and (-not $Version -or (Compare-Version $product.Version $Version) -ge 0)) {
         # Windows Installer neither installs the same package again nor an older one over a newer one.
@@ -293,6 +302,11 @@ function Install-Package($Package, $Client, [string]$Version) {
         Remove-ClientService
     }
     Invoke-Msi ('/i "' + $Package.Path + '" INSTALLDIR="' + $Client.Folder + '"') 'Installing the package'
+    if ($config -and -not [IO.File]::Exists($Client.ConfigPath)) {
+        # The removal of an old package took it along.
+        [IO.File]::WriteAllBytes($Client.ConfigPath, $config)
+        Protect-File $Client.ConfigPath $Client.Account
+    }
 }
 
 function Get-InstalledVersion([string]$Exe) {
