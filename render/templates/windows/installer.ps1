@@ -5,29 +5,35 @@
     Installs the RPort client on Windows and connects it to the RPort server.
 
 .DESCRIPTION
-    Downloads and checks the package of the RPort client, installs it, writes its configuration, registers the
-    service rport (delayed automatic start, restart after failures), starts it, and waits until the log of the client
+    Downloads and checks the package of the RPort client, installs it, writes
+    its configuration, registers the service rport (delayed automatic start,
+    restart after failures), starts it, and waits until the log of the client
     says that it is connected.
 
-    The script holds the credentials of one pairing. Run it as administrator and delete it afterwards. The configuration
-    is C:\Program Files\rport\rport.conf; only administrators and the service can read it. The client runs with the local
-    system account.
+    The script holds the credentials of one pairing. Run it as administrator
+    and delete it afterwards. The configuration is C:\Program
+    Files\rport\rport.conf; only administrators and the service can read it.
+    The client runs with the local system account.
 
-    Where the client is installed already, the script repairs it and pairs it anew: server, fingerprint and credentials
-    are replaced, the id of the client and all other settings stay, and the previous configuration is kept beside the
-    new one. Run by the client itself (as a command sent to it), the script changes the configuration only and restarts
-    the service some seconds after it has ended.
+    Where the client is installed already, the script repairs it and pairs it
+    anew: server, fingerprint and credentials are replaced, the id of the
+    client and all other settings stay, and the previous configuration is kept
+    beside the new one. Run by the client itself (as a command sent to it), the
+    script changes the configuration only and restarts the service some seconds
+    after it has ended.
 
-    Exit codes: 0 connected (with -d: configuration written; run by the client itself: restart scheduled); 1 wrong
-    usage or environment, or the installation failed; 2 the server cannot be reached, nothing was changed; 3 download or
-    check of a download failed; 4 installed but not connected, the reason and the last lines of the log are printed.
+    Exit codes: 0 connected (with -d: configuration written; run by the client
+    itself: restart scheduled); 1 wrong usage or environment, or the
+    installation failed; 2 the server cannot be reached, nothing was changed; 3
+    download or check of a download failed; 4 installed but not connected, the
+    reason and the last lines of the log are printed.
 
-    For -pkgUrl, the environment variables RPORT_INSTALLER_DL_USERNAME and RPORT_INSTALLER_DL_PASSWORD are used for HTTP
-    basic authentication.
+    For -pkgUrl, the environment variables RPORT_INSTALLER_DL_USERNAME and
+    RPORT_INSTALLER_DL_PASSWORD are used for HTTP basic authentication.
 
 .PARAMETER x
-    Enables the execution of all commands and scripts that the server sends, without a filter. Without it a new
-    installation executes none.
+    Enables the execution of all commands and scripts that the server sends,
+    without a filter. Without it a new installation executes none.
 
 .PARAMETER t
     Installs the newest unstable version. Not for production.
@@ -36,13 +42,15 @@
     Also installs Tacoscript.
 
 .PARAMETER r
-    Enables file reception: the server may write files to this machine. Without it a new installation receives none.
+    Enables file reception: the server may write files to this machine. Without
+    it a new installation receives none.
 
 .PARAMETER g
     A tag for this client. Several are separated by commas.
 
 .PARAMETER d
-    Only writes the configuration: no package is installed, no service is registered or started.
+    Only writes the configuration: no package is installed, no service is
+    registered or started.
 
 .PARAMETER pkgUrl
     Installs the package (MSI or zip) from this http or https address.
@@ -73,7 +81,8 @@
 .EXAMPLE
     powershell -ExecutionPolicy Bypass -File .\rport-installer.ps1 -r -i -g office,win2022
 
-    Installs and connects the client with file reception and two tags, and installs Tacoscript.
+    Installs and connects the client with file reception and two tags, and
+    installs Tacoscript.
 
 .LINK
     https://oss.openrport.io/get-started/connecting-clients/
@@ -159,8 +168,8 @@ function ConvertTo-AttributeJson($Value) {
     return '{' + (@($Value.PSObject.Properties | ForEach-Object { (ConvertTo-TomlString $_.Name) + ': ' + (ConvertTo-AttributeJson $_.Value) }) -join ', ') + '}'
 }
 
-# Adds tags to the attributes file and names that file in the configuration. Tags and labels that were there stay.
-function Set-ClientTag($Config, $Client, [string[]]$Tags) {
+# The attributes file of the client and what it holds: Path, Tags, Labels.
+function Read-Attribute($Config, $Client) {
     $path = Get-ConfigString $Config 'client' 'attributes_file_path'
     $labels = @{}
     $all = @()
@@ -182,16 +191,24 @@ function Set-ClientTag($Config, $Client, [string[]]$Tags) {
             Stop-WithError 1 ('The tags cannot be added: ' + $path + ' is no JSON file.') 'Add them to that file by hand and run the script without -g.'
         }
     }
+    [pscustomobject]@{ Path = $path; Tags = $all; Labels = $labels }
+}
+
+# Adds tags to the attributes file and names that file in the configuration. Tags and labels that were there stay.
+function Set-ClientTag($Config, $Client, [string[]]$Tags) {
+    $attributes = Read-Attribute $Config $Client
+    $all = @($attributes.Tags)
     foreach ($tag in $Tags) {
         if ($all -cnotcontains $tag) { $all += $tag }
     }
-    $null = [IO.Directory]::CreateDirectory([IO.Path]::GetDirectoryName($path))
-    [IO.File]::WriteAllText($path, '{"tags": ' + (ConvertTo-AttributeJson @($all)) + ', "labels": ' + (ConvertTo-AttributeJson $labels) + "}`n")
-    Set-ConfigValue $Config 'client' 'attributes_file_path' (ConvertTo-TomlString $path)
+    $null = [IO.Directory]::CreateDirectory([IO.Path]::GetDirectoryName($attributes.Path))
+    $json = '{"tags": ' + (ConvertTo-AttributeJson $all) + ', "labels": ' + (ConvertTo-AttributeJson $attributes.Labels) + '}'
+    [IO.File]::WriteAllText($attributes.Path, $json + "`n")
+    Set-ConfigValue $Config 'client' 'attributes_file_path' (ConvertTo-TomlString $attributes.Path)
 }
 
 # The configuration to edit: the existing one, else the example of the package. Config, Fresh, Id.
-function Open-ClientConfig($Client) {
+function Open-ClientConfig($Client, [switch]$Quiet) {
     $id = ''
     if ([IO.File]::Exists($Client.ConfigPath)) {
         $config = Read-Config $Client.ConfigPath
@@ -199,7 +216,7 @@ function Open-ClientConfig($Client) {
             $null = @(Get-ConfigLayout $config)
             return [pscustomobject]@{ Config = $config; Fresh = $false; Id = '' }
         } catch {
-            Write-Note ('The existing configuration is not valid and is written anew (' + $_.Exception.Message + ').')
+            if (-not $Quiet) { Write-Note ('The existing configuration is not valid and is written anew (' + $_.Exception.Message + ').') }
             foreach ($line in $config.Lines) {
                 if ($line -match '^\s*id\s*=\s*["'']([0-9A-Za-z_.-]+)["'']') { $id = $Matches[1] }
             }
@@ -293,6 +310,10 @@ function Install-Client {
         if ($client.Version) {
             Write-Note ('The client is installed already (version ' + $client.Version + '), it is repaired and paired anew.')
         }
+    }
+    if ($tags.Count -gt 0) {
+        # What cannot be done shall fail before anything is changed.
+        $null = Read-Attribute (Open-ClientConfig $client -Quiet).Config $client
     }
     $package = $null
     if ($target) {

@@ -5,14 +5,17 @@
     Removes the RPort client from Windows.
 
 .DESCRIPTION
-    Stops and removes the service rport, removes the MSI package or the files of the client, its configuration, its logs
-    and its data. Tacoscript stays. The client stays known to the RPort server: delete it there as well.
+    Stops and removes the service rport, removes the MSI package or the files
+    of the client, its configuration, its logs and its data. Tacoscript stays.
+    The client stays known to the RPort server: delete it there as well.
 
-    Run it as administrator. Run by the client itself (as a command sent to it), the script hands over to a scheduled
-    task, which removes the client some seconds later.
+    Run it as administrator. Run by the client itself (as a command sent to
+    it), the script hands over to a scheduled task, which removes the client
+    some seconds later.
 
-    Exit codes: 0 the client is removed, or was not installed (run by the client itself: the removal is scheduled); 1
-    wrong usage or environment, or something could not be removed.
+    Exit codes: 0 the client is removed, or was not installed (run by the
+    client itself: the removal is scheduled); 1 wrong usage or environment, or
+    something could not be removed.
 
 .PARAMETER Log
     Also writes all messages to this file.

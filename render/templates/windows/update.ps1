@@ -5,28 +5,35 @@
     Updates the RPort client on Windows.
 
 .DESCRIPTION
-    Downloads and checks a newer package of the RPort client and installs it the way the client was installed (MSI or
-    zip). The configuration stays as it is; only tables that it lacks are added, and what the options ask for is
-    changed. When the new version does not connect to the server, the old program and configuration are put back.
-    Tacoscript is installed or updated as well, unless -m is given; a failure of that is reported and changes nothing else.
+    Downloads and checks a newer package of the RPort client and installs it
+    the way the client was installed (MSI or zip). The configuration stays as
+    it is; only tables that it lacks are added, and what the options ask for is
+    changed. When the new version does not connect to the server, the old
+    program and configuration are put back. Tacoscript is installed or updated
+    as well, unless -m is given; a failure of that is reported and changes
+    nothing else.
 
-    The script holds no credentials. Run it as administrator. Run by the client itself (as a command sent to it), it
-    checks the package, then hands over to a scheduled task, which writes its messages to
-    C:\Program Files\rport\rport-update.log.
+    The script holds no credentials. Run it as administrator. Run by the client
+    itself (as a command sent to it), it checks the package, then hands over to
+    a scheduled task, which writes its messages to C:\Program
+    Files\rport\rport-update.log.
 
-    Exit codes: 0 the client is up to date and connected (run by the client itself: the update is scheduled); 1 wrong
-    usage or environment, or the installation failed; 2 the server cannot be reached, nothing was changed; 3 download or
-    check of a download failed, nothing was changed; 4 the new version did not connect, the old one was put back; 5 the
-    installed version is newer and was left alone, -f installs all the same.
+    Exit codes: 0 the client is up to date and connected (run by the client
+    itself: the update is scheduled); 1 wrong usage or environment, or the
+    installation failed; 2 the server cannot be reached, nothing was changed; 3
+    download or check of a download failed, nothing was changed; 4 the new
+    version did not connect, the old one was put back; 5 the installed version
+    is newer and was left alone, -f installs all the same.
 
-    For -pkgUrl, the environment variables RPORT_INSTALLER_DL_USERNAME and RPORT_INSTALLER_DL_PASSWORD are used for HTTP
-    basic authentication.
+    For -pkgUrl, the environment variables RPORT_INSTALLER_DL_USERNAME and
+    RPORT_INSTALLER_DL_PASSWORD are used for HTTP basic authentication.
 
 .PARAMETER t
     Updates to the newest unstable version. Not for production.
 
 .PARAMETER x
-    Enables the execution of all commands and scripts that the server sends, without a filter.
+    Enables the execution of all commands and scripts that the server sends,
+    without a filter.
 
 .PARAMETER d
     Disables the execution of commands and scripts.

@@ -59,21 +59,34 @@ function Open-Url([string]$Url, [int]$Seconds, [switch]$Direct, [string]$Authori
     $request.GetResponse()
 }
 
-# The WebException in a chain of exceptions, else the innermost one.
+# What went wrong with a request: HTTP status (0 for none), name of the cause, the innermost message.
 function Get-WebFailure($Exception) {
-    while ($Exception.InnerException -and $Exception -isnot [Net.WebException]) {
+    $status = 0
+    $name = 'UnknownError'
+    $message = ''
+    while ($Exception) {
+        $message = $Exception.Message
+        if ($Exception -is [Net.WebException]) {
+            $name = [string]$Exception.Status
+            if ($Exception.Response) {
+                $status = [int]$Exception.Response.StatusCode
+                $Exception.Response.Close()
+                break
+            }
+        }
+        # .NET (PowerShell 7) tells the cause in inner exceptions only.
+        if ($name -eq 'UnknownError' -and $Exception -is [Security.Authentication.AuthenticationException]) {
+            $name = 'SecureChannelFailure'
+        }
+        if ($name -eq 'UnknownError' -and $Exception -is [Net.Sockets.SocketException]) {
+            $name = 'ConnectFailure'
+            if (@('HostNotFound', 'TryAgain', 'NoData') -contains [string]$Exception.SocketErrorCode) {
+                $name = 'NameResolutionFailure'
+            }
+        }
         $Exception = $Exception.InnerException
     }
-    $status = 0
-    $name = 'Other'
-    if ($Exception -is [Net.WebException]) {
-        $name = [string]$Exception.Status
-        if ($Exception.Response) {
-            $status = [int]$Exception.Response.StatusCode
-            $Exception.Response.Close()
-        }
-    }
-    [pscustomobject]@{ Status = $status; Name = $name; Message = $Exception.Message }
+    [pscustomobject]@{ Status = $status; Name = $name; Message = $message }
 }
 
 # Downloads to a file: three tries, no second one after an answer that will not change.

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""The served scripts as texts: they parse, are ASCII, need nothing newer than PowerShell 4, and show their help."""
+
+import json
+import pathlib
+import re
+import tempfile
+import unittest
+
+import support
+
+NASTY = {"client_id": "it's `$(x)` \u2018a\u2019 \U0001f600", "password": "'; exit 9 #\u201b\"$env:X %PATH% & | <# #>"}
+
+# Every command that a script calls besides its own functions, and since when it exists. Windows PowerShell 4 is part of
+# Windows 8.1 and Server 2012 R2; what needs such a Windows is called behind Get-Command or not below it.
+KNOWN_COMMANDS = {
+    "Add-Type": 2, "ConvertFrom-Json": 3, "ForEach-Object": 1, "Get-AuthenticodeSignature": 1, "Get-ChildItem": 1,
+    "Get-CimInstance": 3, "Get-Command": 1, "Get-Help": 1, "Get-ItemProperty": 1, "Get-NetAdapter": "Windows 8",
+    "Get-NetIPAddress": "Windows 8", "Get-Process": 1, "Get-Service": 1, "Invoke-CimMethod": 3, "New-Object": 1,
+    "New-ScheduledTaskAction": "Windows 8", "New-ScheduledTaskSettingsSet": "Windows 8",
+    "New-ScheduledTaskTrigger": "Windows 8", "Out-Host": 1, "Register-ScheduledTask": "Windows 8", "Select-Object": 1,
+    "Sort-Object": 1, "Start-Process": 1, "Start-Service": 1, "Start-Sleep": 1, "Stop-Process": 1, "Stop-Service": 1,
+    "Where-Object": 1, "Write-Host": 1,
+    # Programs and functions named by a variable.
+    "$File": 0, "$Function": 0, "$shell": 0,
+}
+
+PARAMETERS = {
+    "installer": ["x", "t", "i", "r", "g", "d", "pkgUrl", "Version", "Log", "WhatIf", "h"],
+    "update": ["t", "x", "d", "m", "f", "v", "r", "pkgUrl", "Log", "WhatIf", "h"],
+    "uninstall": ["Log", "WhatIf", "h"],
+}
+
+
+class ServedScripts(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        support.host()
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.files = {}
+        with support.pairport() as service:
+            for name in support.SCRIPTS:
+                path = pathlib.Path(cls.folder.name) / f"rport-{name}.ps1"
+                path.write_bytes(support.fetch(service, name, **(NASTY if name == "installer" else {})))
+                cls.files[name] = path
+
+    def features(self, name):
+        return json.loads(support.pshost("features", self.files[name]).stdout)
+
+    def test_every_script_parses(self):
+        result = support.pshost("parse", *self.files.values())
+        self.assertEqual("", result.stdout)
+        self.assertEqual(0, result.returncode)
+
+    def test_the_parser_reports_a_broken_script(self):
+        for name, path in self.files.items():
+            text = path.read_text()
+            broken = path.with_suffix(".broken")
+            last = text.rindex("\nexit ")
+            broken.write_text(text[:last] + "\nif ($x {\n" + text[last:])
+            result = support.pshost("parse", broken)
+            self.assertEqual(1, result.returncode, name)
+            self.assertIn(str(broken) + ":", result.stdout)
+
+    def test_a_truncated_script_does_nothing(self):
+        """Cut anywhere, the file either does not parse or has not reached its last line, which starts everything."""
+        for name in ("installer", "update", "uninstall"):
+            text = self.files[name].read_text()
+            self.assertTrue(text.rstrip().endswith("exit $script:ExitCode"), name)
+            self.assertEqual(1, text.count("\nInvoke-Main '"), name)
+            self.assertLess(len(text) - text.index("\nInvoke-Main '"), 80, name)
+
+    def test_every_script_is_plain_ascii(self):
+        for name, path in self.files.items():
+            data = path.read_bytes()
+            self.assertEqual([], [b for b in data if b > 0x7e or (b < 0x20 and b not in b"\n")], name)
+
+    def test_nothing_is_newer_than_powershell_4(self):
+        for name in support.SCRIPTS:
+            features = self.features(name)
+            self.assertEqual([], features["newer"], name)
+            unknown = set(features["commands"]) - set(features["functions"]) - set(KNOWN_COMMANDS)
+            self.assertEqual(set(), unknown, name)
+
+    def test_the_check_for_newer_syntax_finds_it(self):
+        path = self.files["installer"].with_name("newer.ps1")
+        for text in ("$a ? 1 : 2", "$a ?? 1", "$a ??= 1", "class A {}", "enum E { A }", "[guid]::new()", "a && b",
+                     "${a}?.b()", "${a}?.b", "sleep 1 &", "using namespace System"):
+            path.write_text(text)
+            self.assertEqual(1, len(json.loads(support.pshost("features", path).stdout)["newer"]), text)
+
+    def test_text_never_becomes_code(self):
+        """No expandable string, no -replace, no Invoke-Expression, no script block made of text."""
+        for name in support.SCRIPTS:
+            features = self.features(name)
+            self.assertEqual([], features["text_as_code"], name)
+            self.assertNotIn("Invoke-Expression", features["commands"])
+            self.assertNotIn("iex", features["commands"])
+
+    def test_the_check_for_text_as_code_finds_it(self):
+        path = self.files["installer"].with_name("code.ps1")
+        for text in ("\"a $b\"", "$a -replace 'x', $b", "[scriptblock]::Create($a)", "$ExecutionContext.InvokeCommand"
+                     ".ExpandString($a)"):
+            path.write_text(text)
+            self.assertEqual(1, len(json.loads(support.pshost("features", path).stdout)["text_as_code"]), text)
+
+    def test_administrator_and_version_are_required(self):
+        for name in ("installer", "update", "uninstall"):
+            features = self.features(name)
+            self.assertTrue(features["requires_admin"], name)
+            self.assertEqual("4.0", features["requires_version"], name)
+
+    def test_unknown_code_exits_1_and_says_so(self):
+        result = support.pshost("run", self.files["not_found"])
+        self.assertEqual(1, result.returncode)
+        self.assertEqual("", result.stdout)
+        self.assertIn("unknown or has expired", result.stderr)
+        self.assertEqual("#No pairing found by pairing code ZZZZZZZ", self.files["not_found"].read_text().split("\n")[0])
+
+    def test_the_help_block_is_complete(self):
+        for name, parameters in PARAMETERS.items():
+            found = json.loads(support.pshost("help", self.files[name]).stdout)
+            self.assertEqual(parameters, found["declared"], name)
+            self.assertEqual(sorted(p.upper() for p in parameters), sorted(found["parameters"]), name)
+            self.assertTrue(all(text.strip() for text in found["parameters"].values()), name)
+            self.assertEqual(2, len(found["examples"]), name)
+            self.assertGreaterEqual(len(found["links"]), 1, name)
+            self.assertTrue(found["synopsis"].strip() and found["description"].strip(), name)
+
+    def test_get_help_full_prints_what_the_documentation_promises(self):
+        for name, parameters in PARAMETERS.items():
+            script = self.files[name].with_name("help.ps1")
+            script.write_text(f"Get-Help '{self.files[name]}' -Full | Out-Host")
+            result = support.pshost("run", script)
+            text = result.stdout
+            for heading in ("NAME", "SYNOPSIS", "SYNTAX", "DESCRIPTION", "PARAMETERS", "INPUTS", "OUTPUTS",
+                            "RELATED LINKS"):
+                self.assertRegex(text, rf"(?m)^{heading}$", name)
+            self.assertEqual(2, len(re.findall(r"-+ EXAMPLE \d -+", text)), name)
+            for parameter in parameters:
+                block = re.search(rf"(?m)^    -{parameter} (?:\[?<([A-Za-z\[\]]+)>\]?)\n((?:        .*\n|\s*\n)+)", text)
+                self.assertIsNotNone(block, parameter)
+                self.assertIn(block.group(1), ("SwitchParameter", "String", "String[]"))
+                self.assertIn("Required?                    false", block.group(2))
+                self.assertRegex(block.group(2), r"Default value +\S*")
+                self.assertTrue(block.group(2).strip().split("\n")[0], parameter)
+            self.assertIn("Exit codes: 0", text)
+            self.assertEqual("", result.stderr)
+
+    def test_no_line_of_the_help_is_too_wide_for_a_console(self):
+        for name in PARAMETERS:
+            block = self.files[name].read_text().split("<#")[1].split("#>")[0]
+            self.assertEqual([], [line for line in block.split("\n") if len(line) > 79], name)
+
+    def test_the_h_option_prints_the_help(self):
+        for name in PARAMETERS:
+            with support.Windows() as machine:
+                before = machine.tree()
+                result = machine.run(self.files[name].read_bytes(), "-h")
+                self.assertEqual(0, result.returncode, result.stderr)
+                self.assertIn("SYNOPSIS", result.stdout)
+                self.assertIn("-WhatIf", result.stdout)
+                self.assertEqual(before, machine.tree())
+
+
+if __name__ == "__main__":
+    support.main()
