@@ -179,6 +179,9 @@ bool Store::expire(std::uint64_t now_ms, std::size_t max_work) noexcept {
 std::size_t Store::size() const noexcept {
   return impl_->count;
 }
+std::size_t Store::expiring() const noexcept {
+  return impl_->wheel.size();
+}
 std::size_t Store::memory_bytes() const noexcept {
   return impl_->slab.mapped_bytes() + impl_->table.memory_bytes();
 }

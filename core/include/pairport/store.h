@@ -56,6 +56,8 @@ class Store {
 
   // Deposits held, including expired ones that expire() has not reached.
   std::size_t size() const noexcept;
+  // Those of them that expire some day.
+  std::size_t expiring() const noexcept;
   // Bytes held for records and table.
   std::size_t memory_bytes() const noexcept;
   // The weakest protection that any record's memory has had.

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+// Every key is described once, where it is read: its type, its bounds and the text that says what is expected. Keys
+// that nobody has asked for are unknown.
+#include "config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <set>
+#include <sstream>
+
+#include <toml++/toml.h>
+
+namespace pairport {
+namespace {
+
+// "10m", "90s", "1h30m": whole numbers with h, m and s, in milliseconds.
+std::optional<std::uint64_t> parse_duration(std::string_view text) {
+  std::uint64_t seconds = 0;
+  if (text.empty()) return std::nullopt;
+  while (!text.empty()) {
+    std::uint32_t count = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+    if (error != std::errc() || end == text.data() + text.size()) return std::nullopt;
+    const std::uint64_t unit = *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' ? 1 : 0;
+    if (unit == 0) return std::nullopt;
+    seconds += count * unit;
+    text.remove_prefix(static_cast<std::size_t>(end + 1 - text.data()));
+  }
+  return seconds * 1000;
+}
+
+// "512M": a whole number of bytes, or with K, M or G (powers of 1024).
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  std::uint32_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  if (unit.empty()) return count;
+  if (unit == "K") return std::uint64_t{count} << 10;
+  if (unit == "M") return std::uint64_t{count} << 20;
+  if (unit == "G") return std::uint64_t{count} << 30;
+  return std::nullopt;
+}
+
+bool is_sha256(std::string_view text) {
+  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+         });
+}
+
+bool has_no_control_character(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+// A URL that scripts fetch: only characters of a URL (RFC 3986) and the braces of placeholders.
+bool is_url_template(std::string_view text) {
+  return (text.starts_with("http://") || text.starts_with("https://")) &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  std::string_view("-._~:/?#[]@!$&'()*+,;=%{}").find(c) != std::string_view::npos;
+         });
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string_view file_name) : file_name_(file_name) {}
+
+  void report(const toml::source_region& where, std::string_view key, std::string_view what) {
+    errors_ << (errors_.tellp() > 0 ? "\n" : "") << file_name_;
+    if (where.begin.line != 0) errors_ << ":" << where.begin.line;
+    errors_ << ": ";
+    if (!key.empty()) errors_ << key << ": ";
+    errors_ << what;
+  }
+  std::string errors() const { return errors_.str(); }
+
+ private:
+  std::string file_name_;
+  std::ostringstream errors_;
+};
+
+// One table of the file; a missing one reads as empty.
+class Section {
+ public:
+  Section(Reader& reader, const toml::table& root, std::string_view name) : reader_(reader), name_(name) {
+    const toml::node* node = root.get(name);
+    if (node == nullptr) return;
+    table_ = node->as_table();
+    if (table_ == nullptr) reader_.report(node->source(), "[" + name_ + "]", "expected a table");
+  }
+
+  bool present() const { return table_ != nullptr; }
+
+  // Calls `use(value)`, which returns whether the value will do.
+  template <typename T, typename Use>
+  void read(std::string_view key, std::string_view expected, Use&& use) {
+    known_.insert(std::string(key));
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    const auto* typed = node->as<T>();
+    if (typed == nullptr || !use(typed->get()))
+      reader_.report(node->source(), name_of(key), "expected " + std::string(expected));
+  }
+
+  void string(std::string_view key, std::string& target, std::string_view expected = "a string",
+              bool (*check)(std::string_view) = has_no_control_character) {
+    read<std::string>(key, expected, [&](const std::string& value) {
+      target = value;
+      return check(value);
+    });
+  }
+  void boolean(std::string_view key, bool& target) {
+    read<bool>(key, "true or false", [&](bool value) {
+      target = value;
+      return true;
+    });
+  }
+  void integer(std::string_view key, std::size_t& target, std::int64_t least, std::int64_t most) {
+    read<std::int64_t>(key, "a whole number from " + std::to_string(least) + " to " + std::to_string(most),
+                       [&](std::int64_t value) {
+                         target = static_cast<std::size_t>(std::max<std::int64_t>(value, 0));
+                         return value >= least && value <= most;
+                       });
+  }
+  void duration(std::string_view key, std::uint64_t& target_ms, std::uint64_t least_ms, std::uint64_t most_ms,
+                std::string_view expected) {
+    read<std::string>(key, expected, [&](const std::string& value) {
+      const auto ms = parse_duration(value);
+      if (ms) target_ms = *ms;
+      return ms && *ms >= least_ms && *ms <= most_ms;
+    });
+  }
+  void number(std::string_view key, double& target, double most) {
+    known_.insert(std::string(key));
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    const auto value = node->is_number() ? node->value<double>() : std::nullopt;
+    if (value) target = *value;
+    if (!value || !(*value >= 0 && *value <= most)) {
+      std::ostringstream expected;
+      expected << "expected a number from 0 (off) to " << most;
+      reader_.report(node->source(), name_of(key), expected.str());
+    }
+  }
+  void table(std::string_view key, std::string_view expected, const std::function<bool(const toml::table&)>& use) {
+    known_.insert(std::string(key));
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    const toml::table* table = node->as_table();
+    if (table == nullptr || !use(*table))
+      reader_.report(node->source(), name_of(key), "expected " + std::string(expected));
+  }
+  void require(std::string_view key) {
+    if (table_ != nullptr && !table_->contains(key)) reader_.report(table_->source(), name_of(key), "is missing");
+  }
+
+  // To be called when every key has been read.
+  void finish() {
+    if (table_ == nullptr) return;
+    for (const auto& [key, node] : *table_) {
+      if (known_.contains(std::string(key.str()))) continue;
+      std::string list;
+      for (const std::string& name : known_) list += (list.empty() ? "" : ", ") + name;
+      reader_.report(key.source(), name_of(key.str()), "there is no such key; [" + name_ + "] has " + list);
+    }
+  }
+
+ private:
+  const toml::node* find(std::string_view key) const { return table_ == nullptr ? nullptr : table_->get(key); }
+  std::string name_of(std::string_view key) const { return "[" + name_ + "] " + std::string(key); }
+
+  Reader& reader_;
+  std::string name_;
+  const toml::table* table_ = nullptr;
+  std::set<std::string> known_;
+};
+
+void read_server(Reader& reader, const toml::table& root, Config& config) {
+  Section section(reader, root, "server");
+  section.string("address", config.address);
+  section.string("url", config.url);
+  while (config.url.ends_with('/')) config.url.pop_back();
+  section.finish();
+}
+
+void read_static_deposit(Reader& reader, const toml::table& root, Config& config) {
+  Section section(reader, root, "static-deposit");
+  if (!section.present()) return;
+  StaticDeposit deposit;
+  for (const auto& [key, target] : {std::pair("code", &deposit.code),
+                                    {"connect_url", &deposit.connect_url},
+                                    {"fingerprint", &deposit.fingerprint},
+                                    {"client_id", &deposit.client_id},
+                                    {"password", &deposit.password}}) {
+    section.string(key, *target);
+    section.require(key);
+  }
+  section.finish();
+  config.service.static_deposit = deposit;
+}
+
+void read_pairing(Reader& reader, const toml::table& root, Config& config) {
+  Section section(reader, root, "pairing");
+  ServiceOptions& service = config.service;
+  section.duration("ttl", service.ttl_ms, 1'000, 24 * 3600 * std::uint64_t{1000},
+                   "a duration from \"1s\" to \"24h\", such as \"10m\" or \"1h30m\"");
+  section.integer("code_length", service.code_length, kMinCodeLength, kMaxCodeLength);
+  section.integer("max_deposits", service.store.max_deposits, 1, 100'000'000);
+  section.read<std::string>("max_memory", "a size from \"1M\" to \"30G\", such as \"512M\"",
+                            [&](const std::string& value) {
+                              const auto bytes = parse_size(value);
+                              if (bytes) service.store.max_bytes = *bytes;
+                              return bytes && *bytes >= 1U << 20 && *bytes <= std::uint64_t{30} << 30;
+                            });
+  section.finish();
+}
+
+void read_limits(Reader& reader, const toml::table& root, Config& config) {
+  Section section(reader, root, "limits");
+  ServiceOptions& service = config.service;
+  section.number("deposits_per_second", service.deposit_limit.per_second, 1e6);
+  section.number("deposit_burst", service.deposit_limit.burst, 1e6);
+  section.number("misses_per_second", service.miss_limit.per_second, 1e6);
+  section.number("miss_burst", service.miss_limit.burst, 1e6);
+  section.integer("max_connections", config.server.max_connections, 1, 1'000'000);
+  section.finish();
+}
+
+void read_security(Reader& reader, const toml::table& root, Config& config) {
+  Section section(reader, root, "security");
+  bool require_locked = false;
+  section.boolean("require_locked_memory", require_locked);
+  if (require_locked) config.service.store.minimum_level = SecretLevel::kLocked;
+  section.finish();
+}
+
+void read_installer(Reader& reader, const toml::table& root, Config& config) {
+  Section section(reader, root, "installer");
+  InstallerOptions& installer = config.service.installer;
+  const auto is_version = [](std::string_view text) {
+    return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
+      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' ||
+             c == '_' || c == '+' || c == '~';
+    });
+  };
+  static constexpr std::string_view kVersion = "a version such as \"0.9.14\"";
+  static constexpr std::string_view kUrl =
+      "an http or https URL; {version}, {os} and {arch} are filled in by the scripts";
+  section.string("version", installer.version, kVersion, is_version);
+  section.string("unstable_version", installer.unstable_version, kVersion, is_version);
+  section.string("linux_url", installer.linux_url, kUrl, is_url_template);
+  section.string("windows_url", installer.windows_url, kUrl, is_url_template);
+  section.string("checksums_url", installer.checksums_url, kUrl, is_url_template);
+  section.string("deb_repo", installer.deb_repo, kUrl, is_url_template);
+  section.string("rpm_repo", installer.rpm_repo, kUrl, is_url_template);
+  section.string("repo_keys", installer.repo_keys, kUrl, is_url_template);
+  section.string("tacoscript_url", installer.tacoscript_url, kUrl, is_url_template);
+  section.boolean("use_repositories", installer.use_repositories);
+  section.string("templates", config.templates_folder, "the path of a folder");
+  section.table("sha256", "a table of file names and SHA-256 digests, each of 64 hexadecimal digits",
+                [&](const toml::table& table) {
+                  for (const auto& [name, node] : table) {
+                    const auto digest = node.value<std::string>();
+                    const std::string file(name.str());
+                    const bool plain =
+                        file.find_first_of(" \t\n\r/'") == std::string::npos && has_no_control_character(file);
+                    if (!digest || !is_sha256(*digest) || !plain) return false;
+                    std::string lower = *digest;
+                    std::transform(lower.begin(), lower.end(), lower.begin(),
+                                   [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
+                    installer.sha256[file] = lower;
+                  }
+                  return true;
+                });
+  section.finish();
+}
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view text, std::string_view file_name) {
+  Reader reader(file_name);
+  Config config;
+  toml::table root;
+  try {
+    root = toml::parse(text, file_name);
+  } catch (const toml::parse_error& error) {
+    reader.report(error.source(), "", std::string("not valid TOML: ") + std::string(error.description()));
+    return Status(StatusCode::kBadConfiguration, reader.errors());
+  }
+  read_server(reader, root, config);
+  read_static_deposit(reader, root, config);
+  read_pairing(reader, root, config);
+  read_limits(reader, root, config);
+  read_security(reader, root, config);
+  read_installer(reader, root, config);
+  static const std::set<std::string_view> kSections = {"server", "static-deposit", "pairing",
+                                                       "limits", "security",       "installer"};
+  for (const auto& [key, node] : root) {
+    if (kSections.contains(key.str())) continue;
+    std::string list;
+    for (const std::string_view name : kSections) list += (list.empty() ? "[" : ", [") + std::string(name) + "]";
+    reader.report(key.source(), key.str(), "there is no such table or key here; expected " + list);
+  }
+  if (std::string errors = reader.errors(); !errors.empty())
+    return Status(StatusCode::kBadConfiguration, std::move(errors));
+  return config;
+}
+
+std::vector<std::string> config_candidates(std::string_view name, std::string_view home) {
+  const std::string file(name);
+  if (name.find('/') != std::string_view::npos) return {file};
+  std::vector<std::string> candidates = {"/etc/rport/" + file};
+  if (!home.empty()) candidates.push_back(std::string(home) + "/.rport/" + file);
+  candidates.push_back("./" + file);
+  return candidates;
+}
+
+}  // namespace pairport

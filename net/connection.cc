@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: MIT
+// Invariants: exchange_ is set exactly in kAnswering. input_ is set when a part of a request, or the requests behind
+// the one that is being answered, have to be kept; its three stores are empty or in use independently of each other. In
+// kHead and kBody the only possible output is the interim answer 100.
+#include <pairport/connection.h>
+
+#include <algorithm>
+#include <cassert>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <new>
+
+#include <pairport/secret_memory.h>
+
+#include "chunked.h"
+#include "head_guard.h"
+#include "http1.h"
+
+namespace pairport {
+namespace {
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+
+// A few hundred bytes that are wiped when their size is forgotten.
+template <std::size_t kCapacity>
+struct Buffer {
+  std::size_t size = 0;
+  std::array<char, kCapacity> bytes;
+
+  ~Buffer() { clear(); }
+  std::string_view view() const noexcept { return {bytes.data(), size}; }
+  void append(std::string_view text) noexcept {
+    assert(text.size() <= kCapacity - size);
+    std::memcpy(bytes.data() + size, text.data(), text.size());
+    size += text.size();
+  }
+  void append(std::uint64_t number) noexcept {
+    size = static_cast<std::size_t>(std::to_chars(bytes.data() + size, bytes.data() + kCapacity, number).ptr -
+                                    bytes.data());
+  }
+  // Keeps the last `count` bytes and moves them to the front.
+  void keep_last(std::size_t count) noexcept {
+    std::memmove(bytes.data(), bytes.data() + size - count, count);
+    wipe(bytes.data() + count, size - count);
+    size = count;
+  }
+  void truncate(std::size_t count) noexcept {
+    wipe(bytes.data() + count, size - count);
+    size = count;
+  }
+  void clear() noexcept { truncate(0); }
+};
+
+std::uint64_t after(const Now& now, std::uint64_t ms) noexcept {
+  return now.monotonic_ms + ms;
+}
+
+}  // namespace
+
+struct ConnectionContext::Exchange {
+  Response response;
+  Buffer<1536> head;
+};
+
+struct ConnectionContext::Input {
+  Buffer<kMaxHead> head;
+  Buffer<kMaxBody> body;
+  Buffer<Connection::kMaxInput> rest;  // bytes behind the request that is being answered
+
+  bool empty() const noexcept { return head.size == 0 && body.size == 0 && rest.size == 0; }
+};
+
+// Separate from the connection, so that the public header knows nothing of the parser.
+struct Connection::Parser {
+  HeadGuard guard;
+  ChunkedDecoder chunked;
+};
+
+ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& limits) noexcept
+    : service_(service), limits_(limits) {}
+
+ConnectionContext::~ConnectionContext() = default;
+
+std::string_view ConnectionContext::date_line(const Now& now) noexcept {
+  if (now.unix_seconds != date_seconds_) {
+    // IMF-fixdate (RFC 9110 section 5.6.7), by hand because strftime depends on the locale.
+    static constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
+    static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    const std::chrono::sys_seconds time{std::chrono::seconds(now.unix_seconds)};
+    const auto day = std::chrono::floor<std::chrono::days>(time);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss clock(time - day);
+    char* out = date_line_.data();
+    const auto text = [&out](std::string_view part) { out = std::copy(part.begin(), part.end(), out); };
+    const auto digits = [&out](std::int64_t value, int count) {
+      for (int i = count - 1; i >= 0; --i, value /= 10) out[i] = static_cast<char>('0' + value % 10);
+      out += count;
+    };
+    text("Date: ");
+    text(kDays.substr(std::chrono::weekday(day).c_encoding() * 3, 3));
+    text(", ");
+    digits(static_cast<unsigned>(date.day()), 2);
+    text(" ");
+    text(kMonths.substr((static_cast<unsigned>(date.month()) - 1) * 3, 3));
+    text(" ");
+    digits(static_cast<int>(date.year()), 4);
+    text(" ");
+    digits(clock.hours().count(), 2);
+    text(":");
+    digits(clock.minutes().count(), 2);
+    text(":");
+    digits(clock.seconds().count(), 2);
+    text(" GMT\r\n");
+    assert(out == date_line_.data() + date_line_.size());
+    date_seconds_ = now.unix_seconds;
+  }
+  return {date_line_.data(), date_line_.size()};
+}
+
+Connection::Connection(ConnectionContext& context, const ClientKey& client, const Now& now) noexcept
+    : context_(context),
+      client_(client),
+      deadline_(after(now, context.limits_.head_timeout)),
+      parser_(new (std::nothrow) Parser),
+      exchange_(nullptr, {&context.exchanges_}),
+      input_(nullptr, {&context.inputs_}) {
+  if (parser_ == nullptr) state_ = State::kClosed;
+}
+
+Connection::~Connection() = default;
+
+void Connection::close() noexcept {
+  state_ = State::kClosed;
+  deadline_ = kNoDeadline;
+  next_fragment_ = fragment_count_ = 0;
+  exchange_.reset();
+  input_.reset();
+}
+
+bool Connection::need_input_buffer() noexcept {
+  if (input_ == nullptr) input_ = context_.inputs_.acquire();
+  return input_ != nullptr;
+}
+
+void Connection::release_input_buffer_if_empty() noexcept {
+  if (input_ != nullptr && input_->empty() && state_ != State::kBody) input_.reset();
+}
+
+void Connection::on_input(std::string_view input, const Now& now) noexcept {
+  assert(input.size() <= kMaxInput);
+  if (state_ == State::kLingering || state_ == State::kClosed) return;
+  assert(wants_input());
+  process(input, now);
+  if (input.empty() || state_ != State::kAnswering) return;
+  if (!keep_alive_) {
+    lingers_ = true;  // more has come than will be read
+  } else if (need_input_buffer()) {
+    input_->rest.append(input);
+  } else {
+    close();
+  }
+}
+
+void Connection::on_input_end(const Now& now) noexcept {
+  (void)now;
+  peer_ended_ = true;
+  if (state_ != State::kAnswering) close();
+}
+
+void Connection::process(std::string_view& input, const Now& now) noexcept {
+  while (!input.empty() && output().empty()) {
+    if (state_ == State::kHead) {
+      read_head(input, now);
+    } else if (state_ == State::kBody) {
+      read_body(input, now);
+    } else {
+      break;
+    }
+  }
+  release_input_buffer_if_empty();
+}
+
+void Connection::read_head(std::string_view& input, const Now& now) noexcept {
+  if (!head_started_) {
+    head_started_ = true;
+    deadline_ = after(now, context_.limits_.head_timeout);
+  }
+  HeadGuard& guard = parser_->guard;
+  const std::size_t buffered = input_ == nullptr ? 0 : input_->head.size;
+  std::string_view head = input;
+  if (buffered != 0) {
+    // The start of the head is in the buffer: join the rest to it.
+    input_->head.append(input.substr(0, kMaxHead - buffered));
+    head = input_->head.view();
+  }
+  switch (guard.feed(head)) {
+    case HeadGuard::State::kError:
+      refuse(guard.error().status, guard.error().text, {}, now);
+      break;
+    case HeadGuard::State::kComplete:
+      input.remove_prefix(guard.size() - buffered);
+      if (buffered != 0) input_->head.truncate(guard.size());
+      begin_request(head.substr(0, guard.size()), input, now);
+      break;
+    case HeadGuard::State::kIncomplete:
+      if (buffered != 0) {
+        input.remove_prefix(head.size() - buffered);
+      } else if (need_input_buffer()) {
+        input_->head.append(input);
+        input = {};
+      } else {
+        close();
+      }
+      break;
+  }
+}
+
+void Connection::begin_request(std::string_view head, std::string_view& input, const Now& now) noexcept {
+  const Framing& framing = parser_->guard.framing();
+  http_1_0_ = !parser_->guard.is_http_1_1();
+  RequestHead request;
+  if (!parse_head(head, parser_->guard, request)) {
+    return refuse(400, "the request is not valid HTTP", {}, now);
+  }
+  const std::string_view accept = request.accept;
+  if (request.has_unknown_expectation)
+    return refuse(417, "the only expectation that is met is 100-continue", accept, now);
+  if (request.method == Method::kPost && !framing.chunked && !framing.has_length) {
+    return refuse(411, "a POST request needs a Content-Length or Transfer-Encoding: chunked", accept, now);
+  }
+  if (framing.length > kMaxBody) return refuse(413, "the body is larger than 16384 bytes", accept, now);
+  if (!framing.chunked && framing.length <= input.size()) {
+    const std::string_view body = input.substr(0, static_cast<std::size_t>(framing.length));
+    input.remove_prefix(body.size());
+    return dispatch(request, body, now);
+  }
+
+  // The body is still on its way: keep the head until it is here.
+  if (!need_input_buffer()) return close();
+  if (input_->head.size == 0) input_->head.append(head);
+  parser_->chunked = ChunkedDecoder();
+  state_ = State::kBody;
+  deadline_ = after(now, context_.limits_.body_timeout);
+  if (request.expects_continue && !http_1_0_ && input.empty()) {
+    fragments_[0] = {kContinue.data(), kContinue.size()};
+    next_fragment_ = 0;
+    fragment_count_ = 1;
+  }
+}
+
+void Connection::read_body(std::string_view& input, const Now& now) noexcept {
+  const Framing& framing = parser_->guard.framing();
+  auto& body = input_->body;
+  if (framing.chunked) {
+    switch (parser_->chunked.feed(input, body.bytes, body.size)) {
+      case ChunkedDecoder::State::kIncomplete:
+        return;
+      case ChunkedDecoder::State::kMalformed:
+        return refuse(400, "the chunked body is malformed, or has chunk extensions or trailers", {}, now);
+      case ChunkedDecoder::State::kTooLarge:
+        return refuse(413, "the body is larger than 16384 bytes", {}, now);
+      case ChunkedDecoder::State::kComplete:
+        break;
+    }
+  } else {
+    const std::size_t missing = static_cast<std::size_t>(framing.length) - body.size;
+    body.append(input.substr(0, missing));
+    input.remove_prefix(std::min(missing, input.size()));
+    if (body.size < framing.length) return;
+  }
+  RequestHead request;
+  if (!parse_head(input_->head.view(), parser_->guard, request)) return close();  // cannot be: it was accepted before
+  dispatch(request, body.view(), now);
+}
+
+void Connection::dispatch(const RequestHead& parsed, std::string_view body, const Now& now) noexcept {
+  exchange_ = context_.exchanges_.acquire();
+  if (exchange_ == nullptr) return close();
+  keep_alive_ = parsed.keep_alive && !finishing_ && parsed.method != Method::kOther;
+  lingers_ = parsed.method == Method::kOther;
+  const Request request = {.method = parsed.method,
+                           .target = parsed.target,
+                           .user_agent = parsed.user_agent,
+                           .accept = parsed.accept,
+                           .content_type = parsed.content_type,
+                           .if_none_match = parsed.if_none_match,
+                           .body = body,
+                           .client = client_};
+  context_.service_.handle(request, now, exchange_->response);
+  start_answer(now);
+}
+
+void Connection::refuse(int status, std::string_view text, std::string_view accept, const Now& now) noexcept {
+  exchange_ = context_.exchanges_.acquire();
+  if (exchange_ == nullptr) return close();
+  keep_alive_ = false;
+  lingers_ = true;
+  context_.service_.refuse(status, text, accept, exchange_->response);
+  start_answer(now);
+}
+
+void Connection::start_answer(const Now& now) noexcept {
+  const Response& response = exchange_->response;
+  auto& head = exchange_->head;
+  head.append("HTTP/1.1 ");
+  head.append(static_cast<std::uint64_t>(response.status()));
+  head.append(" ");
+  head.append(reason_phrase(response.status()));
+  head.append("\r\n");
+  head.append(context_.date_line(now));
+  head.append(response.headers().wire());
+  if (response.has_content_length()) {
+    head.append("Content-Length: ");
+    head.append(response.content_length());
+    head.append("\r\n");
+  }
+  if (response.retry_after() != 0) {
+    head.append("Retry-After: ");
+    head.append(response.retry_after());
+    head.append("\r\n");
+  }
+  if (!keep_alive_) {
+    head.append("Connection: close\r\n");
+  } else if (http_1_0_) {
+    head.append("Connection: keep-alive\r\n");
+  }
+  head.append("\r\n");
+
+  next_fragment_ = 0;
+  fragment_count_ = 0;
+  std::size_t bytes = 0;
+  const auto add = [&](Fragment fragment) {
+    fragments_[fragment_count_++] = fragment;
+    bytes += fragment.size;
+  };
+  add({head.bytes.data(), head.size});
+  for (const Fragment& fragment : response.body()) add(fragment);
+
+  // The request has been copied into the answer, or is not needed at all.
+  parser_->guard.reset();
+  head_started_ = false;
+  if (input_ != nullptr) {
+    input_->head.clear();
+    input_->body.clear();
+  }
+  state_ = State::kAnswering;
+  deadline_ = after(now, context_.limits_.answer_timeout +
+                             bytes * 1000 / std::max<std::uint64_t>(context_.limits_.min_bytes_per_second, 1));
+}
+
+void Connection::on_output(std::size_t sent, const Now& now) noexcept {
+  while (sent != 0) {
+    assert(next_fragment_ < fragment_count_);
+    Fragment& fragment = fragments_[next_fragment_];
+    const std::size_t count = std::min(sent, fragment.size);
+    fragment.data += count;
+    fragment.size -= count;
+    sent -= count;
+    if (fragment.size == 0) ++next_fragment_;
+  }
+  if (next_fragment_ == fragment_count_ && state_ == State::kAnswering) end_answer(now);
+}
+
+void Connection::end_answer(const Now& now) noexcept {
+  exchange_.reset();
+  next_fragment_ = fragment_count_ = 0;
+  if (!keep_alive_ || finishing_) {
+    if (!lingers_ || peer_ended_) return close();
+    state_ = State::kLingering;
+    deadline_ = after(now, context_.limits_.linger_timeout);
+    input_.reset();
+    return;
+  }
+  state_ = State::kHead;
+  deadline_ = after(now, context_.limits_.idle_timeout);
+  if (input_ != nullptr && input_->rest.size != 0) {
+    std::string_view rest = input_->rest.view();
+    process(rest, now);
+    if (input_ != nullptr && state_ != State::kClosed) {
+      input_->rest.keep_last(rest.size());
+      release_input_buffer_if_empty();
+    }
+  }
+  if (peer_ended_ && state_ != State::kAnswering) close();
+}
+
+void Connection::on_deadline(const Now& now) noexcept {
+  if (now.monotonic_ms < deadline_) return;
+  if (state_ == State::kHead && head_started_) {
+    refuse(408, "the request head took too long to arrive", {}, now);
+  } else if (state_ == State::kBody && output().empty()) {
+    refuse(408, "the request body took too long to arrive", {}, now);
+  } else {
+    close();
+  }
+}
+
+void Connection::finish() noexcept {
+  finishing_ = true;
+  if (state_ == State::kHead && !head_started_) close();
+}
+
+}  // namespace pairport

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// The strict check of a request head that comes before llhttp sees a byte of it.
+#ifndef PAIRPORT_NET_HEAD_GUARD_H_
+#define PAIRPORT_NET_HEAD_GUARD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace pairport {
+
+inline constexpr std::size_t kMaxHead = 8 * 1024;
+inline constexpr std::size_t kMaxHeaders = 64;
+
+// Why a head is refused. `text` is a static ASCII line without anything of the request.
+struct HeadError {
+  int status;
+  std::string_view text;
+};
+
+// How the body behind a head is delimited (RFC 9112 section 6).
+struct Framing {
+  bool chunked = false;
+  bool has_length = false;
+  std::uint64_t length = 0;  // saturated; anything above the limit for bodies is refused anyway
+};
+
+// Reads a head as it arrives, in pieces of any size, and stops at the first byte that has no business there, so that
+// its verdict does not depend on how the bytes were cut. Accepts a subset of RFC 9112:
+//   request-line = token SP 1*VCHAR SP ("HTTP/1.0" / "HTTP/1.1") CRLF
+//   header-line  = token ":" *(HTAB / SP / VCHAR / obs-text) CRLF
+// no line folding, no bare CR or LF, no other control characters; at most kMaxHead bytes and kMaxHeaders lines; exactly
+// one Host on 1.1 and at most one on 1.0; at most one Content-Length, of digits only; Transfer-Encoding at most once,
+// only `chunked`, only on 1.1, and never with Content-Length. What llhttp accepts beyond that differs from version to
+// version, and is how requests are smuggled.
+class HeadGuard {
+ public:
+  enum class State { kIncomplete, kComplete, kError };
+
+  // Looks at `head` from where the last call stopped. `head` holds the whole head from its first byte: what was passed
+  // before and, behind it, what has come since. It may hold more than the head.
+  State feed(std::string_view head) noexcept;
+
+  // With kComplete: bytes of the head, its empty line included.
+  std::size_t size() const noexcept { return position_; }
+  const Framing& framing() const noexcept { return framing_; }
+  bool is_http_1_1() const noexcept { return http_1_1_; }
+  std::string_view method(std::string_view head) const noexcept { return head.substr(0, method_size_); }
+  std::string_view target(std::string_view head) const noexcept { return head.substr(method_size_ + 1, target_size_); }
+
+  // With kError.
+  const HeadError& error() const noexcept { return *error_; }
+
+  // To be ready for the next head.
+  void reset() noexcept { *this = HeadGuard(); }
+
+ private:
+  State fail(int status, std::string_view text) noexcept;
+  bool end_line(std::string_view line) noexcept;
+  bool end_request_line(std::string_view line) noexcept;
+  bool end_header_line(std::string_view line) noexcept;
+  bool end_head() noexcept;
+
+  std::size_t position_ = 0;    // bytes looked at
+  std::size_t line_start_ = 0;  // first byte of the current line
+  std::size_t lines_ = 0;
+  std::size_t method_size_ = 0;
+  std::size_t target_size_ = 0;
+  Framing framing_;
+  bool http_1_1_ = false;
+  bool has_host_ = false;
+  std::optional<HeadError> error_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_NET_HEAD_GUARD_H_

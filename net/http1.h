@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// A request head, parsed by llhttp after the guard has let it through.
+#ifndef PAIRPORT_NET_HTTP1_H_
+#define PAIRPORT_NET_HTTP1_H_
+
+#include <string_view>
+
+#include <pairport/http.h>
+
+#include "head_guard.h"
+
+namespace pairport {
+
+// A view of a request head. Points into the bytes that it was parsed from.
+struct RequestHead {
+  Method method = Method::kOther;
+  std::string_view target;
+  std::string_view user_agent;
+  std::string_view accept;
+  std::string_view content_type;
+  std::string_view if_none_match;
+  std::string_view forwarded_for;
+  bool keep_alive = false;
+  bool expects_continue = false;
+  bool has_unknown_expectation = false;
+};
+
+// Parses the complete head `head` that `guard` has accepted. Of a header that is sent several times the first one
+// counts, but of X-Forwarded-For the last, which the nearest proxy wrote. False when llhttp does not accept it: then
+// the request is to be refused with 400. Pure; any thread.
+bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& result) noexcept;
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_NET_HTTP1_H_

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// One HTTP/1 connection without any I/O: bytes in, fragments out. Level two of embedding, for a proxy with a loop of
+// its own.
+#ifndef PAIRPORT_CONNECTION_H_
+#define PAIRPORT_CONNECTION_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <pairport/http.h>
+#include <pairport/secret_pool.h>
+#include <pairport/service.h>
+
+namespace pairport {
+
+struct RequestHead;
+
+// Milliseconds, unless said otherwise.
+struct ConnectionLimits {
+  std::uint64_t head_timeout =
+      10'000;  // from the first byte of a request (or the start of the connection) to the end of its head
+  std::uint64_t body_timeout = 20'000;  // from the end of the head to the end of the body
+  std::uint64_t idle_timeout = 60'000;  // between two requests
+  // An answer may take this long and, on top, as long as its bytes take at the minimum rate.
+  std::uint64_t answer_timeout = 10'000;
+  std::uint64_t min_bytes_per_second = 1024;
+  // How long to wait for the peer's end after an answer to a request that was not read to its end.
+  std::uint64_t linger_timeout = 2'000;
+};
+
+// What the connections of one thread share: the service, limits and buffers. Outlives its connections.
+class ConnectionContext {
+ public:
+  // REQUIRES: `service` outlives this object.
+  ConnectionContext(Service& service, const ConnectionLimits& limits) noexcept;
+  ~ConnectionContext();
+  ConnectionContext(const ConnectionContext&) = delete;
+  ConnectionContext& operator=(const ConnectionContext&) = delete;
+
+ private:
+  friend class Connection;
+  struct Exchange;  // an answer and its head
+  struct Input;     // bytes of requests that are not complete yet
+
+  // The Date header line, formatted once a second.
+  std::string_view date_line(const Now& now) noexcept;
+
+  Service& service_;
+  const ConnectionLimits limits_;
+  SecretPool<Exchange> exchanges_;
+  SecretPool<Input> inputs_;
+  std::int64_t date_seconds_ = std::numeric_limits<std::int64_t>::min();
+  std::array<char, 37> date_line_{};
+};
+
+// The state machine of one connection. No callback ever leaves it. After each call its owner looks at output(),
+// wants_input(), wants_shutdown(), wants_close() and deadline(), and does what they say:
+//
+//   while (!(fragments = connection.output()).empty()) { n = writev(fragments); connection.on_output(n, now); }
+//   if (connection.wants_close()) close(); else if (connection.wants_shutdown()) shutdown(SHUT_WR);
+//
+// An idle connection holds no buffer; one that waits for the rest of a request holds about 40 KiB, one that answers
+// about 18 KiB. All of it is wiped when it is released. One thread at a time.
+class Connection {
+ public:
+  static constexpr std::uint64_t kNoDeadline = std::numeric_limits<std::uint64_t>::max();
+  // Most bytes that one call of on_input() takes.
+  static constexpr std::size_t kMaxInput = 16 * 1024;
+
+  // REQUIRES: `context` outlives this object.
+  Connection(ConnectionContext& context, const ClientKey& client, const Now& now) noexcept;
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // Bytes have arrived. They are copied as far as they are needed later.
+  // REQUIRES: wants_input(); input.size() <= kMaxInput
+  void on_input(std::string_view input, const Now& now) noexcept;
+  // The peer will send nothing more. What it has asked for is still answered.
+  void on_input_end(const Now& now) noexcept;
+
+  // What to send now, in this order. Valid until the next call that is not const.
+  std::span<const Fragment> output() const noexcept {
+    return std::span(fragments_).subspan(next_fragment_, fragment_count_ - std::size_t{next_fragment_});
+  }
+  // The first `sent` bytes of output() are on their way (or copied): any number up to all of them.
+  void on_output(std::size_t sent, const Now& now) noexcept;
+
+  // Whether on_input() may be called; false while output is pending, so that a peer that does not read cannot make us
+  // buffer.
+  bool wants_input() const noexcept {
+    return state_ == State::kLingering || ((state_ == State::kHead || state_ == State::kBody) && output().empty());
+  }
+  // Whether to end our side of the connection (and go on reading): everything is sent, but the peer may be sending
+  // still, and closing now would destroy the answer on its way (RFC 9112 section 9.6).
+  bool wants_shutdown() const noexcept { return state_ == State::kLingering; }
+  // Whether to close the connection now.
+  bool wants_close() const noexcept { return state_ == State::kClosed; }
+
+  // When to call on_deadline(), in milliseconds of Now::monotonic_ms; may move in either direction with every call.
+  std::uint64_t deadline() const noexcept { return deadline_; }
+  // Does nothing before the deadline, so it may be called too early.
+  void on_deadline(const Now& now) noexcept;
+
+  // Ends the connection after the request that is under way, at once when there is none.
+  void finish() noexcept;
+
+ private:
+  enum class State : std::uint8_t { kHead, kBody, kAnswering, kLingering, kClosed };
+  struct Parser;
+
+  void process(std::string_view& input, const Now& now) noexcept;
+  void read_head(std::string_view& input, const Now& now) noexcept;
+  void begin_request(std::string_view head, std::string_view& input, const Now& now) noexcept;
+  void read_body(std::string_view& input, const Now& now) noexcept;
+  void dispatch(const RequestHead& parsed, std::string_view body, const Now& now) noexcept;
+  void refuse(int status, std::string_view text, std::string_view accept, const Now& now) noexcept;
+  void start_answer(const Now& now) noexcept;
+  void end_answer(const Now& now) noexcept;
+  bool need_input_buffer() noexcept;
+  void release_input_buffer_if_empty() noexcept;
+  void close() noexcept;
+
+  ConnectionContext& context_;
+  const ClientKey client_;
+  State state_ = State::kHead;
+  bool head_started_ = false;  // a byte of the next request has arrived
+  bool keep_alive_ = true;     // after the current answer
+  bool lingers_ = false;       // the request was not read to its end
+  bool http_1_0_ = false;      // of the current request
+  bool finishing_ = false;
+  bool peer_ended_ = false;
+  std::uint8_t next_fragment_ = 0;
+  std::uint8_t fragment_count_ = 0;
+  std::array<Fragment, 4> fragments_{};
+  std::uint64_t deadline_;
+  std::unique_ptr<Parser> parser_;
+  SecretPool<ConnectionContext::Exchange>::Pointer exchange_;
+  SecretPool<ConnectionContext::Input>::Pointer input_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_CONNECTION_H_

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Listening sockets from the addresses that people write into a configuration.
+#ifndef PAIRPORT_LISTENER_H_
+#define PAIRPORT_LISTENER_H_
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <pairport/status.h>
+
+namespace pairport {
+
+// A bound socket that listen(2) has been called on. Owns the file descriptor, and the socket file of a Unix socket. One
+// thread at a time.
+class Listener {
+ public:
+  // `address` is `host:port`, `[IPv6]:port`, `:port` (all interfaces, IPv4 and IPv6) or `unix:/path`. Port 0 lets the
+  // kernel choose. A socket file that nobody listens on is replaced. kInvalidArgument: not an address; kSystem: cannot
+  // be bound. The message names the address, the cause and the remedy. Resolves host names, so it may block: for the
+  // start of a program.
+  static Result<Listener> open(std::string_view address);
+
+  ~Listener();
+  Listener(Listener&& other) noexcept { *this = std::move(other); }
+  Listener& operator=(Listener&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(url_, other.url_);
+    std::swap(path_, other.path_);
+    std::swap(any_, other.any_);
+    return *this;
+  }
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  int fd() const noexcept { return fd_; }
+  bool is_unix() const noexcept { return !path_.empty(); }
+  // Whether it is bound to all interfaces.
+  bool is_any() const noexcept { return any_; }
+  // `http://host:port` with the port that it got, or `unix:/path`.
+  const std::string& url() const noexcept { return url_; }
+
+ private:
+  Listener() noexcept = default;
+  static Result<Listener> open_unix(const std::string& path);
+
+  int fd_ = -1;
+  bool any_ = false;
+  std::string url_;
+  std::string path_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_LISTENER_H_

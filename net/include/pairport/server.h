@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// A pairing service on a libuv loop. Level three of embedding.
+#ifndef PAIRPORT_SERVER_H_
+#define PAIRPORT_SERVER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include <pairport/connection.h>
+#include <pairport/listener.h>
+#include <pairport/service.h>
+#include <pairport/status.h>
+
+struct uv_loop_s;
+
+namespace pairport {
+
+struct ServerOptions {
+  ConnectionLimits connection;
+  std::size_t max_connections = 20'000;  // beyond it a new connection gets 503 and is closed
+  // How long stop() waits for answers that are under way, in milliseconds.
+  std::uint64_t drain_timeout = 10'000;
+};
+
+// Serves a Service on a loop that somebody else runs: never runs, stops or closes the loop. Every function must be
+// called on the loop's thread, and none from inside a callback of this class but on_stopped.
+//
+// Lifetime: `service` and the loop outlive the server; the server may be destroyed only when stop() has called
+// on_stopped. Destroying it in there is allowed.
+class Server {
+ public:
+  // kOutOfMemory, kSystem. Starts nothing yet.
+  static Result<std::unique_ptr<Server>> attach(uv_loop_s* loop, Service& service, const ServerOptions& options);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Accepts connections on `listener`, which is closed when the server stops. kSystem, and `listener` is closed.
+  Status listen(Listener listener);
+
+  // Serves a connected stream socket (TCP or Unix) that somebody else has accepted, and owns `fd` from here on, also on
+  // failure. kSystem, kOutOfMemory.
+  Status adopt(int fd);
+
+  // Stops listening, lets answers that are under way finish (at most drain_timeout), closes everything and then calls
+  // `on_stopped` once from the loop. No handle of the server is left in the loop then. Only the first call counts.
+  void stop(std::function<void()> on_stopped);
+
+  // Open connections.
+  std::size_t connections() const noexcept;
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl) noexcept;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_SERVER_H_

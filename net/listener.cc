@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+#include <pairport/listener.h>
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+namespace pairport {
+namespace {
+
+// The kernel cuts it to net.core.somaxconn.
+constexpr int kBacklog = 4096;
+
+Status not_an_address(std::string_view address) {
+  return {StatusCode::kInvalidArgument,
+          "'" + std::string(address) + "' is not an address; expected host:port, [IPv6]:port, :port or unix:/path"};
+}
+
+Status cannot_listen(std::string_view address, int error) {
+  std::string message = "cannot listen on " + std::string(address) + ": " + std::strerror(error);
+  if (error == EADDRINUSE)
+    message += "; stop the program that uses it, or choose another address with [server] address";
+  if (error == EACCES) message += "; ports below 1024 need CAP_NET_BIND_SERVICE, a socket file a writable folder";
+  if (error == EADDRNOTAVAIL) message += "; [server] address must belong to this machine";
+  return {StatusCode::kSystem, std::move(message)};
+}
+
+// Whether `path` is a socket that nobody listens on any more.
+bool is_stale_socket(const sockaddr_un& address) {
+  struct stat info {};
+  if (lstat(address.sun_path, &info) != 0 || !S_ISSOCK(info.st_mode)) return false;
+  const int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (probe < 0) return false;
+  const bool refused =
+      connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 && errno == ECONNREFUSED;
+  close(probe);
+  return refused;
+}
+
+}  // namespace
+
+Listener::~Listener() {
+  if (fd_ < 0) return;
+  close(fd_);
+  if (!path_.empty()) unlink(path_.c_str());
+}
+
+Result<Listener> Listener::open_unix(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return Status(StatusCode::kInvalidArgument, "unix:" + path + ": the path of a socket must have 1 to " +
+                                                    std::to_string(sizeof(address.sun_path) - 1) + " characters");
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size());
+  Listener listener;
+  listener.fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (listener.fd_ < 0) return cannot_listen("unix:" + path, errno);
+  if (is_stale_socket(address)) unlink(address.sun_path);
+  if (bind(listener.fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return cannot_listen("unix:" + path, errno);
+  }
+  listener.path_ = path;
+  if (listen(listener.fd_, kBacklog) != 0) return cannot_listen("unix:" + path, errno);
+  listener.url_ = "unix:" + path;
+  return listener;
+}
+
+Result<Listener> Listener::open(std::string_view address) {
+  if (address.starts_with("unix:")) return open_unix(std::string(address.substr(5)));
+
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return not_an_address(address);
+  std::string host(address.substr(0, colon));
+  const std::string port(address.substr(colon + 1));
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string::npos) {
+    return not_an_address(address);
+  }
+  const bool number = !port.empty() && port.size() <= 5 &&
+                      std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (!number || std::stoi(port) > 65535) return not_an_address(address);
+
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int code = getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &found);
+  if (code != 0) {
+    return Status(StatusCode::kInvalidArgument,
+                  "cannot resolve '" + host + "' of [server] address: " + gai_strerror(code) + "; use an IP address");
+  }
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
+  // All interfaces: the IPv6 wildcard takes IPv4 too; IPv4 alone only where there is no IPv6.
+  if (host.empty()) {
+    for (addrinfo* info = found; info != nullptr; info = info->ai_next) {
+      if (info->ai_family == AF_INET6) found = info;
+    }
+  }
+  int error = EADDRNOTAVAIL;
+  for (const addrinfo* info = found; info != nullptr; info = info->ai_next) {
+    Listener listener;
+    listener.fd_ = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (listener.fd_ < 0) {
+      error = errno;
+      continue;
+    }
+    const int on = 1;
+    const int off = 0;
+    setsockopt(listener.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (info->ai_family == AF_INET6) {
+      setsockopt(listener.fd_, IPPROTO_IPV6, IPV6_V6ONLY, host.empty() ? &off : &on, sizeof(on));
+    }
+    if (bind(listener.fd_, info->ai_addr, info->ai_addrlen) != 0 || listen(listener.fd_, kBacklog) != 0) {
+      error = errno;
+      continue;
+    }
+    sockaddr_storage bound{};
+    socklen_t size = sizeof(bound);
+    char name[NI_MAXHOST];
+    char service[NI_MAXSERV];
+    if (getsockname(listener.fd_, reinterpret_cast<sockaddr*>(&bound), &size) != 0 ||
+        getnameinfo(reinterpret_cast<const sockaddr*>(&bound), size, name, sizeof(name), service, sizeof(service),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+      return cannot_listen(address, errno);
+    }
+    const std::string shown = info->ai_family == AF_INET6 ? "[" + std::string(name) + "]" : name;
+    listener.any_ = shown == "[::]" || shown == "0.0.0.0";
+    listener.url_ = "http://" + shown + ":" + service;
+    return listener;
+  }
+  return cannot_listen(address, error);
+}
+
+}  // namespace pairport

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+// The program: command line, configuration, log, signals. Everything else is in the libraries.
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <llhttp.h>
+#include <simdjson.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <uv.h>
+#include <CLI/CLI.hpp>
+
+#include <pairport/listener.h>
+#include <pairport/server.h>
+#include <pairport/service.h>
+#include <pairport/version.h>
+
+#include "config.h"
+
+namespace pairport {
+namespace {
+
+constexpr int kExitOk = 0;
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+class KernelRandom final : public RandomSource {
+ public:
+  bool fill(std::span<std::uint8_t> out) noexcept override {
+    while (!out.empty()) {
+      const ssize_t count = getrandom(out.data(), out.size(), 0);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return false;
+      out = out.subspan(static_cast<std::size_t>(count));
+    }
+    return true;
+  }
+};
+
+Now clock_now() {
+  timespec monotonic{};
+  timespec wall{};
+  // The clock that libuv's loop time is read from.
+  clock_gettime(CLOCK_MONOTONIC, &monotonic);
+  clock_gettime(CLOCK_REALTIME, &wall);
+  return {
+      static_cast<std::uint64_t>(monotonic.tv_sec) * 1000 + static_cast<std::uint64_t>(monotonic.tv_nsec) / 1'000'000,
+      wall.tv_sec};
+}
+
+std::optional<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  if (file.bad()) return std::nullopt;
+  return text;
+}
+
+// One log line for each line of `text`.
+void log_lines(spdlog::level::level_enum level, std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    spdlog::log(level, "{}", text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+// The configuration and, for the log, where it came from.
+struct LoadedConfig {
+  Config config;
+  std::string origin;
+};
+
+Result<LoadedConfig> load_config(const std::string& requested) {
+  const char* home = std::getenv("HOME");
+  const std::string name = requested.empty() ? std::string(kDefaultConfigName) : requested;
+  const std::vector<std::string> candidates = config_candidates(name, home == nullptr ? "" : home);
+  for (const std::string& path : candidates) {
+    errno = 0;
+    const std::optional<std::string> text = read_file(path);
+    if (!text) {
+      if (errno == ENOENT || errno == ENOTDIR) continue;
+      return Status(StatusCode::kBadConfiguration, "cannot read " + path + ": " + std::strerror(errno));
+    }
+    Result<Config> config = parse_config(*text, path);
+    if (!config.ok()) return config.status();
+    return LoadedConfig{std::move(config).value(), "configuration " + path};
+  }
+  if (requested.empty()) return LoadedConfig{Config(), "no configuration file, running on the defaults"};
+  std::string looked_for;
+  for (const std::string& path : candidates) looked_for += (looked_for.empty() ? "" : ", ") + path;
+  return Status(StatusCode::kBadConfiguration, "there is no configuration file; looked for " + looked_for);
+}
+
+// No part of the process's memory reaches a disk by way of a core dump, nor another process of the same user.
+void forbid_core_dumps() {
+  const rlimit none{0, 0};
+  const bool limited = setrlimit(RLIMIT_CORE, &none) == 0;
+  if (prctl(PR_SET_DUMPABLE, 0) != 0 || !limited) {
+    spdlog::warn("core dumps cannot be switched off: {}", std::strerror(errno));
+  }
+}
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::string default_url(const Listener& listener) {
+  if (!listener.is_any()) return listener.url();
+  return "http://127.0.0.1" + listener.url().substr(listener.url().rfind(':'));
+}
+
+ServiceOptions service_options(const Config& config, const std::string& url) {
+  ServiceOptions options = config.service;
+  options.url = url;
+  if (!config.templates_folder.empty()) {
+    options.templates = [folder = config.templates_folder](std::string_view name) {
+      return read_file(folder + "/" + std::string(name));
+    };
+  }
+  return options;
+}
+
+class FixedRandom final : public RandomSource {
+ public:
+  bool fill(std::span<std::uint8_t> out) noexcept override {
+    std::fill(out.begin(), out.end(), std::uint8_t{1});
+    return true;
+  }
+};
+
+int check_config(const LoadedConfig& loaded) {
+  // The service's own checks (templates, static deposit) belong to it; nothing is served.
+  FixedRandom random;
+  const Config& config = loaded.config;
+  const std::string url = config.url.empty() ? "http://127.0.0.1:9978" : config.url;
+  const auto service = Service::create(service_options(config, url), random, clock_now());
+  if (!service.ok()) {
+    log_lines(spdlog::level::err, service.status().message());
+    return kExitUsage;
+  }
+  spdlog::info("{}: valid", loaded.origin);
+  return kExitOk;
+}
+
+struct Program {
+  uv_loop_t loop{};
+  uv_signal_t terminate{};
+  uv_signal_t interrupt{};
+  Server* server = nullptr;
+};
+
+void on_signal(uv_signal_t* signal, int number) {
+  auto& program = *static_cast<Program*>(signal->data);
+  spdlog::info("stopping on signal {}: answers that are under way are finished first", number);
+  program.server->stop([&program] {
+    for (uv_signal_t* handle : {&program.terminate, &program.interrupt}) {
+      uv_close(reinterpret_cast<uv_handle_t*>(handle), nullptr);
+    }
+  });
+}
+
+int run(const LoadedConfig& loaded) {
+  const Config& config = loaded.config;
+  forbid_core_dumps();
+  raise_file_limit();
+  std::signal(SIGPIPE, SIG_IGN);
+  spdlog::info("pairport {} starting: {}", PAIRPORT_VERSION, loaded.origin);
+
+  Result<Listener> listener = Listener::open(config.address);
+  if (!listener.ok()) {
+    log_lines(spdlog::level::err, listener.status().message());
+    return listener.status().code() == StatusCode::kInvalidArgument ? kExitUsage : kExitFailure;
+  }
+  std::string url = config.url;
+  if (url.empty()) {
+    if (listener.value().is_unix()) {
+      spdlog::error(
+          "[server] url is missing: a Unix socket has no URL that clients could open; set it to the one of the proxy");
+      return kExitUsage;
+    }
+    url = default_url(listener.value());
+  }
+
+  KernelRandom random;
+  Result<std::unique_ptr<Service>> service = Service::create(service_options(config, url), random, clock_now());
+  if (!service.ok()) {
+    log_lines(spdlog::level::err, service.status().message());
+    const StatusCode code = service.status().code();
+    if (code == StatusCode::kMemoryNotLocked) {
+      spdlog::error(
+          "raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit), or set [security] require_locked_memory = false");
+    }
+    return code == StatusCode::kInvalidArgument || code == StatusCode::kBadTemplate ? kExitUsage : kExitFailure;
+  }
+  spdlog::info("memory for credentials: {}", to_string(service.value()->store().level()));
+
+  Program program;
+  if (const int error = uv_loop_init(&program.loop); error != 0) {
+    spdlog::error("cannot create an event loop: {}", uv_strerror(error));
+    return kExitFailure;
+  }
+  Result<std::unique_ptr<Server>> server = Server::attach(&program.loop, *service.value(), config.server);
+  if (!server.ok()) {
+    spdlog::error("{}", server.status().message());
+    return kExitFailure;
+  }
+  program.server = server.value().get();
+  const std::string address = listener.value().url();
+  Status listening = program.server->listen(std::move(listener).value());
+  for (const auto& [handle, number] : {std::pair(&program.terminate, SIGTERM), {&program.interrupt, SIGINT}}) {
+    uv_signal_init(&program.loop, handle);
+    handle->data = &program;
+    uv_signal_start(handle, on_signal, number);
+  }
+  if (listening.ok()) {
+    spdlog::info("clients reach this service at {}", url);
+    spdlog::info("listening on {}", address);
+  } else {
+    spdlog::error("{}", listening.message());
+    on_signal(&program.terminate, 0);
+  }
+  uv_run(&program.loop, UV_RUN_DEFAULT);
+  server.value().reset();
+  const bool clean = uv_loop_close(&program.loop) == 0;
+  if (!clean) spdlog::error("the event loop was left with open handles");
+  if (!listening.ok() || !clean) return kExitFailure;
+  spdlog::info("stopped");
+  return kExitOk;
+}
+
+std::string version_text() {
+  return std::string("pairport ") + PAIRPORT_VERSION + " (libuv " + uv_version_string() + ", llhttp " +
+         std::to_string(LLHTTP_VERSION_MAJOR) + "." + std::to_string(LLHTTP_VERSION_MINOR) + "." +
+         std::to_string(LLHTTP_VERSION_PATCH) + ", simdjson " +
+         std::to_string(static_cast<int>(simdjson::SIMDJSON_VERSION_MAJOR)) + "." +
+         std::to_string(static_cast<int>(simdjson::SIMDJSON_VERSION_MINOR)) + "." +
+         std::to_string(static_cast<int>(simdjson::SIMDJSON_VERSION_REVISION)) + ")";
+}
+
+int main_with(int argc, char** argv) {
+  // Messages are for people and for a journal alike: UTC, one line each, on stderr.
+  auto log = std::make_shared<spdlog::logger>("pairport", std::make_shared<spdlog::sinks::stderr_sink_st>());
+  log->set_pattern("%Y-%m-%dT%H:%M:%SZ %l: %v", spdlog::pattern_time_type::utc);
+  log->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(log));
+
+  CLI::App app(
+      "Pairing service for RPort: takes the credentials of a client, keeps them in memory for some minutes,\n"
+      "and hands out installer scripts for the pairing code that it returned.");
+  std::string config_name;
+  bool check = false;
+  bool show_version = false;
+  app.add_option("-c", config_name,
+                 "Configuration file; a name without a slash is looked up in /etc/rport, $HOME/.rport and the current "
+                 "folder. Without it: rport-pairing.conf there, else the defaults")
+      ->type_name("FILE");
+  app.add_flag("--check-config", check, "Check the configuration and exit: 0 when it is valid, 2 when not");
+  app.add_flag("-v,--version", show_version, "Print the version and exit");
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.footer(
+      "Exit codes: 0 after SIGTERM or SIGINT, 1 failure at run time, 2 wrong usage or configuration.\n"
+      "Messages go to stderr.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    spdlog::error("{}; pairport --help shows the options", error.what());
+    return kExitUsage;
+  }
+
+  if (show_version) {
+    std::cout << version_text() << '\n';
+    return kExitOk;
+  }
+  const Result<LoadedConfig> loaded = load_config(config_name);
+  if (!loaded.ok()) {
+    log_lines(spdlog::level::err, loaded.status().message());
+    return kExitUsage;
+  }
+  return check ? check_config(loaded.value()) : run(loaded.value());
+}
+
+}  // namespace
+}  // namespace pairport
+
+int main(int argc, char** argv) {
+  try {
+    return pairport::main_with(argc, argv);
+  } catch (const std::exception& error) {
+    std::cerr << "pairport: " << error.what() << '\n';
+    return 1;
+  }
+}

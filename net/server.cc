@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: MIT
+// Invariants: a handle's memory is freed in its close callback and nowhere else. A peer is in peers_ from its
+// creation to its close callback, and its place is its timer id. The write request of a peer is in use exactly while
+// `writing`, and then its connection's output is untouched. handles_ counts handles that are not closed; the server is
+// stopped when it is zero.
+//
+// One timer drives everything that depends on time: every tick it brings the wall clock, the deadlines of connections
+// and the expiry of deposits up to date. It runs only while there is something to wait for, so an idle server does not
+// wake up.
+#include <pairport/server.h>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include <pairport/timer_wheel.h>
+
+namespace pairport {
+namespace {
+
+constexpr std::uint64_t kTickMs = 1U << 7;
+// Deposits wiped per loop iteration: well below 100 microseconds.
+constexpr std::size_t kExpiryBatch = 256;
+// Connections accepted per loop iteration, so that a burst of them does not delay those that are open.
+constexpr int kAcceptBatch = 64;
+
+// Without Content-Length: the body ends with the connection.
+constexpr std::string_view kTooManyConnections =
+    "HTTP/1.1 503 Service Unavailable\r\n"
+    "Access-Control-Allow-Origin: *\r\n"
+    "Cache-Control: no-store\r\n"
+    "Content-Type: text/plain; charset=utf-8\r\n"
+    "Retry-After: 10\r\n"
+    "Connection: close\r\n"
+    "\r\n"
+    "the service has no room for one more connection yet\n";
+
+ClientKey key_of(const sockaddr_storage& address) noexcept {
+  ClientKey key;
+  if (address.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
+    key.bytes[10] = key.bytes[11] = 0xff;
+    std::memcpy(&key.bytes[12], &v4.sin_addr, 4);
+  } else if (address.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
+    const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr);
+    // Whoever has an IPv6 address has the 2^64 of its network.
+    std::memcpy(key.bytes.data(), &v6.sin6_addr, mapped ? 16 : 8);
+  }
+  return key;
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(uv_loop_t* loop, Service& service, const ServerOptions& options)
+      : loop_(loop),
+        service_(service),
+        options_(options),
+        context_(service, options.connection),
+        wheel_(*this, uv_now(loop)) {}
+
+  Status start();
+  Status listen(Listener listener);
+  Status adopt(int fd);
+  void stop(std::function<void()> on_stopped);
+  std::size_t connections() const noexcept { return connections_; }
+
+  // What TimerWheel asks for.
+  TimerLinks& links(TimerId id) noexcept;
+  std::uint64_t deadline(TimerId id) noexcept;
+
+ private:
+  struct Peer;
+  struct Acceptor;
+  union StreamHandle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  };
+
+  Now now() noexcept;
+  void handle_closed() noexcept;
+  static void on_own_handle_closed(uv_handle_t* handle);
+
+  void on_tick() noexcept;
+  void on_idle() noexcept;
+  void keep_ticking() noexcept;
+
+  void watch(Acceptor& acceptor) noexcept;
+  void accept_from(Acceptor& acceptor) noexcept;
+  Status open_stream(StreamHandle& handle, int fd, bool is_unix) noexcept;
+  Status add_peer(int fd, bool is_unix) noexcept;
+  void refuse(int fd) noexcept;
+
+  void on_read(Peer& peer, ssize_t size, const char* data) noexcept;
+  void on_written(Peer& peer, int status) noexcept;
+  void flush(Peer& peer) noexcept;
+  void read_on(Peer& peer, bool wanted) noexcept;
+  void arm(Peer& peer) noexcept;
+  void close(Peer& peer) noexcept;
+
+  uv_loop_t* const loop_;
+  Service& service_;
+  const ServerOptions options_;
+  ConnectionContext context_;
+  TimerWheel<Impl> wheel_;
+  std::vector<Peer*> peers_;
+  std::vector<TimerId> free_ids_;
+  std::vector<Acceptor*> acceptors_;
+  std::size_t connections_ = 0;
+  std::size_t handles_ = 0;
+  SecretBlock read_buffer_;
+  uv_timer_t tick_;
+  uv_idle_t idle_;
+  bool started_ = false;
+  bool ticking_ = false;
+  bool expiry_pending_ = false;
+  bool stopping_ = false;
+  std::uint64_t stop_at_ = 0;
+  std::uint64_t clock_read_at_ = 0;
+  std::int64_t unix_ms_ = 0;
+  bool clock_known_ = false;
+  std::function<void()> on_stopped_;
+};
+
+struct Server::Impl::Peer {
+  Peer(Impl& owner, TimerId peer_id, const ClientKey& client, const Now& now) noexcept
+      : server(owner), id(peer_id), connection(owner.context_, client, now) {}
+
+  StreamHandle handle;
+  uv_write_t write;
+  uv_shutdown_t shutdown;
+  Impl& server;
+  TimerId id;
+  TimerLinks links;
+  std::uint64_t armed_deadline = Connection::kNoDeadline;
+  Connection connection;
+  bool armed = false;
+  bool reading = false;
+  bool writing = false;
+  bool shut_down = false;
+  bool closing = false;
+};
+
+// A listening socket, polled for readability: uv_listen would accept without a bound.
+struct Server::Impl::Acceptor {
+  uv_poll_t poll;
+  Impl* server;
+  Listener listener;
+  bool paused = false;
+};
+
+TimerLinks& Server::Impl::links(TimerId id) noexcept {
+  return peers_[id]->links;
+}
+std::uint64_t Server::Impl::deadline(TimerId id) noexcept {
+  return peers_[id]->armed_deadline;
+}
+
+Now Server::Impl::now() noexcept {
+  const std::uint64_t monotonic = uv_now(loop_);
+  // The loop's time is read once an iteration; the wall clock once a tick, and advanced by the loop's time in between.
+  if (!clock_known_ || monotonic - clock_read_at_ >= kTickMs) {
+    timespec wall{};
+    clock_gettime(CLOCK_REALTIME, &wall);
+    unix_ms_ = std::int64_t{wall.tv_sec} * 1000 + wall.tv_nsec / 1'000'000;
+    clock_read_at_ = monotonic;
+    clock_known_ = true;
+  }
+  return {monotonic, (unix_ms_ + static_cast<std::int64_t>(monotonic - clock_read_at_)) / 1000};
+}
+
+void Server::Impl::handle_closed() noexcept {
+  assert(handles_ > 0);
+  --handles_;
+  // The clock is the last to go: until then it bounds the wait for answers that are under way.
+  if (stopping_ && handles_ == 1) uv_close(reinterpret_cast<uv_handle_t*>(&tick_), on_own_handle_closed);
+  if (handles_ != 0) return;
+  // The callback may destroy the server.
+  const std::function<void()> on_stopped = std::move(on_stopped_);
+  if (on_stopped) on_stopped();
+}
+
+void Server::Impl::on_own_handle_closed(uv_handle_t* handle) {
+  static_cast<Impl*>(handle->data)->handle_closed();
+}
+
+Status Server::Impl::start() {
+  read_buffer_ = SecretBlock::map(Connection::kMaxInput);
+  if (!read_buffer_) return StatusCode::kOutOfMemory;
+  uv_timer_init(loop_, &tick_);
+  tick_.data = this;
+  uv_idle_init(loop_, &idle_);
+  idle_.data = this;
+  handles_ += 2;
+  // What must go on is held by sockets: the clock alone keeps no loop alive.
+  uv_unref(reinterpret_cast<uv_handle_t*>(&tick_));
+  started_ = true;
+  keep_ticking();
+  return StatusCode::kOk;
+}
+
+void Server::Impl::keep_ticking() noexcept {
+  if (ticking_ || !started_) return;
+  ticking_ = true;
+  uv_timer_start(
+      &tick_, [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->on_tick(); }, kTickMs, kTickMs);
+}
+
+void Server::Impl::on_tick() noexcept {
+  const Now time = now();
+  wheel_.advance(time.monotonic_ms, static_cast<std::size_t>(-1), [&](TimerId id) {
+    Peer& peer = *peers_[id];
+    peer.armed = false;
+    // The deadline may have moved since it was armed: moving an armed timer with every request would cost more.
+    peer.connection.on_deadline(time);
+    flush(peer);
+  });
+  if (stopping_ && time.monotonic_ms >= stop_at_) {
+    for (Peer* peer : peers_) {
+      if (peer != nullptr) close(*peer);
+    }
+  }
+  for (Acceptor* acceptor : acceptors_) {
+    if (!acceptor->paused) continue;
+    acceptor->paused = false;
+    watch(*acceptor);
+  }
+  if (!service_.expire(time, kExpiryBatch) && !expiry_pending_ && !stopping_) {
+    expiry_pending_ = true;
+    uv_idle_start(&idle_, [](uv_idle_t* idle) { static_cast<Impl*>(idle->data)->on_idle(); });
+  }
+  if (connections_ == 0 && service_.store().expiring() == 0 && !stopping_) {
+    uv_timer_stop(&tick_);
+    ticking_ = false;
+  }
+}
+
+void Server::Impl::on_idle() noexcept {
+  if (!service_.expire(now(), kExpiryBatch)) return;
+  expiry_pending_ = false;
+  uv_idle_stop(&idle_);
+}
+
+Status Server::Impl::listen(Listener listener) {
+  auto acceptor = std::make_unique<Acceptor>(Acceptor{{}, this, std::move(listener), false});
+  if (const int error = uv_poll_init(loop_, &acceptor->poll, acceptor->listener.fd()); error != 0) {
+    return {StatusCode::kSystem, std::string("cannot watch a listening socket: ") + uv_strerror(error)};
+  }
+  acceptor->poll.data = acceptor.get();
+  ++handles_;
+  acceptors_.push_back(acceptor.get());
+  watch(*acceptor.release());
+  return StatusCode::kOk;
+}
+
+void Server::Impl::watch(Acceptor& acceptor) noexcept {
+  uv_poll_start(&acceptor.poll, UV_READABLE, [](uv_poll_t* poll, int, int) {
+    auto& self = *static_cast<Acceptor*>(poll->data);
+    self.server->accept_from(self);
+  });
+}
+
+void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
+  // What is left after the batch makes the socket readable again in the next iteration.
+  for (int i = 0; i < kAcceptBatch; ++i) {
+    const int fd = accept4(acceptor.listener.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno != EAGAIN) {
+        // No file descriptor or no memory: the connection stays in the backlog, and polling for it would spin. The next
+        // tick tries again; until then those that are open go on, and may end.
+        uv_poll_stop(&acceptor.poll);
+        acceptor.paused = true;
+        keep_ticking();
+      }
+      return;
+    }
+    if (connections_ >= options_.max_connections) {
+      refuse(fd);
+      continue;
+    }
+    if (Status status = add_peer(fd, acceptor.listener.is_unix()); !status.ok()) continue;
+  }
+}
+
+void Server::Impl::refuse(int fd) noexcept {
+  // A fresh socket's buffer holds this; if not, the peer sees the end of the connection.
+  [[maybe_unused]] const ssize_t sent = send(fd, kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL);
+  ::close(fd);
+}
+
+Status Server::Impl::open_stream(StreamHandle& handle, int fd, bool is_unix) noexcept {
+  int error = 0;
+  if (is_unix) {
+    uv_pipe_init(loop_, &handle.pipe, 0);
+    error = uv_pipe_open(&handle.pipe, fd);
+  } else {
+    uv_tcp_init(loop_, &handle.tcp);
+    error = uv_tcp_open(&handle.tcp, fd);
+    if (error == 0) uv_tcp_nodelay(&handle.tcp, 1);
+  }
+  return error == 0 ? StatusCode::kOk : StatusCode::kSystem;
+}
+
+Status Server::Impl::add_peer(int fd, bool is_unix) noexcept {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  ClientKey client;
+  if (!is_unix && getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) client = key_of(address);
+
+  TimerId id = 0;
+  try {
+    if (free_ids_.empty()) {
+      peers_.push_back(nullptr);
+      free_ids_.reserve(peers_.capacity());  // giving an id back must not fail
+      free_ids_.push_back(static_cast<TimerId>(peers_.size() - 1));
+    }
+  } catch (const std::bad_alloc&) {
+    ::close(fd);
+    return StatusCode::kOutOfMemory;
+  }
+  id = free_ids_.back();
+  auto* peer = new (std::nothrow) Peer(*this, id, client, now());
+  if (peer == nullptr) {
+    ::close(fd);
+    return StatusCode::kOutOfMemory;
+  }
+  free_ids_.pop_back();
+  peers_[id] = peer;
+  ++connections_;
+  ++handles_;
+  Status status = open_stream(peer->handle, fd, is_unix);
+  peer->handle.handle.data = peer;
+  if (!status.ok()) {
+    ::close(fd);
+    close(*peer);
+    return status;
+  }
+  keep_ticking();
+  flush(*peer);
+  return StatusCode::kOk;
+}
+
+Status Server::Impl::adopt(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  if (stopping_ || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) {
+    ::close(fd);
+    return {StatusCode::kSystem, "not a socket, or the server is stopping"};
+  }
+  return add_peer(fd, domain == AF_UNIX);
+}
+
+void Server::Impl::read_on(Peer& peer, bool wanted) noexcept {
+  if (peer.reading == wanted) return;
+  peer.reading = wanted;
+  if (!wanted) {
+    uv_read_stop(&peer.handle.stream);
+    return;
+  }
+  const auto allocate = [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
+    Impl& self = static_cast<Peer*>(handle->data)->server;
+    *buffer = uv_buf_init(reinterpret_cast<char*>(self.read_buffer_.data()), Connection::kMaxInput);
+  };
+  const auto on_data = [](uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
+    Peer& self = *static_cast<Peer*>(stream->data);
+    self.server.on_read(self, size, buffer->base);
+  };
+  if (uv_read_start(&peer.handle.stream, allocate, on_data) != 0) close(peer);
+}
+
+void Server::Impl::on_read(Peer& peer, ssize_t size, const char* data) noexcept {
+  if (size == 0 || peer.closing) return;  // EAGAIN
+  if (size < 0) {
+    if (size != UV_EOF) return close(peer);
+    read_on(peer, false);
+    peer.connection.on_input_end(now());
+  } else {
+    peer.connection.on_input({data, static_cast<std::size_t>(size)}, now());
+    // The buffer is everybody's: what was a credential is gone before the next one reads.
+    wipe(read_buffer_.data(), static_cast<std::size_t>(size));
+  }
+  flush(peer);
+}
+
+// Sends what there is to send, then does what the connection wants.
+void Server::Impl::flush(Peer& peer) noexcept {
+  if (peer.closing || peer.writing) return;
+  Connection& connection = peer.connection;
+  while (!connection.output().empty()) {
+    std::array<uv_buf_t, 4> buffers;
+    const auto prepare = [&] {
+      unsigned count = 0;
+      for (const Fragment& fragment : connection.output()) {
+        // uv_buf_t is not const, but nothing writes through it.
+        buffers[count++] = uv_buf_init(const_cast<char*>(fragment.data), static_cast<unsigned>(fragment.size));
+      }
+      return count;
+    };
+    const unsigned count = prepare();
+    const int sent = uv_try_write(&peer.handle.stream, buffers.data(), count);
+    if (sent < 0 && sent != UV_EAGAIN) return close(peer);
+    connection.on_output(static_cast<std::size_t>(std::max(sent, 0)), now());
+    std::size_t wanted = 0;
+    for (unsigned i = 0; i < count; ++i) wanted += buffers[i].len;
+    if (sent >= 0 && static_cast<std::size_t>(sent) == wanted) continue;
+
+    // The socket is full: libuv sends the rest when there is room. Up to four buffers fit the request itself.
+    const unsigned rest = prepare();
+    peer.write.data = &peer;
+    peer.writing = true;
+    read_on(peer, false);
+    const int error =
+        uv_write(&peer.write, &peer.handle.stream, buffers.data(), rest, [](uv_write_t* write, int status) {
+          Peer& self = *static_cast<Peer*>(write->data);
+          self.server.on_written(self, status);
+        });
+    if (error != 0) {
+      peer.writing = false;
+      return close(peer);
+    }
+    arm(peer);
+    return;
+  }
+
+  if (connection.wants_close()) return close(peer);
+  if (connection.wants_shutdown() && !peer.shut_down) {
+    peer.shut_down = true;
+    if (uv_shutdown(&peer.shutdown, &peer.handle.stream, [](uv_shutdown_t*, int) {}) != 0) return close(peer);
+  }
+  read_on(peer, connection.wants_input());
+  arm(peer);
+}
+
+void Server::Impl::on_written(Peer& peer, int status) noexcept {
+  peer.writing = false;
+  if (peer.closing) return;
+  if (status != 0) return close(peer);
+  std::size_t bytes = 0;
+  for (const Fragment& fragment : peer.connection.output()) bytes += fragment.size;
+  peer.connection.on_output(bytes, now());
+  flush(peer);
+}
+
+// Timers are set anew only when they would fire too late; one that fires too early is set again then.
+void Server::Impl::arm(Peer& peer) noexcept {
+  const std::uint64_t wanted = peer.connection.deadline();
+  if (peer.closing || (peer.armed && peer.armed_deadline <= wanted)) return;
+  if (peer.armed) wheel_.cancel(peer.id);
+  peer.armed = wanted != Connection::kNoDeadline;
+  peer.armed_deadline = wanted;
+  if (peer.armed) wheel_.arm(peer.id);
+}
+
+void Server::Impl::close(Peer& peer) noexcept {
+  if (peer.closing) return;
+  peer.closing = true;
+  if (peer.armed) wheel_.cancel(peer.id);
+  peer.armed = false;
+  uv_close(&peer.handle.handle, [](uv_handle_t* handle) {
+    auto* self = static_cast<Peer*>(handle->data);
+    Impl& server = self->server;
+    server.peers_[self->id] = nullptr;
+    server.free_ids_.push_back(self->id);
+    --server.connections_;
+    delete self;
+    server.handle_closed();
+  });
+}
+
+void Server::Impl::stop(std::function<void()> on_stopped) {
+  if (stopping_) return;
+  stopping_ = true;
+  on_stopped_ = std::move(on_stopped);
+  stop_at_ = uv_now(loop_) + options_.drain_timeout;
+  for (Acceptor* acceptor : acceptors_) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&acceptor->poll), [](uv_handle_t* handle) {
+      auto* self = static_cast<Acceptor*>(handle->data);
+      Impl* server = self->server;
+      delete self;
+      server->handle_closed();
+    });
+  }
+  acceptors_.clear();
+  for (std::size_t i = 0; i < peers_.size(); ++i) {
+    if (peers_[i] == nullptr || peers_[i]->closing) continue;
+    peers_[i]->connection.finish();
+    flush(*peers_[i]);
+  }
+  keep_ticking();
+  uv_close(reinterpret_cast<uv_handle_t*>(&idle_), on_own_handle_closed);
+}
+
+Server::Server(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+Server::~Server() = default;
+
+Result<std::unique_ptr<Server>> Server::attach(uv_loop_t* loop, Service& service, const ServerOptions& options) {
+  auto impl = std::make_unique<Impl>(loop, service, options);
+  if (Status status = impl->start(); !status.ok()) return status;
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+Status Server::listen(Listener listener) {
+  return impl_->listen(std::move(listener));
+}
+Status Server::adopt(int fd) {
+  return impl_->adopt(fd);
+}
+void Server::stop(std::function<void()> on_stopped) {
+  impl_->stop(std::move(on_stopped));
+}
+std::size_t Server::connections() const noexcept {
+  return impl_->connections();
+}
+
+}  // namespace pairport
