@@ -37,8 +37,9 @@ EXAMPLE = HERE / "rport.example.conf"
 MSI_MAGIC = b"\xd0\xcf\x11\xe0"
 
 
-def build_folder():
-    return pathlib.Path(os.environ.get("PAIRPORT_PSHOST_BUILD", str(ROOT / "build" / "powershell-host")))
+def build_folder(name):
+    """Where generated things go: below the build folder of ctest, else below build/ of the tree."""
+    return pathlib.Path(os.environ.get("PAIRPORT_BUILD", str(ROOT / "build"))) / name
 
 
 @functools.lru_cache(maxsize=None)
@@ -46,7 +47,7 @@ def host():
     """The command that runs the engine. Raises SkipTest with the reason where it cannot be had."""
     if not shutil.which("dotnet"):
         raise unittest.SkipTest("SKIPPED: no .NET SDK (dotnet) on this machine")
-    folder = build_folder()
+    folder = build_folder("powershell-host")
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "bin" / "pshost.dll"
     sources = [HERE / "host" / "Program.cs", HERE / "host" / "pshost.csproj"]

@@ -37,7 +37,7 @@ function Get-PackageUrl([string]$Version, [string]$Wanted) {
 function Enable-Tls12 {
     $current = [int][Net.ServicePointManager]::SecurityProtocol
     if ($current -ne 0 -or [Environment]::OSVersion.Version.Major -lt 10) {
-        [Net.ServicePointManager]::SecurityProtocol = [Enum]::ToObject([Net.SecurityProtocolType], $current -bor 3072)
+        [Net.ServicePointManager]::SecurityProtocol = [Enum]::ToObject([Net.SecurityProtocolType], ($current -bor 3072))
     }
 }
 
