@@ -219,6 +219,8 @@ void Connection::read_head(std::string_view& input, const Now& now) noexcept {
 void Connection::begin_request(std::string_view head, std::string_view& input, const Now& now) noexcept {
   const Framing& framing = parser_->guard.framing();
   http_1_0_ = !parser_->guard.is_http_1_1();
+  // Before llhttp, which calls a length that overflows its integer malformed.
+  if (framing.length > kMaxBody) return refuse(413, "the body is larger than 16384 bytes", {}, now);
   RequestHead request;
   if (!parse_head(head, parser_->guard, request)) {
     return refuse(400, "the request is not valid HTTP", {}, now);
@@ -229,7 +231,6 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   if (request.method == Method::kPost && !framing.chunked && !framing.has_length) {
     return refuse(411, "a POST request needs a Content-Length or Transfer-Encoding: chunked", accept, now);
   }
-  if (framing.length > kMaxBody) return refuse(413, "the body is larger than 16384 bytes", accept, now);
   if (!framing.chunked && framing.length <= input.size()) {
     const std::string_view body = input.substr(0, static_cast<std::size_t>(framing.length));
     input.remove_prefix(body.size());

@@ -79,6 +79,8 @@ void log_lines(spdlog::level::level_enum level, std::string_view text) {
   }
 }
 
+constexpr std::string_view kNoFile = "no configuration file, running on the defaults";
+
 // The configuration and, for the log, where it came from.
 struct LoadedConfig {
   Config config;
@@ -98,9 +100,9 @@ Result<LoadedConfig> load_config(const std::string& requested) {
     }
     Result<Config> config = parse_config(*text, path);
     if (!config.ok()) return config.status();
-    return LoadedConfig{std::move(config).value(), "configuration " + path};
+    return LoadedConfig{std::move(config).value(), path == "/dev/null" ? std::string(kNoFile) : "configuration " + path};
   }
-  if (requested.empty()) return LoadedConfig{Config(), "no configuration file, running on the defaults"};
+  if (requested.empty()) return LoadedConfig{Config(), std::string(kNoFile)};
   std::string looked_for;
   for (const std::string& path : candidates) looked_for += (looked_for.empty() ? "" : ", ") + path;
   return Status(StatusCode::kBadConfiguration, "there is no configuration file; looked for " + looked_for);

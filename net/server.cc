@@ -400,8 +400,11 @@ void Server::Impl::on_read(Peer& peer, ssize_t size, const char* data) noexcept 
 
 // Sends what there is to send, then does what the connection wants.
 void Server::Impl::flush(Peer& peer) noexcept {
-  if (peer.closing || peer.writing) return;
+  if (peer.closing) return;
   Connection& connection = peer.connection;
+  // Before anything else: with a deadline missed, what a write request points to is gone, and closing cancels it.
+  if (connection.wants_close()) return close(peer);
+  if (peer.writing) return;
   while (!connection.output().empty()) {
     std::array<uv_buf_t, 4> buffers;
     const auto prepare = [&] {

@@ -28,6 +28,9 @@ struct ServerOptions {
 // Serves a Service on a loop that somebody else runs: never runs, stops or closes the loop. Every function must be
 // called on the loop's thread, and none from inside a callback of this class but on_stopped.
 //
+// REQUIRES: the process ignores SIGPIPE, as every user of libuv must: libuv writes with writev(2), and a peer that
+// vanishes would end the process. A library does not change signal handling behind its user's back.
+//
 // Lifetime: `service` and the loop outlive the server; the server may be destroyed only when stop() has called
 // on_stopped. Destroying it in there is allowed.
 class Server {

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# What script/server and script/test share. Sourced, with the repository as current folder.
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+  say "error: $*"
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "packages are missing and this is not root: run as root once, or install sudo"
+  fi
+}
+
+# What it takes to build and run the service.
+build_packages() {
+  cat <<END
+build-essential
+ca-certificates
+cmake
+curl
+git
+libcli11-dev
+libfmt-dev
+libsimdjson-dev
+libspdlog-dev
+libtomlplusplus-dev
+libuv1-dev
+libxxhash-dev
+ninja-build
+pkg-config
+END
+  # Debian 12 has llhttp as sources inside node-llhttp, Debian 13 as a library.
+  if [ "$(debian_release)" -ge 13 ]; then echo libllhttp-dev; else echo node-llhttp; fi
+}
+
+# What the tests need on top.
+test_packages() {
+  cat <<END
+bash
+busybox-static
+clang-format
+dash
+iproute2
+libgmock-dev
+libgtest-dev
+mksh
+python3
+shellcheck
+util-linux
+valgrind
+yash
+zsh
+END
+}
+
+debian_release() {
+  # A subshell: os-release sets variables.
+  (
+    # shellcheck source=/dev/null
+    . /etc/os-release
+    case "${ID:-}:${VERSION_ID:-}" in
+      debian:[0-9]*) echo "${VERSION_ID%%.*}" ;;
+      debian:*) echo 13 ;; # testing and unstable have no number
+      *) echo 0 ;;
+    esac
+  )
+}
+
+# install_missing NAME PACKAGE...: asks the package manager only when the list has changed since the last success.
+install_missing() {
+  name=$1
+  shift
+  stamp=build/.packages-$name
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$*" ]; then return; fi
+  [ "$(debian_release)" -ge 12 ] || fail "this script knows Debian 12 and 13; elsewhere install the equivalents of: $*"
+  missing=
+  for package; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+  done
+  if [ -n "$missing" ]; then
+    say "installing:$missing"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >&2 || fail "apt-get update failed: check the network and /etc/apt"
+    # shellcheck disable=SC2086 # the list is meant to be split
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >&2 ||
+      fail "packages could not be installed:$missing"
+  fi
+  mkdir -p build
+  printf '%s' "$*" >"$stamp"
+}
+
+# configure PRESET ON|OFF: runs CMake only for a new build folder or when the tests are to be switched on.
+configure() {
+  cache=build/$1/CMakeCache.txt
+  if [ -f "build/$1/build.ninja" ]; then
+    [ "$2" = ON ] || return 0
+    if grep -q '^PAIRPORT_BUILD_TESTS:BOOL=ON$' "$cache"; then return 0; fi
+  fi
+  cmake --preset "$1" -DPAIRPORT_BUILD_TESTS="$2" >&2 || fail "the build could not be configured"
+}

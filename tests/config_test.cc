@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "config.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace pairport {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string error_of(std::string_view text) {
+  const Result<Config> config = parse_config(text, "test.conf");
+  return config.ok() ? "" : std::string(config.status().message());
+}
+
+TEST(ConfigTest, TakesTheFileOfTheGoServiceUnchanged) {
+  const auto config = parse_config(R"(
+[server]
+  ## Address to bind the server to
+  address = "0.0.0.0:9090"
+  url = "https://pairing.example.com/"
+[static-deposit]
+  code = "0000000"
+  connect_url = "http://rport.example.com:8080"
+  fingerprint = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
+  client_id = "client1"
+  password = "foobaz"
+)",
+                                   "rport-pairing.conf");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  EXPECT_EQ(config.value().address, "0.0.0.0:9090");
+  EXPECT_EQ(config.value().url, "https://pairing.example.com");
+  ASSERT_TRUE(config.value().service.static_deposit);
+  EXPECT_EQ(config.value().service.static_deposit->password, "foobaz");
+}
+
+TEST(ConfigTest, AnEmptyFileGivesTheDefaults) {
+  const auto config = parse_config("", "x");
+  ASSERT_TRUE(config.ok());
+  EXPECT_EQ(config.value().address, "127.0.0.1:9978");
+  EXPECT_EQ(config.value().service.ttl_ms, 600'000U);
+  EXPECT_EQ(config.value().service.store.max_deposits, 1'000'000U);
+  EXPECT_EQ(config.value().service.store.minimum_level, SecretLevel::kPlain);
+}
+
+TEST(ConfigTest, ReadsEveryKey) {
+  const auto config = parse_config(R"(
+[server]
+address = "unix:/run/pairport.sock"
+url = "https://p.example.com"
+[pairing]
+ttl = "1h30m5s"
+code_length = 12
+max_deposits = 5
+max_memory = "64M"
+[limits]
+deposits_per_second = 0
+deposit_burst = 7
+misses_per_second = 0.5
+miss_burst = 3
+max_connections = 9
+[security]
+require_locked_memory = true
+[installer]
+version = "1.2.3"
+unstable_version = "1.3.0-rc1"
+linux_url = "https://a.example.com/{version}/{os}_{arch}.tar.gz"
+windows_url = "https://b.example.com/{version}.zip"
+checksums_url = "https://c.example.com/sums"
+deb_repo = "https://d.example.com/deb"
+rpm_repo = "https://d.example.com/rpm"
+repo_keys = "https://d.example.com"
+tacoscript_url = "https://e.example.com/?arch={os}_{arch}"
+use_repositories = false
+templates = "/etc/pairport/templates"
+sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef" }
+)",
+                                   "x");
+  ASSERT_TRUE(config.ok()) << config.status().message();
+  const ServiceOptions& service = config.value().service;
+  EXPECT_EQ(service.ttl_ms, (3600U + 1800 + 5) * 1000);
+  EXPECT_EQ(service.code_length, 12U);
+  EXPECT_EQ(service.store.max_bytes, 64U << 20);
+  EXPECT_EQ(service.deposit_limit.per_second, 0);
+  EXPECT_EQ(service.deposit_limit.burst, 7);
+  EXPECT_EQ(service.miss_limit.per_second, 0.5);
+  EXPECT_EQ(config.value().server.max_connections, 9U);
+  EXPECT_EQ(service.store.minimum_level, SecretLevel::kLocked);
+  EXPECT_EQ(service.installer.version, "1.2.3");
+  EXPECT_FALSE(service.installer.use_repositories);
+  EXPECT_EQ(service.installer.sha256.begin()->second,
+            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+  EXPECT_EQ(config.value().templates_folder, "/etc/pairport/templates");
+}
+
+TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
+  EXPECT_EQ(error_of("[server]\nadress = \"x\"\n"),
+            "test.conf:2: [server] adress: there is no such key; [server] has address, url");
+  EXPECT_EQ(error_of("\n[pairing]\nttl = 10\n"),
+            "test.conf:3: [pairing] ttl: expected a duration from \"1s\" to \"24h\", such as \"10m\" or \"1h30m\"");
+  EXPECT_THAT(error_of("[pairing]\ncode_length = 6\n"),
+              HasSubstr("test.conf:2: [pairing] code_length: expected a whole number from 7 to 32"));
+  EXPECT_THAT(error_of("[pairing]\ncode_length = \"7\"\n"), HasSubstr("a whole number"));
+  EXPECT_THAT(error_of("[limits]\nmiss_burst = -1\n"), HasSubstr("a number from 0 (off)"));
+  EXPECT_THAT(error_of("[limits]\nmiss_burst = nan\n"), HasSubstr("a number from 0 (off)"));
+  EXPECT_THAT(error_of("[security]\nrequire_locked_memory = 1\n"), HasSubstr("true or false"));
+  EXPECT_THAT(error_of("[serverr]\n"), HasSubstr("test.conf:1: serverr: there is no such table"));
+  EXPECT_THAT(error_of("address = \"x\"\n"), HasSubstr("there is no such table or key here"));
+  EXPECT_THAT(error_of("server = 5\n"), HasSubstr("[server]: expected a table"));
+  EXPECT_THAT(error_of("[static-deposit]\ncode = \"1234567\"\n"), HasSubstr("[static-deposit] password: is missing"));
+  EXPECT_THAT(error_of("[installer]\nlinux_url = \"ftp://x\"\n"), HasSubstr("an http or https URL"));
+  EXPECT_THAT(error_of("[installer]\nlinux_url = \"http://x/ y\"\n"), HasSubstr("an http or https URL"));
+  EXPECT_THAT(error_of("[installer]\nversion = \"1 2\"\n"), HasSubstr("a version"));
+  EXPECT_THAT(error_of("[installer]\nsha256 = { a = \"12\" }\n"), HasSubstr("64 hexadecimal digits"));
+}
+
+TEST(ConfigTest, ReportsEveryProblemAtOnce) {
+  const std::string errors = error_of("[server]\nfoo = 1\n[pairing]\nbar = 2\n");
+  EXPECT_THAT(errors, HasSubstr("test.conf:2:"));
+  EXPECT_THAT(errors, HasSubstr("\ntest.conf:4:"));
+}
+
+TEST(ConfigTest, RefusesDurationsThatMeanNothing) {
+  for (const char* ttl : {"", "10", "m", "10x", "-5m", "0s", "25h", "1.5m", "10 m", "99999999999999h"}) {
+    EXPECT_THAT(error_of("[pairing]\nttl = \"" + std::string(ttl) + "\"\n"), HasSubstr("expected a duration")) << ttl;
+  }
+}
+
+TEST(ConfigTest, NoMessageHoldsAValue) {
+  for (const char* text :
+       {"[static-deposit]\npassword = hunter2\n", "[static-deposit]\npassword = \"hunter2\n",
+        "[static-deposit]\npassword = [\"hunter2\"]\n", "[static-deposit]\npassword = \"hunter2\\q\"\n",
+        "[static-deposit]\npassword = 'hunter2'x\n", "[server]\nurl = \"hunter2\x01\"\n"}) {
+    const std::string error = error_of(text);
+    EXPECT_THAT(error, HasSubstr("test.conf")) << text;
+    EXPECT_THAT(error, Not(HasSubstr("hunter2"))) << text;
+  }
+}
+
+TEST(ConfigTest, LooksWhereTheGoServiceLooked) {
+  EXPECT_THAT(config_candidates("my.conf", "/home/me"),
+              ElementsAre("/etc/rport/my.conf", "/home/me/.rport/my.conf", "./my.conf"));
+  EXPECT_THAT(config_candidates("my.conf", ""), ElementsAre("/etc/rport/my.conf", "./my.conf"));
+  EXPECT_THAT(config_candidates("./my.conf", "/home/me"), ElementsAre("./my.conf"));
+}
+
+}  // namespace
+}  // namespace pairport

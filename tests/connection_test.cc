@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+#include <pairport/connection.h>
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/connection_fixture.h"
+
+namespace pairport::testing {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::size_t answers(const std::string& output) {
+  std::size_t count = 0;
+  for (std::size_t at = output.find("HTTP/1.1 "); at != std::string::npos; at = output.find("HTTP/1.1 ", at + 1))
+    ++count;
+  return count;
+}
+
+TEST(Connection, AnswersARequestAndKeepsOpen) {
+  Wire wire;
+  wire.feed(get("/0000000"));
+  EXPECT_THAT(wire.output, StartsWith("HTTP/1.1 200 OK\r\nDate: Mon, 21 Sep 2026 14:13:20 GMT\r\n"));
+  EXPECT_THAT(wire.output, HasSubstr("'foobaz'"));
+  EXPECT_FALSE(wire.connection->wants_close());
+  EXPECT_TRUE(wire.connection->wants_input());
+  wire.output.clear();
+  wire.feed(get("/nothing"));
+  EXPECT_EQ(wire.status(), 404);
+}
+
+TEST(Connection, ContentLengthIsTheLengthOfTheBody) {
+  for (const char* target : {"/0000000", "/0000000.ps1", "/update", "/nothing", "/a/b", "/uninstall"}) {
+    Wire wire;
+    wire.feed(get(target));
+    const std::size_t body = wire.output.find("\r\n\r\n") + 4;
+    EXPECT_THAT(wire.output, HasSubstr("Content-Length: " + std::to_string(wire.output.size() - body) + "\r\n"))
+        << target;
+    Wire head;
+    head.feed("HEAD " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(head.output, wire.output.substr(0, body)) << "HEAD is GET without the body: " << target;
+  }
+}
+
+TEST(Connection, DepositThenLookUpOnOneConnection) {
+  Wire wire;
+  wire.feed(post(kJsonDeposit));
+  ASSERT_EQ(wire.status(), 200);
+  const std::size_t at = wire.output.find("\"pairing_code\":\"") + 16;
+  const std::string code = wire.output.substr(at, 7);
+  wire.output.clear();
+  wire.feed(get("/" + code));
+  EXPECT_EQ(wire.status(), 200);
+  EXPECT_THAT(wire.output, HasSubstr("'2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24'"));
+}
+
+// The law of this layer: how bytes are cut makes no difference.
+class Cutting : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Cutting, MakesNoDifference) {
+  Wire whole;
+  whole.feed(GetParam()).end();
+  Wire bytewise;
+  bytewise.feed_bytewise(GetParam()).end();
+  EXPECT_EQ(bytewise.output, whole.output);
+  EXPECT_EQ(bytewise.connection->wants_close(), whole.connection->wants_close());
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    Wire cut;
+    cut.write_size = 1 + seed * 97;
+    cut.feed_cut(GetParam(), seed).end();
+    EXPECT_EQ(cut.output, whole.output) << "seed " << seed;
+  }
+}
+
+const std::string kChunkedDeposit =
+    "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n" + [] {
+      std::string chunks;
+      for (std::string_view rest = kJsonDeposit; !rest.empty();
+           rest.remove_prefix(std::min<std::size_t>(rest.size(), 7))) {
+        const std::string_view piece = rest.substr(0, 7);
+        chunks += std::to_string(piece.size()) + "\r\n" + std::string(piece) + "\r\n";
+      }
+      return chunks + "0\r\n\r\n";
+    }();
+
+INSTANTIATE_TEST_SUITE_P(
+    Inputs, Cutting,
+    ::testing::Values(get("/0000000"), post(kJsonDeposit), kChunkedDeposit,
+                      post(kJsonDeposit) + get("/0000000") + get("/nothing"),
+                      kChunkedDeposit + kChunkedDeposit + get("/update"), get("/a") + get("/b") + get("/c") + get("/d"),
+                      "GET /0000000 HTTP/1.0\r\n\r\n",
+                      "GET /0000000 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /x HTTP/1.0\r\n\r\n",
+                      get("/0000000", "Connection: close\r\n") + get("/never"), "nonsense\r\n\r\n",
+                      "GET / HTTP/1.1\r\n\r\n", post(std::string(20000, 'x')),
+                      post("{", "application/json") + get("/0000000"),
+                      post("a=b&c=d", "application/x-www-form-urlencoded"),
+                      "BREW /0000000 HTTP/1.1\r\nHost: x\r\n\r\n" + get("/never"),
+                      "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n" + get("/update"),
+                      "GET /0000000 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello" + get("/update"),
+                      post(kJsonDeposit).substr(0, 150), kChunkedDeposit.substr(0, 200)));
+
+TEST(Connection, AnswersPipelinedRequestsInOrder) {
+  Wire wire;
+  wire.feed(get("/update") + post(kJsonDeposit) + get("/0000000") + "OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n");
+  ASSERT_EQ(answers(wire.output), 4U);
+  EXPECT_LT(wire.output.find("rport-update.sh"), wire.output.find("pairing_code"));
+  EXPECT_LT(wire.output.find("pairing_code"), wire.output.find("'foobaz'"));
+  EXPECT_LT(wire.output.find("'foobaz'"), wire.output.find("HTTP/1.1 204"));
+}
+
+TEST(Connection, DoesNotReadWhileItsAnswerIsNotTaken) {
+  Wire wire;
+  wire.writable = false;
+  wire.feed(get("/0000000") + get("/update"));
+  EXPECT_FALSE(wire.connection->wants_input());
+  wire.writable = true;
+  wire.pump();
+  EXPECT_EQ(answers(wire.output), 2U) << "what came behind the first request was kept";
+  EXPECT_TRUE(wire.connection->wants_input());
+}
+
+TEST(Connection, AnAnswerSurvivesTheExpiryOfItsDeposit) {
+  ServiceOptions options;
+  options.ttl_ms = 2000;
+  Wire wire(options);
+  wire.feed(post(kJsonDeposit));
+  const std::string code = wire.output.substr(wire.output.find("\"pairing_code\":\"") + 16, 7);
+  wire.output.clear();
+  wire.writable = false;
+  wire.feed(get("/" + code));
+  wire.now.monotonic_ms += 3000;
+  ASSERT_TRUE(wire.service->expire(wire.now, 1000));
+  EXPECT_EQ(wire.service->store().expiring(), 0U);
+  wire.writable = true;
+  wire.write_size = 100;
+  wire.pump();
+  EXPECT_THAT(wire.output, HasSubstr("'foobaz'"));
+  wire.output.clear();
+  wire.feed(get("/" + code));
+  EXPECT_EQ(wire.status(), 404);
+}
+
+TEST(Connection, SendsContinueOnlyWhenTheBodyIsStillToCome) {
+  const std::string request = post(kJsonDeposit, "application/json", "Expect: 100-continue\r\n");
+  const std::size_t body = request.find("\r\n\r\n") + 4;
+  Wire waits;
+  waits.feed(std::string_view(request).substr(0, body));
+  EXPECT_EQ(waits.output, "HTTP/1.1 100 Continue\r\n\r\n");
+  waits.feed(std::string_view(request).substr(body));
+  EXPECT_THAT(waits.output, HasSubstr("\r\n\r\nHTTP/1.1 200 OK\r\n"));
+
+  Wire impatient;
+  impatient.feed(request);
+  EXPECT_EQ(impatient.status(), 200);
+
+  Wire too_large;
+  too_large.feed("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 99999\r\n\r\n");
+  EXPECT_EQ(too_large.status(), 413);
+  Wire unknown;
+  unknown.feed("POST / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\nContent-Length: 5\r\n\r\n");
+  EXPECT_EQ(unknown.status(), 417);
+}
+
+TEST(Connection, ARefusedRequestEndsTheConnectionWithoutLosingTheAnswer) {
+  Wire wire;
+  wire.feed("GET / HTTP/3.7\r\n\r\n" + get("/0000000"));
+  EXPECT_EQ(wire.status(), 400);
+  EXPECT_EQ(answers(wire.output), 1U);
+  EXPECT_THAT(wire.output, HasSubstr("Connection: close\r\n"));
+  EXPECT_TRUE(wire.shut_down) << "our side ends first, so that the peer can read the answer";
+  EXPECT_FALSE(wire.connection->wants_close());
+  EXPECT_TRUE(wire.connection->wants_input()) << "what still comes is read and thrown away";
+  wire.feed("more");
+  wire.end();
+  EXPECT_TRUE(wire.connection->wants_close());
+}
+
+TEST(Connection, AnswersWhatWasAskedBeforeThePeerEndedItsSide) {
+  Wire wire;
+  wire.writable = false;
+  wire.feed(get("/update") + get("/0000000"));
+  wire.end();
+  wire.writable = true;
+  wire.pump();
+  EXPECT_EQ(answers(wire.output), 2U);
+  EXPECT_TRUE(wire.connection->wants_close());
+}
+
+TEST(Connection, ClosesAtOnceWhenAskedTo) {
+  Wire wire;
+  wire.feed(get("/0000000", "Connection: close\r\n"));
+  EXPECT_EQ(wire.status(), 200);
+  EXPECT_TRUE(wire.connection->wants_close());
+  Wire old;
+  old.feed("GET /0000000 HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(old.status(), 200);
+  EXPECT_TRUE(old.connection->wants_close());
+}
+
+TEST(Connection, HasADeadlineForEverythingThatItWaitsFor) {
+  Wire silent;
+  silent.wait(9'999);
+  EXPECT_FALSE(silent.connection->wants_close());
+  silent.wait(1);
+  EXPECT_TRUE(silent.connection->wants_close());
+  EXPECT_EQ(silent.output, "");
+
+  Wire slow_head;
+  slow_head.feed("GET / HT");
+  slow_head.wait(9'999);
+  EXPECT_EQ(slow_head.status(), 0);
+  slow_head.wait(1);
+  EXPECT_EQ(slow_head.status(), 408);
+
+  Wire dripping;  // a byte now and then does not buy time
+  for (int i = 0; i < 9; ++i) dripping.feed("G").wait(1'200);
+  EXPECT_EQ(dripping.status(), 408);
+
+  Wire slow_body;
+  slow_body.feed(std::string_view(post(kJsonDeposit)).substr(0, 120));
+  slow_body.wait(19'999);
+  EXPECT_EQ(slow_body.status(), 0);
+  slow_body.wait(1);
+  EXPECT_EQ(slow_body.status(), 408);
+
+  Wire idle;
+  idle.feed(get("/nothing"));
+  idle.output.clear();
+  idle.wait(59'999);
+  EXPECT_FALSE(idle.connection->wants_close());
+  idle.wait(1);
+  EXPECT_TRUE(idle.connection->wants_close());
+  EXPECT_EQ(idle.output, "");
+
+  Wire stalled;
+  stalled.writable = false;
+  stalled.feed(get("/0000000"));
+  stalled.wait(10'000);
+  EXPECT_FALSE(stalled.connection->wants_close()) << "its bytes have some time on top";
+  stalled.wait(120'000);
+  EXPECT_TRUE(stalled.connection->wants_close());
+
+  Wire lingering;
+  lingering.feed("nonsense\r\n\r\n");
+  lingering.wait(2'000);
+  EXPECT_TRUE(lingering.connection->wants_close());
+}
+
+TEST(Connection, FinishesWhatIsUnderWay) {
+  Wire idle;
+  idle.connection->finish();
+  EXPECT_TRUE(idle.connection->wants_close());
+
+  Wire half;
+  half.feed("GET /0000000 HTTP/1.1\r\n");
+  half.connection->finish();
+  EXPECT_FALSE(half.connection->wants_close());
+  half.feed("Host: x\r\n\r\n");
+  EXPECT_EQ(half.status(), 200);
+  EXPECT_THAT(half.output, HasSubstr("Connection: close\r\n"));
+  EXPECT_TRUE(half.connection->wants_close());
+
+  Wire answering;
+  answering.writable = false;
+  answering.feed(get("/0000000"));
+  answering.connection->finish();
+  EXPECT_FALSE(answering.connection->wants_close());
+  answering.writable = true;
+  answering.pump();
+  EXPECT_THAT(answering.output, HasSubstr("'foobaz'"));
+  EXPECT_TRUE(answering.connection->wants_close());
+}
+
+TEST(Connection, TakesABodyOfExactlyTheLimit) {
+  std::string body(kMaxBody, ' ');
+  std::copy(kJsonDeposit.begin(), kJsonDeposit.end(), body.begin());
+  Wire fits;
+  fits.feed(post(body));
+  EXPECT_EQ(fits.status(), 200);
+  Wire chunked;
+  chunked.feed(
+      "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n" +
+      body + "\r\n0\r\n\r\n");
+  EXPECT_EQ(chunked.status(), 200);
+  Wire too_long;
+  too_long.feed(post(body + " "));
+  EXPECT_EQ(too_long.status(), 413);
+  Wire too_long_chunked;
+  too_long_chunked.feed(
+      "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n4000\r\n" +
+      body + "\r\n1\r\n");
+  EXPECT_EQ(too_long_chunked.status(), 413);
+}
+
+TEST(Connection, NoErrorRepeatsWhatWasSent) {
+  for (const std::string& request :
+       {post(R"({"connect_url":"hunter2","fingerprint":"hunter2","client_id":"hun:ter2","password":""})"),
+        get("/%zzhunter2"), get("/update?os=hunter2"), post("hunter2", "text/hunter2"),
+        std::string("GET /hunter2 HTTP/9.9\r\n\r\n"), post("{hunter2")}) {
+    Wire wire;
+    wire.feed(request);
+    EXPECT_GE(wire.status(), 400);
+    EXPECT_THAT(wire.output, Not(HasSubstr("hunter2"))) << request;
+  }
+}
+
+TEST(Connection, UpgradesAreIgnored) {
+  Wire wire;
+  wire.feed(get("/update",
+                "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"));
+  EXPECT_EQ(wire.status(), 200);
+  wire.output.clear();
+  wire.feed(get("/nothing"));
+  EXPECT_EQ(wire.status(), 404);
+}
+
+}  // namespace
+}  // namespace pairport::testing

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+// The server on a real loop, with real sockets. Every test ends with a loop that can be closed.
+#include <pairport/server.h>
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <csignal>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "support/connection_fixture.h"
+
+namespace pairport::testing {
+namespace {
+
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// A blocking-free client socket that is pumped together with the loop.
+class Client {
+ public:
+  explicit Client(int port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0) << std::strerror(errno);
+    fcntl(fd_, F_SETFL, O_NONBLOCK);
+  }
+  explicit Client(int fd, int) : fd_(fd) { fcntl(fd_, F_SETFL, O_NONBLOCK); }
+  ~Client() { close(); }
+  Client(const Client&) = delete;
+
+  void close() {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = -1;
+  }
+  void send(std::string_view bytes) {
+    EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  }
+  void end() { shutdown(fd_, SHUT_WR); }
+  void receive() {
+    char buffer[65536];
+    ssize_t count = 0;
+    while (!ended && (count = recv(fd_, buffer, sizeof(buffer), 0)) >= 0) {
+      if (count == 0) ended = true;
+      received.append(buffer, static_cast<std::size_t>(count));
+    }
+    if (count < 0 && errno != EAGAIN) ended = reset = true;
+  }
+  // Whether `received` holds that many answers, each whole.
+  bool complete(std::size_t answers = 1) const {
+    std::size_t at = 0;
+    for (; answers > 0; --answers) {
+      const std::size_t head = received.find("\r\n\r\n", at);
+      if (head == std::string::npos) return false;
+      const std::size_t length = received.find("Content-Length: ", at);
+      at = head + 4;
+      if (length < head) at += static_cast<std::size_t>(std::stoi(received.substr(length + 16)));
+      if (received.size() < at) return false;
+    }
+    return true;
+  }
+
+  std::string received;
+  bool ended = false;
+  bool reset = false;
+
+ private:
+  int fd_;
+};
+
+class ServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::signal(SIGPIPE, SIG_IGN);
+    ASSERT_EQ(uv_loop_init(&loop_), 0);
+    start({}, {});
+  }
+
+  void start(ServiceOptions service_options, const ServerOptions& options) {
+    service_options.static_deposit =
+        StaticDeposit{std::string(kStaticCode), "http://rport.example.com:8080",
+                      "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
+    auto service = Service::create(service_options, random_, {uv_now(&loop_), 0});
+    ASSERT_TRUE(service.ok()) << service.status().message();
+    service_ = std::move(service).value();
+    auto server = Server::attach(&loop_, *service_, options);
+    ASSERT_TRUE(server.ok()) << server.status().message();
+    server_ = std::move(server).value();
+    auto listener = Listener::open("127.0.0.1:0");
+    ASSERT_TRUE(listener.ok()) << listener.status().message();
+    port_ = std::stoi(listener.value().url().substr(listener.value().url().rfind(':') + 1));
+    ASSERT_TRUE(server_->listen(std::move(listener).value()).ok());
+  }
+
+  void restart(const ServiceOptions& service_options, const ServerOptions& options) {
+    stop();
+    start(service_options, options);
+  }
+
+  void stop() {
+    bool stopped = false;
+    server_->stop([&stopped] { stopped = true; });
+    EXPECT_TRUE(until([&stopped] { return stopped; }));
+    server_.reset();
+  }
+
+  void TearDown() override {
+    if (server_) stop();
+    EXPECT_EQ(uv_loop_close(&loop_), 0) << "a handle was left open";
+  }
+
+  // Runs the loop until `done`, at most ten seconds.
+  bool until(const std::function<bool()>& done) {
+    uv_timer_t wake;
+    uv_timer_init(&loop_, &wake);
+    uv_timer_start(
+        &wake, [](uv_timer_t*) {}, 1, 1);
+    const std::uint64_t end = uv_hrtime() + 10'000'000'000;
+    bool reached = done();
+    while (!reached && uv_hrtime() < end) {
+      uv_run(&loop_, UV_RUN_ONCE);
+      reached = done();
+    }
+    uv_close(reinterpret_cast<uv_handle_t*>(&wake), nullptr);
+    bool closed = false;
+    while (!closed) {
+      uv_run(&loop_, UV_RUN_NOWAIT);
+      closed = uv_is_closing(reinterpret_cast<uv_handle_t*>(&wake)) != 0;
+    }
+    uv_run(&loop_, UV_RUN_NOWAIT);
+    return reached;
+  }
+  bool until_answered(Client& client, std::size_t answers = 1) {
+    return until([&] {
+      client.receive();
+      return client.complete(answers) || client.ended;
+    });
+  }
+  bool until_ended(Client& client) {
+    return until([&] {
+      client.receive();
+      return client.ended;
+    });
+  }
+
+  uv_loop_t loop_{};
+  SequenceRandom random_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<Server> server_;
+  int port_ = 0;
+};
+
+TEST_F(ServerTest, ServesOneConnectionAfterTheOther) {
+  for (int i = 0; i < 3; ++i) {
+    Client client(port_);
+    client.send(get("/0000000"));
+    ASSERT_TRUE(until_answered(client));
+    EXPECT_THAT(client.received, StartsWith("HTTP/1.1 200 OK"));
+    EXPECT_THAT(client.received, HasSubstr("'foobaz'"));
+  }
+  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(ServerTest, KeepsAConnectionOpenAndAnswersPipelinedRequests) {
+  Client client(port_);
+  client.send(get("/update") + get("/0000000"));
+  client.send(post(kJsonDeposit));
+  ASSERT_TRUE(until_answered(client, 3));
+  EXPECT_FALSE(client.ended);
+  EXPECT_EQ(server_->connections(), 1U);
+}
+
+TEST_F(ServerTest, DeliversARefusalAlthoughThePeerGoesOnSending) {
+  Client client(port_);
+  client.send("nonsense\r\n\r\n" + std::string(5000, 'x'));
+  ASSERT_TRUE(until_ended(client));
+  EXPECT_FALSE(client.reset);
+  EXPECT_THAT(client.received, StartsWith("HTTP/1.1 400"));
+}
+
+TEST_F(ServerTest, SendsEverythingToAReaderThatIsSlowerThanTheSocketBuffer) {
+  Client client(port_);
+  std::string requests;
+  constexpr std::size_t kCount = 300;
+  for (std::size_t i = 0; i < kCount; ++i) requests += get("/0000000");
+  client.send(requests);
+  // Let the server fill the socket before anything is read.
+  for (int i = 0; i < 50; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+  ASSERT_TRUE(until_answered(client, kCount));
+}
+
+TEST_F(ServerTest, SurvivesPeersThatVanish) {
+  for (int i = 0; i < 20; ++i) {
+    Client client(port_);
+    std::string requests;
+    for (int k = 0; k < 200; ++k) requests += get("/0000000");
+    client.send(requests);
+    for (int k = 0; k < i; ++k) uv_run(&loop_, UV_RUN_NOWAIT);
+    client.close();
+  }
+  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(ServerTest, AnswersAPeerThatHasEndedItsSide) {
+  Client client(port_);
+  client.send(get("/0000000"));
+  client.end();
+  ASSERT_TRUE(until_ended(client));
+  EXPECT_TRUE(client.complete());
+}
+
+TEST_F(ServerTest, ClosesWhoSendsNothing) {
+  ServerOptions options;
+  options.connection.head_timeout = 200;
+  restart({}, options);
+  Client client(port_);
+  ASSERT_TRUE(until_ended(client));
+  EXPECT_EQ(client.received, "");
+}
+
+TEST_F(ServerTest, DropsWhoDoesNotRead) {
+  ServerOptions options;
+  options.connection.answer_timeout = 200;
+  options.connection.min_bytes_per_second = 1'000'000;
+  restart({}, options);
+  Client client(port_);
+  std::string requests;
+  for (int i = 0; i < 400; ++i) requests += get("/0000000");
+  client.send(requests);
+  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(ServerTest, RefusesConnectionsBeyondTheLimit) {
+  ServerOptions options;
+  options.max_connections = 2;
+  restart({}, options);
+  Client first(port_);
+  Client second(port_);
+  EXPECT_TRUE(until([&] { return server_->connections() == 2; }));
+  Client third(port_);
+  ASSERT_TRUE(until_ended(third));
+  EXPECT_THAT(third.received, StartsWith("HTTP/1.1 503"));
+  first.close();
+  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+  Client fourth(port_);
+  fourth.send(get("/update"));
+  EXPECT_TRUE(until_answered(fourth));
+}
+
+TEST_F(ServerTest, AcceptsAgainWhenFileDescriptorsComeBack) {
+  std::vector<int> hoard;
+  rlimit old{};
+  getrlimit(RLIMIT_NOFILE, &old);
+  Client waiting(port_);  // in the backlog, before there is no descriptor left
+  const rlimit tight{64, old.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &tight);
+  for (int fd = dup(0); fd >= 0; fd = dup(0)) hoard.push_back(fd);
+  waiting.send(get("/update"));
+  for (int i = 0; i < 20; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+  EXPECT_EQ(server_->connections(), 0U);
+  for (const int fd : hoard) close(fd);
+  setrlimit(RLIMIT_NOFILE, &old);
+  EXPECT_TRUE(until_answered(waiting));
+}
+
+TEST_F(ServerTest, ServesASocketThatSomebodyElseAccepted) {
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  ASSERT_TRUE(server_->adopt(pair[0]).ok());
+  Client client(pair[1], 0);
+  client.send(get("/0000000"));
+  ASSERT_TRUE(until_answered(client));
+  int pipes[2];
+  ASSERT_EQ(pipe(pipes), 0);
+  EXPECT_FALSE(server_->adopt(pipes[0]).ok()) << "not a socket";
+  close(pipes[1]);
+}
+
+TEST_F(ServerTest, StopFinishesAnswersThatAreUnderWay) {
+  Client idle(port_);
+  Client busy(port_);
+  std::string requests;
+  for (int i = 0; i < 100; ++i) requests += get("/0000000");
+  busy.send(requests);
+  EXPECT_TRUE(until([&] { return server_->connections() == 2; }));
+  for (int i = 0; i < 20; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+  bool stopped = false;
+  server_->stop([&stopped] { stopped = true; });
+  ASSERT_TRUE(until([&] {
+    busy.receive();
+    return stopped;
+  }));
+  EXPECT_TRUE(until_ended(busy));
+  EXPECT_TRUE(busy.complete()) << "the answer that was being sent came whole";
+  EXPECT_TRUE(until_ended(idle));
+  server_.reset();
+}
+
+TEST_F(ServerTest, StopDoesNotWaitForEver) {
+  ServerOptions options;
+  options.drain_timeout = 300;
+  restart({}, options);
+  Client stalled(port_);
+  std::string requests;
+  for (int i = 0; i < 400; ++i) requests += get("/0000000");
+  stalled.send(requests);
+  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+  for (int i = 0; i < 50; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+  const std::uint64_t start = uv_hrtime();
+  stop();
+  EXPECT_LT(uv_hrtime() - start, 5'000'000'000U);
+}
+
+TEST_F(ServerTest, StartsAndStopsTwiceNextToOtherHandles) {
+  uv_timer_t own;
+  uv_timer_init(&loop_, &own);
+  int ticks = 0;
+  own.data = &ticks;
+  uv_timer_start(
+      &own, [](uv_timer_t* timer) { ++*static_cast<int*>(timer->data); }, 1, 1);
+  restart({}, {});
+  Client client(port_);
+  client.send(get("/update"));
+  ASSERT_TRUE(until_answered(client));
+  stop();
+  const int before = ticks;
+  EXPECT_TRUE(until([&] { return ticks > before; })) << "the embedder's own handles are not ours to touch";
+  uv_close(reinterpret_cast<uv_handle_t*>(&own), nullptr);
+  uv_run(&loop_, UV_RUN_NOWAIT);
+}
+
+TEST_F(ServerTest, StopTwiceCallsBackOnce) {
+  int calls = 0;
+  server_->stop([&calls] { ++calls; });
+  server_->stop([&calls] { ++calls; });
+  EXPECT_TRUE(until([&] { return calls > 0; }));
+  EXPECT_EQ(calls, 1);
+  server_.reset();
+}
+
+TEST_F(ServerTest, ExpiresDepositsByItself) {
+  ServiceOptions options;
+  options.ttl_ms = 1000;
+  restart(options, {});
+  Client client(port_);
+  client.send(post(kJsonDeposit));
+  ASSERT_TRUE(until_answered(client));
+  EXPECT_EQ(service_->store().expiring(), 1U);
+  client.close();
+  EXPECT_TRUE(until([&] { return service_->store().expiring() == 0; }));
+  EXPECT_EQ(service_->store().size(), 1U) << "the static deposit stays";
+}
+
+}  // namespace
+}  // namespace pairport::testing
