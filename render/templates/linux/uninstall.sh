@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Removes the RPort client from this machine. Try -h for help, -n to see what it would do.
+
+help() {
+  cat <<'END'
+Usage: sh rport-uninstall.sh [options]
+Removes the RPort client: service, program or package, configuration, data, logs, sudo rules, repository and user.
+  -h  print this help
+  -n  dry run: print every action, change nothing
+  -q  quiet: print warnings and errors only
+Exit code: 0 removed, or nothing to remove    1 not possible, nothing changed    130 interrupted
+END
+}
+
+main() {
+  set_up
+  NAME=rport-uninstall.sh
+  ACTION=uninstall
+  while getopts :hnqu option; do
+    case $option in
+      h) ACTION=help ;;
+      n) DRY=yes ;;
+      q) QUIET=yes ;;
+      u) ;;
+      *) usage "there is no option -$OPTARG." ;;
+    esac
+  done
+  shift $((OPTIND - 1))
+  [ $# -eq 0 ] || usage "unexpected argument: $1"
+  case $ACTION in
+    help) help ;;
+    uninstall) uninstall ;;
+  esac
+}
+
+{{> lib/common.sh}}
+{{> lib/platform.sh}}
+{{> lib/account.sh}}
+{{> lib/packages.sh}}
+{{> lib/service.sh}}
+{{> lib/remove.sh}}
+
+main "$@"

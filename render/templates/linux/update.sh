@@ -1,0 +1,4 @@
+main() {
+  exit 0
+}
+main "$@"

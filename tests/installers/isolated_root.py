@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""A throw-away root file system, in namespaces of its own, to run installer scripts in as root.
+
+    with IsolatedRoot() as root:                  # an overlay over this machine's own root
+        before = root.snapshot()
+        result = root.run(script, ["-x"], shell="dash")
+        self.assertEqual(root.changes(before), {})
+
+Mount, PID and UTS namespaces are private; the network is the machine's, so that a test's server on 127.0.0.1 is reached.
+Nothing that runs inside can change the machine: all writes go to a tmpfs that ends with the namespace, and so do all
+processes. IsolatedRoot(kind="busybox") holds a static busybox and nothing else.
+"""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+import unittest
+
+SHELLS = ("dash", "bash", "mksh", "yash", "zsh")
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Not part of the machine's lasting state, or written by the useradd of Debian as a back-up of its own.
+IGNORED = ("/proc", "/sys", "/dev", "/run", "/tmp", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-",
+           "/etc/subuid-", "/etc/subgid-", "/etc/.pwd.lock", "/var/lib/dpkg", "/var/log/dpkg.log", "/var/cache", "/var/log/apt",
+           "/var/lib/apt", "/var/log/faillog", "/var/log/lastlog")
+
+_SETUP = r"""
+set -eu
+base=$1 kind=$2
+mount -t tmpfs -o mode=755 tmpfs "$base"
+mkdir "$base/upper" "$base/work" "$base/root"
+root=$base/root
+if [ "$kind" = busybox ]; then
+  mkdir "$root/bin" "$root/etc" "$root/proc" "$root/sys" "$root/dev" "$root/run" "$root/tmp" "$root/var" "$root/usr" \
+    "$root/usr/bin" "$root/usr/local" "$root/root" "$root/var/lib" "$root/var/log"
+  cp "$3" "$root/bin/busybox"
+  for applet in $("$root/bin/busybox" --list); do [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"; done
+  printf 'root:x:0:0:root:/root:/bin/sh\n' >"$root/etc/passwd"
+  printf 'root:x:0:\n' >"$root/etc/group"
+  printf 'NAME="Small"\nID=small\n' >"$root/etc/os-release"
+else
+  mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" overlay "$root"
+  rm -rf "$root/etc/rport" "$root/var/lib/rport" "$root/var/log/rport"
+fi
+echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+mount -t tmpfs tmpfs "$root/tmp"
+mount -t tmpfs tmpfs "$root/run"
+mount -t proc proc "$root/proc"
+mount --rbind /dev "$root/dev"
+mount --rbind -o ro /sys "$root/sys"
+chmod 1777 "$root/tmp"
+mkdir "$root/tmp/shells"
+if [ "$kind" != busybox ]; then
+  for shell in dash bash mksh yash zsh; do
+    mkdir "$root/tmp/shells/$shell"
+    for bin in /bin /usr/bin; do [ ! -x "$bin/$shell" ] || ln -sf "$bin/$shell" "$root/tmp/shells/$shell/sh"; done
+  done
+fi
+: >"$base/ready"
+exec sleep 100000
+"""
+
+
+def unavailable():
+    """Why this machine cannot isolate, or None."""
+    if os.geteuid() != 0:
+        return "not root"
+    for tool in ("unshare", "nsenter", "mount"):
+        if not shutil.which(tool):
+            return f"no {tool}"
+    probe = subprocess.run(["unshare", "-m", "-p", "-u", "-f", "--propagation", "private", "sh", "-c",
+                            "mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/m && "
+                            "mount -t overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w overlay /mnt/m"],
+                           capture_output=True, text=True)
+    return None if probe.returncode == 0 else "namespaces or overlayfs are not available: " + probe.stderr.strip()
+
+
+def require_isolation():
+    reason = unavailable()
+    if reason:
+        raise unittest.SkipTest("SKIPPED: cannot isolate a root file system here: " + reason)
+
+
+def busybox():
+    """A busybox that needs no libraries (Debian: busybox-static)."""
+    for path in ("/bin/busybox", "/usr/bin/busybox"):
+        if os.path.exists(path):
+            linked = subprocess.run(["ldd", path], capture_output=True, text=True)
+            if "not a dynamic executable" in linked.stderr + linked.stdout or "statically" in linked.stdout:
+                return path
+    return None
+
+
+class IsolatedRoot:
+    def __init__(self, kind="host"):
+        self.kind = kind
+
+    def __enter__(self):
+        source = ""
+        if self.kind == "busybox":
+            source = busybox()
+            if not source:
+                raise unittest.SkipTest("SKIPPED: no static busybox (Debian package busybox-static)")
+        self.base = tempfile.mkdtemp(prefix="pairport-root-")
+        self.holder = subprocess.Popen(
+            ["unshare", "-m", "-p", "-u", "-f", "--kill-child", "--propagation", "private", "sh", "-c", _SETUP, "sh", self.base,
+             self.kind, source], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 30
+        while True:
+            self.init = self._init_pid()
+            if self.init and os.path.exists(f"/proc/{self.init}/root{self.base}/ready"):
+                break
+            if self.holder.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("isolated root: " + self.holder.stderr.read().decode())
+            time.sleep(0.01)
+        self.top = pathlib.Path(f"/proc/{self.init}/root{self.base}")
+        self.root = self.top / "root"
+        return self
+
+    def _init_pid(self):
+        try:
+            children = pathlib.Path(f"/proc/{self.holder.pid}/task/{self.holder.pid}/children").read_text().split()
+        except OSError:
+            return None
+        return int(children[0]) if children else None
+
+    def __exit__(self, *_):
+        self.holder.kill()
+        self.holder.wait()
+        self.holder.stderr.close()
+        deadline = time.monotonic() + 10
+        while os.path.exists(f"/proc/{self.init}/root/") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.rmdir(self.base)
+
+    # Files, seen from outside.
+
+    def path(self, inside):
+        return self.root / inside.lstrip("/")
+
+    def exists(self, inside):
+        return os.path.lexists(self.path(inside))
+
+    def read(self, inside):
+        return self.path(inside).read_bytes()
+
+    def write(self, inside, content, mode=0o644):
+        path = self.path(inside)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.chmod(mode)
+
+    def owner(self, inside):
+        status = self.path(inside).stat()
+        return status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)
+
+    # Commands, run inside.
+
+    def command(self, argv, env=None):
+        variables = {"PATH": PATH, "HOME": "/root", "TERM": "dumb", "LANG": "C.UTF-8", **(env or {})}
+        return ["nsenter", f"--target={self.init}", "--mount", "--pid", "--uts", "--", "chroot", f"{self.base}/root", "env", "-i",
+                *[f"{key}={value}" for key, value in variables.items()], *argv]
+
+    def call(self, argv, env=None, timeout=120, stdin=b""):
+        return subprocess.run(self.command(argv, env), input=stdin, capture_output=True, timeout=timeout)
+
+    def popen(self, argv, env=None, **options):
+        return subprocess.Popen(self.command(argv, env), **options)
+
+    def shell(self, shell):
+        return "/bin/sh" if self.kind == "busybox" else f"/tmp/shells/{shell}/sh"
+
+    def run(self, script, args=(), shell="dash", env=None, name="/tmp/rport-installer.sh", timeout=120):
+        """Runs the script's bytes from a file, as an administrator does."""
+        self.write(name, script, 0o600)
+        return self.call([self.shell(shell), name, *args], env, timeout)
+
+    def processes(self, name):
+        """Ids (outside) of processes of this namespace whose program has that name."""
+        space = os.readlink(f"/proc/{self.init}/ns/pid")
+        found = []
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    if os.readlink(f"/proc/{entry}/ns/pid") == space and \
+                            pathlib.Path(f"/proc/{entry}/comm").read_text().strip() == name:
+                        found.append(int(entry))
+                except OSError:
+                    pass
+        return found
+
+    # What changed.
+
+    def snapshot(self):
+        """path -> (kind, mode, uid, gid, content) of everything that can differ from the start."""
+        top = self.root if self.kind == "busybox" else self.top / "upper"
+        result = {}
+        for folder, names, files in os.walk(top):
+            inside = "/" + os.path.relpath(folder, top)
+            inside = "" if inside == "/." else inside
+            names[:] = [n for n in names if not _ignored(f"{inside}/{n}")]
+            for name in names + files:
+                if not _ignored(f"{inside}/{name}"):
+                    result[f"{inside}/{name}"] = _describe(os.path.join(folder, name))
+        return result
+
+    def changes(self, before):
+        """path -> (before, after); None is 'not there'. Folders that merely were copied up by the overlay do not count."""
+        after = self.snapshot()
+        found = {}
+        for path in sorted(before.keys() | after.keys()):
+            old, new = before.get(path), after.get(path)
+            if old == new:
+                continue
+            if self.kind != "busybox" and (old is None or new is None) and self._same_as_below(path, new):
+                continue
+            found[path] = (old, new)
+        return found
+
+    def _same_as_below(self, path, state):
+        """An entry of the upper layer that equals the machine's own file is no change."""
+        below = _describe(path) if os.path.lexists(path) else None
+        if state == "whiteout":
+            state = None
+        return state == below
+
+
+def _ignored(path):
+    return any(path == prefix or path.startswith(prefix + "/") for prefix in IGNORED)
+
+
+def _describe(path):
+    status = os.lstat(path)
+    mode = stat.S_IMODE(status.st_mode)
+    if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+        return "whiteout"
+    if stat.S_ISDIR(status.st_mode):
+        return ("folder", mode, status.st_uid, status.st_gid, None)
+    if stat.S_ISLNK(status.st_mode):
+        return ("link", 0, status.st_uid, status.st_gid, os.readlink(path))
+    if stat.S_ISREG(status.st_mode):
+        with open(path, "rb") as file:
+            return ("file", mode, status.st_uid, status.st_gid, hashlib.sha256(file.read()).hexdigest())
+    return ("other", mode, status.st_uid, status.st_gid, None)
