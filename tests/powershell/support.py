@@ -197,6 +197,7 @@ class Windows:
                       "StartFails": False, "ServiceHangs": False, "Hanging": None, "IcaclsCode": 0,
                       "DeleteFails": False}
         self.env = {}
+        self.without = []  # cmdlets that this Windows does not have
 
     def __enter__(self):
         return self
@@ -208,12 +209,12 @@ class Windows:
         keep = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
         return {**keep, "ProgramFiles": str(self.program_files), "PROCESSOR_ARCHITECTURE": "AMD64",
                 "SystemRoot": str(self.folder / "Windows"), "COMPUTERNAME": "TESTHOST", "TMPDIR": str(self.folder / "tmp"),
-                "STAND_IN_STATE": str(self.state), "POWERSHELL_TELEMETRY_OPTOUT": "1", **self.env}
+                "STAND_IN_STATE": str(self.state), "POWERSHELL_TELEMETRY_OPTOUT": "1", "DOTNET_TieredPGO": "0", **self.env}
 
     def prelude(self):
         world = {**self.world, "State": str(self.state), "Record": str(self.record_file), "Example": str(EXAMPLE)}
         path = self.folder / "world.ps1"
-        path.write_text("$World = " + literal(world) + "\nSet-StrictMode -Version 3\n", encoding="utf-8")
+        path.write_text("$World = " + literal(world) + "\n" + "".join(f"$ExecutionContext.InvokeProvider.Item.Remove('Function:\\{name}', $false)\n" for name in self.without) + "Set-StrictMode -Version 3\n", encoding="utf-8")
         return ["--prelude", HERE / "stubs" / "utility.ps1", "--prelude", HERE / "stubs" / "windows.ps1",
                 "--prelude", path]
 

@@ -243,6 +243,47 @@ class Installs(InstallerTest):
                     self.assertEqual(url, machine.config()["client"]["server"])
 
 
+    def test_proxy_of_the_system_where_there_is_no_direct_way(self):
+        """.NET on Linux takes the proxy from the environment, on Windows from the system: the code is the same."""
+        def everything(handler):
+            return 404, b"answer of the server"
+
+        with support.Windows() as machine, support.WebServer({"http://server.invalid:8080/": everything}) as proxy:
+            machine.env = {"http_proxy": proxy.url, "no_proxy": "127.0.0.1"}
+            result = self.install(machine, kind="zip", connect_url="http://server.invalid:8080")
+            self.assertEqual(0, result.returncode, result.stderr)
+            self.assertEqual(proxy.url, machine.config()["client"]["proxy"])
+            self.assertIn("through the proxy of the system only", result.stdout)
+
+    def test_no_proxy_where_there_is_a_direct_way(self):
+        with support.Windows() as machine, support.WebServer({}) as proxy:
+            machine.env = {"http_proxy": proxy.url, "no_proxy": "127.0.0.1"}
+            with support.WebServer({}) as server:
+                result = self.install(machine, kind="zip", connect_url=server.url)
+            self.assertEqual(0, result.returncode, result.stderr)
+            self.assertNotIn("proxy", machine.config()["client"])
+            self.assertEqual([], proxy.requests)
+
+    def test_what_the_proxy_answers_for_itself_is_no_connection(self):
+        for status in (407, 502, 503, 504):
+            with support.Windows() as machine, support.WebServer({"http://server.invalid/": (status, b"")}) as proxy:
+                machine.env = {"http_proxy": proxy.url, "no_proxy": "127.0.0.1"}
+                self.assertEqual(2, self.install(machine, connect_url="http://server.invalid").returncode)
+
+    def test_old_windows_without_network_and_task_cmdlets(self):
+        with support.Windows() as machine:
+            machine.without = ["Get-NetAdapter", "Get-NetIPAddress"]
+            result = self.install(machine, kind="zip")
+            self.assert_connected(machine, result)
+            self.assertIn("network cards are not monitored", result.stdout)
+        with support.Windows() as machine:
+            machine.without = ["Register-ScheduledTask"]
+            machine.install(config="[client]\nid='x'\n")
+            machine.world["Parent"] = "rport.exe"
+            self.assertEqual(0, self.install(machine).returncode)
+            self.assertRegex("\n".join(machine.record), r"Invoke-CimMethod Win32_Process Create .*Restart-Service -Name rport -Force")
+
+
 class DryRuns(InstallerTest):
     def test_whatif_changes_nothing(self):
         for kind in ("msi", "zip"):
@@ -324,9 +365,9 @@ class RepairsAndPairsAnew(InstallerTest):
         with support.Windows() as machine:
             attributes = machine.client_folder / "my attributes.json"
             machine.install(config=f"[client]\nid='x'\nattributes_file_path = '{attributes}'\n")
-            attributes.write_text('{"tags": ["old"], "labels": {"city": "K\u00f6ln \\"x\\"", "n": 5, "b": true, "e": null, "l": [1, "a"]}}', encoding="utf-8")
+            attributes.write_text('{"tags": ["old"], "labels": {"city": "K\u00f6ln \\"x\\"", "n": 5, "b": true, "e": null, "l": [1, "a"], "d": "2024-01-01T00:00:00Z"}}', encoding="utf-8")
             self.assert_connected(machine, self.install(machine, "-g", "new,old"))
-            self.assertEqual({"tags": ["old", "new"], "labels": {"city": "K\u00f6ln \"x\"", "n": 5, "b": True, "e": None, "l": [1, "a"]}},
+            self.assertEqual({"tags": ["old", "new"], "labels": {"city": "K\u00f6ln \"x\"", "n": 5, "b": True, "e": None, "l": [1, "a"], "d": "2024-01-01T00:00:00Z"}},
                              json.loads(attributes.read_text(encoding="utf-8")))
 
     def test_tags_of_the_configuration_move_to_the_attributes(self):
@@ -543,18 +584,22 @@ class Failures(InstallerTest):
             self.assertIn("! The client is installed but not connected. ", result.stderr)
             self.assertRegex(result.stderr, message)
             self.assertIn(str(machine.config_path), result.stderr)
-            return result, machine
+            return result, machine, machine.status()
 
     def test_credentials_refused(self):
-        result, _ = self.not_connected("refused", "The server refuses the client id or the password")
+        result, machine, status = self.not_connected("refused", "The server refuses the client id or the password")
         self.assertIn("Authentication failed for", result.stderr)
         self.assertIn("***", result.stderr)
+        # It must not go on and get the address banned.
+        self.assertEqual("Stop-Service rport", machine.record[-1])
+        self.assertEqual("Stopped", status)
 
     def test_id_in_use(self):
         self.not_connected("duplicate", "already knows a client with this id")
 
     def test_no_word_in_the_log(self):
-        result, machine = self.not_connected("silent", "The log shows no connection yet")
+        result, machine, status = self.not_connected("silent", "The log shows no connection yet")
+        self.assertEqual("Running", status)
         self.assertEqual(60, machine.record.count("Start-Sleep 1"))
         self.assertIn("Connecting to", result.stderr)
 

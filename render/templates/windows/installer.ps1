@@ -79,10 +79,9 @@
     Installs and connects the client, with execution of commands and scripts.
 
 .EXAMPLE
-    powershell -ExecutionPolicy Bypass -File .\rport-installer.ps1 -r -i -g office,win2022
+    powershell -ExecutionPolicy Bypass -File .\rport-installer.ps1 -r -g office
 
-    Installs and connects the client with file reception and two tags, and
-    installs Tacoscript.
+    Installs and connects the client with file reception and a tag.
 
 .LINK
     https://oss.openrport.io/get-started/connecting-clients/
@@ -119,6 +118,7 @@ $ScriptParameters = $PSBoundParameters
 {{> lib/common.ps1}}
 {{> lib/config.ps1}}
 {{> lib/package.ps1}}
+{{> lib/client.ps1}}
 {{> lib/service.ps1}}
 
 # ---- installer ----
@@ -157,6 +157,7 @@ function Get-SystemUuid {
 function ConvertTo-AttributeJson($Value) {
     if ($null -eq $Value) { return 'null' }
     if ($Value -is [bool]) { return ([string]$Value).ToLowerInvariant() }
+    if ($Value -is [DateTime]) { return (ConvertTo-TomlString $Value.ToString('o')) }
     if ($Value -is [ValueType]) { return [string]::Format([Globalization.CultureInfo]::InvariantCulture, '{0}', $Value) }
     if ($Value -is [string]) { return (ConvertTo-TomlString $Value) }
     if ($Value -is [Collections.IDictionary]) {
@@ -373,8 +374,13 @@ function Install-Client {
     $script:ExitCode = 0
     if ($result -and $result.Connected) {
         Write-Step ('The client is connected to ' + $ConnectUrl)
+        if ($script:ScriptPath) { Write-Note ('This script holds the credentials, delete it: ' + $script:ScriptPath) }
     } elseif ($result) {
         $script:ExitCode = 4
+        if ($result.Verdict -eq 'refused') {
+            # It would try again and again, and lock out everybody who comes from this address.
+            Stop-Service -Name 'rport' -Force -ErrorAction SilentlyContinue
+        }
         Write-Problem ('! The client is installed but not connected. ' + $result.Reason)
         Write-Problem ('  Configuration: ' + $client.ConfigPath + "`n  Log: " + $clientLog)
         foreach ($line in $result.Lines) {

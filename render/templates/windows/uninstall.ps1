@@ -60,12 +60,9 @@ param(
 )
 $ScriptPath = $PSCommandPath
 $ScriptParameters = $PSBoundParameters
-$pkgUrl = ''
 
 {{> lib/common.ps1}}
-{{> lib/config.ps1}}
-{{> lib/package.ps1}}
-{{> lib/service.ps1}}
+{{> lib/client.ps1}}
 
 # ---- uninstall ----
 

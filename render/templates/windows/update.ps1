@@ -109,6 +109,7 @@ $ScriptParameters = $PSBoundParameters
 {{> lib/common.ps1}}
 {{> lib/config.ps1}}
 {{> lib/package.ps1}}
+{{> lib/client.ps1}}
 {{> lib/service.ps1}}
 
 # ---- update ----
@@ -176,7 +177,9 @@ function Restore-Client($Client, [string]$Backup, $OldConfig, [string]$ClientLog
         $null = [IO.Directory]::CreateDirectory($Client.Folder)
         [IO.File]::Copy($Backup, $Client.Exe, $true)
     }
-    Save-Config $OldConfig $Client.ConfigPath $Client.Account
+    if (-not [IO.File]::Exists($Client.ConfigPath) -or (Get-ConfigText (Read-Config $Client.ConfigPath)) -cne (Get-ConfigText $OldConfig)) {
+        Save-Config $OldConfig $Client.ConfigPath $Client.Account
+    }
     Register-Client $Client
     $result = Start-Client $Client $ClientLog 60
     if ($result.Connected) {

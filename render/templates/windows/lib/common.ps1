@@ -8,6 +8,11 @@ $script:Secrets = @()
 $PairingUrl = {{pairing_url}}
 $PairportVersion = {{pairport_version}}
 
+if ([string]$ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
+    Write-Host '! PowerShell is restricted on this machine (constrained language mode), the script cannot run. Nothing was changed.'
+    exit 1
+}
+
 # With -Log every message goes to that file too.
 function Add-LogLine([string]$Line) {
     if ($Log) {
@@ -89,6 +94,15 @@ function Show-Help {
     Get-Help -Name $script:ScriptPath -Full | Out-Host
 }
 
+# Asks Windows; the environment, which other programs of the user may have changed, only where that has no answer.
+function Get-KnownFolder([string]$Name) {
+    $path = [Environment]::GetFolderPath($Name)
+    if (-not $path) {
+        $path = [Environment]::GetEnvironmentVariable(@{ 'ProgramFiles' = 'ProgramFiles'; 'Windows' = 'SystemRoot' }[$Name])
+    }
+    $path
+}
+
 function Invoke-Native([string]$File, [string[]]$Arguments) {
     # Windows PowerShell turns each line on stderr into an error: it must not end the script.
     $ErrorActionPreference = 'Continue'
@@ -114,9 +128,6 @@ function Assert-Platform {
     if ($architecture -ne 'AMD64') {
         Stop-WithError 1 ('Only 64-bit Windows on x86_64 is supported, this is ' + $architecture + '.') 'There is no RPort client package for this machine.'
     }
-    if (-not $env:ProgramFiles) {
-        Stop-WithError 1 'The environment variable ProgramFiles is not set.' 'Run the script in an ordinary PowerShell as administrator.'
-    }
     if ($env:PROCESSOR_ARCHITEW6432) {
         return $false
     }
@@ -124,7 +135,7 @@ function Assert-Platform {
 }
 
 function Invoke-In64Bit([Collections.IDictionary]$Parameters) {
-    $shell = [IO.Path]::Combine($env:SystemRoot, 'sysnative', 'WindowsPowerShell', 'v1.0', 'powershell.exe')
+    $shell = [IO.Path]::Combine((Get-KnownFolder 'Windows'), 'sysnative', 'WindowsPowerShell', 'v1.0', 'powershell.exe')
     if (-not $script:ScriptPath -or -not [IO.File]::Exists($shell)) {
         Stop-WithError 1 'This is a 32-bit PowerShell on a 64-bit Windows.' 'Run the script in the 64-bit PowerShell.'
     }
@@ -152,7 +163,7 @@ function ConvertTo-ArgumentList([Collections.IDictionary]$Parameters) {
 # A folder for downloads. Below Program Files only administrators may write: nobody swaps a checked file.
 function Get-WorkFolder {
     if (-not $script:WorkFolder) {
-        $script:WorkFolder = [IO.Path]::Combine($env:ProgramFiles, 'rport-setup-' + [guid]::NewGuid().ToString('N').Substring(0, 12))
+        $script:WorkFolder = [IO.Path]::Combine((Get-KnownFolder 'ProgramFiles'), 'rport-setup-' + [guid]::NewGuid().ToString('N').Substring(0, 12))
         $null = [IO.Directory]::CreateDirectory($script:WorkFolder)
     }
     $script:WorkFolder

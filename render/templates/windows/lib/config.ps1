@@ -70,7 +70,10 @@ function New-Config([string]$Text) {
     if ($Text.Contains("`r`n")) {
         $newLine = "`r`n"
     }
-    $lines = [Collections.Generic.List[string]]@($Text.Replace("`r`n", "`n").Split("`n"))
+    $lines = New-Object 'Collections.Generic.List[string]'
+    foreach ($line in $Text.Replace("`r`n", "`n").Split("`n")) {
+        $lines.Add($line)
+    }
     [pscustomobject]@{ Lines = $lines; NewLine = $newLine }
 }
 
@@ -295,12 +298,12 @@ function Find-Interpreter {
         @('bash', 'Git', 'bin', 'bash.exe')
     )
     foreach ($entry in $known) {
-        $path = [IO.Path]::Combine($env:ProgramFiles, $entry[1], $entry[2], $entry[3])
+        $path = [IO.Path]::Combine((Get-KnownFolder 'ProgramFiles'), $entry[1], $entry[2], $entry[3])
         if ([IO.File]::Exists($path)) {
             [pscustomobject]@{ Alias = $entry[0]; Path = $path }
         }
     }
-    foreach ($folder in @([IO.Directory]::GetDirectories($env:ProgramFiles, 'Python3*') | Sort-Object)) {
+    foreach ($folder in @([IO.Directory]::GetDirectories((Get-KnownFolder 'ProgramFiles'), 'Python3*') | Sort-Object)) {
         $path = [IO.Path]::Combine($folder, 'python.exe')
         if ([IO.File]::Exists($path)) {
             [pscustomobject]@{ Alias = 'python3'; Path = $path }

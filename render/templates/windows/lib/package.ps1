@@ -49,7 +49,7 @@ function Open-Url([string]$Url, [int]$Seconds, [switch]$Direct, [string]$Authori
     $request.Timeout = $Seconds * 1000
     $request.ReadWriteTimeout = 60000
     if ($Direct) {
-        $request.Proxy = $null
+        $request.Proxy = New-Object Net.WebProxy
     } elseif ($request.Proxy) {
         $request.Proxy.Credentials = [Net.CredentialCache]::DefaultNetworkCredentials
     }
@@ -231,44 +231,6 @@ function Get-Package([string]$Version, [string]$Wanted) {
     [pscustomobject]@{ Path = $path; Kind = $kind; Url = $urls[$index] }
 }
 
-# msiexec; 3010 and 1641 are successes that want a restart of Windows.
-function Invoke-Msi([string]$Arguments, [string]$What) {
-    $msiLog = [IO.Path]::Combine([IO.Path]::GetTempPath(), 'rport-msi-' + [guid]::NewGuid().ToString('N').Substring(0, 12) + '.log')
-    for ($try = 1; $try -le 6; $try++) {
-        $process = Start-Process -FilePath 'msiexec.exe' -ArgumentList ($Arguments + ' /qn /norestart /l*v "' + $msiLog + '"') -Wait -PassThru
-        if ($process.ExitCode -ne 1618) { break }
-        Write-Note 'Another installation is running, waiting for it.'
-        Start-Sleep -Seconds 10
-    }
-    if ($process.ExitCode -eq 3010 -or $process.ExitCode -eq 1641) {
-        Write-Note 'Windows Installer asks for a restart of this machine.'
-    } elseif ($process.ExitCode -ne 0) {
-        Stop-WithError 1 ($What + ' failed: msiexec ended with code ' + $process.ExitCode + '.') ('The reason is in ' + $msiLog)
-    }
-    if ([IO.File]::Exists($msiLog)) {
-        [IO.File]::Delete($msiLog)
-    }
-}
-
-# The MSI product of the client that Windows has registered: Code, Version. $null when there is none.
-function Get-MsiProduct {
-    foreach ($key in @(Get-ChildItem -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall' -ErrorAction SilentlyContinue)) {
-        if ($key.PSChildName -notmatch '\A\{[0-9A-Fa-f-]{36}\}\z') { continue }
-        try {
-            $entry = Get-ItemProperty -LiteralPath $key.PSPath
-            $name = $entry.PSObject.Properties['DisplayName']
-            $version = $entry.PSObject.Properties['DisplayVersion']
-        } catch {
-            # A broken value of some other program.
-            continue
-        }
-        if ($name -and $version -and $name.Value -match '\Arport( client)?( [0-9.]+)?\z') {
-            return [pscustomobject]@{ Code = $key.PSChildName; Version = [string]$version.Value }
-        }
-    }
-    return $null
-}
-
 # Takes single files out of a zip archive, by name, wherever they lie in it.
 function Expand-ZipFile([string]$Path, [string[]]$Names, [string]$Folder) {
     Add-Type -AssemblyName System.IO.Compression
@@ -322,17 +284,6 @@ function Install-Package($Package, $Client, [string]$Version) {
     }
 }
 
-function Get-InstalledVersion([string]$Exe) {
-    if (-not [IO.File]::Exists($Exe)) {
-        return ''
-    }
-    $result = Invoke-Native $Exe @('--version')
-    if ($result.Output -match '([0-9]+\.[0-9]+[0-9A-Za-z.+-]*)') {
-        return $Matches[1]
-    }
-    return ''
-}
-
 # Tacoscript below Program Files and in the PATH of the machine.
 function Install-Tacoscript([string]$Channel) {
     $url = Expand-UrlTemplate $TacoscriptUrl '' 'Windows' $Channel
@@ -346,7 +297,7 @@ function Install-Tacoscript([string]$Channel) {
     if ((Get-PackageKind $zip) -ne 'zip') {
         Stop-WithError 3 'What was downloaded for Tacoscript is no zip archive.' 'Check tacoscript_url in the [installer] settings of the pairing service.'
     }
-    $folder = [IO.Path]::Combine($env:ProgramFiles, 'tacoscript', 'bin')
+    $folder = [IO.Path]::Combine((Get-KnownFolder 'ProgramFiles'), 'tacoscript', 'bin')
     $null = [IO.Directory]::CreateDirectory($folder)
     Expand-ZipFile $zip @('tacoscript.exe') $folder
     $path = [string][Environment]::GetEnvironmentVariable('Path', 'Machine')
