@@ -367,7 +367,9 @@ void Connection::end_answer(const Now& now) noexcept {
   exchange_.reset();
   next_fragment_ = fragment_count_ = 0;
   if (!keep_alive_ || finishing_) {
-    if (!lingers_ || peer_ended_) return close();
+    // Told to finish in the middle of a conversation: the next request may be on its way.
+    const bool may_be_sending = lingers_ || (finishing_ && keep_alive_);
+    if (!may_be_sending || peer_ended_) return close();
     state_ = State::kLingering;
     deadline_ = after(now, context_.limits_.linger_timeout);
     input_.reset();

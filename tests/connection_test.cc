@@ -275,6 +275,9 @@ TEST(Connection, FinishesWhatIsUnderWay) {
   answering.writable = true;
   answering.pump();
   EXPECT_THAT(answering.output, HasSubstr("'foobaz'"));
+  EXPECT_TRUE(answering.shut_down) << "the peer does not know yet and may be sending its next request";
+  answering.feed(get("/0000000")).end();
+  EXPECT_EQ(answers(answering.output), 1U);
   EXPECT_TRUE(answering.connection->wants_close());
 }
 

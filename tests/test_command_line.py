@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""The program as an operator meets it: options, exit codes, messages, signals."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+
+import runner
+from pairport_process import Pairport, binary
+
+SECRET = "hunter2-secret"
+STATIC = f"""
+[static-deposit]
+  code = "0000000"
+  connect_url = "http://rport.example.com:8080"
+  fingerprint = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
+  client_id = "client1"
+  password = "{SECRET}"
+"""
+
+
+def run(*arguments, config=None, env=None, cwd=None, seconds=60):
+    with tempfile.TemporaryDirectory() as folder:
+        if config is not None:
+            path = os.path.join(folder, "test.conf")
+            pathlib.Path(path).write_text(config, encoding="utf-8")
+            arguments = ("-c", path, *arguments)
+        return subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=seconds, cwd=cwd or folder,
+                              env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL)
+
+
+class CommandLine(unittest.TestCase):
+    def test_help_names_every_option_and_exit_code(self):
+        for option in ("-h", "--help"):
+            result = run(option)
+            self.assertEqual(result.returncode, 0)
+            self.assertEqual(result.stderr, "")
+            for word in ("-c FILE", "--check-config", "--version", "--help", "Exit codes: 0", "1 failure", "2 wrong"):
+                self.assertIn(word, result.stdout)
+
+    def test_version(self):
+        for option in ("-v", "--version"):
+            result = run(option)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            self.assertRegex(result.stdout, r"^pairport \d+\.\d+\.\d+ \(libuv [\d.]+, llhttp [\d.]+, simdjson [\d.]+\)\n$")
+
+    def test_wrong_usage_is_exit_code_2_with_one_line(self):
+        for arguments in (["--nonsense"], ["-c"], ["extra"], ["--check-config=maybe"]):
+            result = run(*arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+            self.assertIn("--help", result.stderr)
+
+    def test_check_config(self):
+        good = run("--check-config", config=STATIC)
+        self.assertEqual(good.returncode, 0, good.stderr)
+        self.assertIn("valid", good.stderr)
+        bad = run("--check-config", config='[server]\nadress = "x"\n[pairing]\nttl = "never"\n')
+        self.assertEqual(bad.returncode, 2)
+        self.assertRegex(bad.stderr, r"test\.conf:2: \[server\] adress: there is no such key")
+        self.assertRegex(bad.stderr, r"test\.conf:4: \[pairing\] ttl: expected a duration")
+        wrong_deposit = run("--check-config", config=STATIC.replace("client1", "client:1"))
+        self.assertEqual(wrong_deposit.returncode, 2)
+        self.assertIn("client_id contains a colon", wrong_deposit.stderr)
+        for result in (good, bad, wrong_deposit):
+            self.assertNotIn(SECRET, result.stderr)
+
+    def test_a_configuration_that_is_not_there(self):
+        result = run("-c", "/nonexistent/pairport.conf")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("looked for /nonexistent/pairport.conf", result.stderr)
+        result = run("-c", "no-such-name.conf", env={"HOME": "/nonexistent"})
+        self.assertIn("looked for /etc/rport/no-such-name.conf, /nonexistent/.rport/no-such-name.conf, ./no-such-name.conf", result.stderr)
+
+    def test_a_name_without_slash_is_found_in_home_and_here(self):
+        with tempfile.TemporaryDirectory() as home:
+            os.mkdir(os.path.join(home, ".rport"))
+            pathlib.Path(home, ".rport", "mine.conf").write_text("", encoding="utf-8")
+            result = run("-c", "mine.conf", "--check-config", env={"HOME": home})
+            self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn(f"{home}/.rport/mine.conf", result.stderr)
+            pathlib.Path(home, "rport-pairing.conf").write_text("", encoding="utf-8")
+            result = run("--check-config", env={"HOME": "/nonexistent"}, cwd=home)
+            self.assertIn("./rport-pairing.conf", result.stderr)
+
+    def test_bad_templates_stop_the_start_with_file_and_line(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "linux"))
+            pathlib.Path(folder, "linux", "installer.sh").write_text("#!/bin/sh\nX={{pasword}}\n", encoding="utf-8")
+            result = run("--check-config", config=f'[installer]\ntemplates = "{folder}"\n')
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("linux/installer.sh:2: there is no slot {{pasword}}; known are:", result.stderr)
+
+    def test_port_in_use_is_exit_code_1_and_says_what_to_do(self):
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            result = run(config=f'[server]\naddress = "127.0.0.1:{other.getsockname()[1]}"\n')
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("Address already in use; stop the program that uses it", result.stderr)
+
+    def test_bad_addresses_are_exit_code_2(self):
+        for address in ("nonsense", "127.0.0.1:99999", "unix:"):
+            result = run(config=f'[server]\naddress = "{address}"\n')
+            self.assertEqual(result.returncode, 2, result.stderr)
+        result = run(config='[server]\nurl = "https://x.example.com/?q=1"\naddress = "127.0.0.1:0"\n')
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("url must be an http or https URL", result.stderr)
+
+    def test_a_unix_socket_needs_a_url(self):
+        with tempfile.TemporaryDirectory() as folder:
+            result = run(config=f'[server]\naddress = "unix:{folder}/s"\n')
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("[server] url is missing", result.stderr)
+            with Pairport(f'[server]\n  address = "unix:{folder}/s"\n  url = "https://p.example.com"\n' + STATIC) as service:
+                answer = b""
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.connect(f"{folder}/s")
+                    client.sendall(b"GET /0000000 HTTP/1.0\r\n\r\n")
+                    while data := client.recv(65536):
+                        answer += data
+                self.assertTrue(answer.startswith(b"HTTP/1.1 200 OK"))
+                self.assertEqual(service.stop(), 0)
+            self.assertFalse(os.path.exists(f"{folder}/s"))
+
+    def test_signals_end_it_with_exit_code_0(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with Pairport(STATIC) as service:
+                idle = socket.create_connection(("127.0.0.1", service.port))
+                service.process.send_signal(number)
+                start = time.monotonic()
+                self.assertEqual(service.stop(), 0)
+                self.assertLess(time.monotonic() - start, 5, "an idle connection does not hold it up")
+                idle.close()
+                self.assertIn(b"stopped", service.log)
+
+    def test_answers_under_way_are_finished(self):
+        with Pairport(STATIC) as service:
+            client = socket.create_connection(("127.0.0.1", service.port))
+            # More than both socket buffers hold, so that one answer is under way when the signal comes.
+            client.sendall(b"GET /0000000 HTTP/1.1\r\nHost: x\r\n\r\n" * 400)
+            time.sleep(0.2)
+            received = bytearray()
+
+            def read():
+                while data := client.recv(65536):
+                    received.extend(data)
+
+            service.process.send_signal(signal.SIGTERM)
+            reader = threading.Thread(target=read)
+            reader.start()
+            self.assertEqual(service.stop(), 0)
+            reader.join()
+            client.close()
+            complete, rest = 0, bytes(received)
+            while rest:
+                head, _, rest = rest.partition(b"\r\n\r\n")
+                length = int(re.search(rb"Content-Length: (\d+)", head).group(1))
+                self.assertGreaterEqual(len(rest), length, "no answer is cut off")
+                rest, complete = rest[length:], complete + 1
+            self.assertGreater(complete, 0)
+
+    def test_the_log_says_where_it_stands_and_holds_no_secret(self):
+        with Pairport(STATIC) as service:
+            service.get("/0000000")
+            service.deposit(connect_url="http://rport.example.com", fingerprint=":".join(["2a"] * 16), client_id="id",
+                            password=SECRET + "2")
+            service.stop()
+            log = service.log.decode()
+        self.assertRegex(log, r"memory for credentials: (plain|locked|memfd_secret)\n")
+        self.assertRegex(log, r"clients reach this service at http://127\.0\.0\.1:\d+\n")
+        for line in log.splitlines():
+            self.assertRegex(line, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (info|warning|error): ")
+        self.assertNotIn(SECRET, log)
+        self.assertNotIn("0000000", log)
+
+    def test_core_dumps_are_off(self):
+        with Pairport(STATIC) as service:
+            limits = pathlib.Path(f"/proc/{service.process.pid}/limits").read_text(encoding="utf-8")
+            self.assertRegex(limits, r"Max core file size\s+0\s+0")
+            # Not dumpable: the entries in /proc belong to root, whoever runs it.
+            self.assertEqual(os.stat(f"/proc/{service.process.pid}/mem").st_uid, 0)
+
+    def test_locked_memory_can_be_required(self):
+        config = '[security]\nrequire_locked_memory = true\n[server]\naddress = "127.0.0.1:0"\n'
+        with Pairport(config) as service:
+            self.assertRegex(service.log, rb"memory for credentials: (locked|memfd_secret)")
+        if os.geteuid() != 0 or shutil.which("setpriv") is None:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            path = os.path.join(folder, "c.conf")
+            pathlib.Path(path).write_text(config, encoding="utf-8")
+            os.chmod(path, 0o644)
+            program = shutil.copy(binary(), folder)
+            os.chmod(program, 0o755)
+            result = subprocess.run(
+                ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "sh", "-c",
+                 f'ulimit -l 0 && exec "{program}" -c "{path}"'], capture_output=True, text=True, timeout=60)
+            self.assertEqual(result.returncode, 1, result.stderr)
+            self.assertIn("LimitMEMLOCK=", result.stderr)
+
+
+if __name__ == "__main__":
+    runner.run()
