@@ -108,8 +108,7 @@ options() {
   shift $((OPTIND - 1))
   [ $# -eq 0 ] || usage "unexpected argument: $1"
   [ -z "$RECEPTION_SUDO" ] || [ -n "$RECEPTION" ] || usage '-b needs -r.'
-  case $VERSION in *[!0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+~_-]*) usage "-V: '$VERSION' is not a version." ;; esac
-  case $WAIT in '' | *[!0123456789]*) usage 'RPORT_INSTALLER_WAIT must be a number of seconds.' ;; esac
+  check_numbers
 }
 add_tag() {
   case $1 in '' | *[[:cntrl:]]*) usage '-g: a tag must not be empty or hold control characters.' ;; esac
@@ -163,21 +162,21 @@ leave_alone() { die 5 "the client is installed already, in a way that this scrip
 # Any answer over HTTP proves that the server can be reached. Only the server's address is used, nothing of the path.
 probe_server() {
   case $CONNECT_URL in
-    [Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) origin=https:// address=${CONNECT_URL#*://} ;;
-    *://*) origin=http:// address=${CONNECT_URL#*://} ;;
-    *) origin=http:// address=$CONNECT_URL ;;
+    [Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) origin=https:// server_name=${CONNECT_URL#*://} ;;
+    *://*) origin=http:// server_name=${CONNECT_URL#*://} ;;
+    *) origin=http:// server_name=$CONNECT_URL ;;
   esac
-  address=${address%%[/?]*}
-  case $address in *[!]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:_[-]*)
+  server_name=${server_name%%[/?]*}
+  case $server_name in *[!]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:_[-]*)
     warn 'the name of the server has unusual characters, so the connection is not tested beforehand.'
     return 0
     ;;
   esac
-  act "test the connection to $address" || return 0
+  act "test the connection to $server_name" || return 0
   case $FETCHER in
-    curl) curl -gsS -o /dev/null --connect-timeout 15 --max-time 30 "$origin$address/" ;;
-    wget) wget -nv -t 1 -T 15 -O /dev/null "$origin$address/" ;;
-    busybox) wget -T 15 -O /dev/null "$origin$address/" ;;
+    curl) curl -gsS -o /dev/null --connect-timeout 15 --max-time 30 "$origin$server_name/" ;;
+    wget) wget -nv -t 1 -T 15 -O /dev/null "$origin$server_name/" ;;
+    busybox) timeout 30 wget -O /dev/null "$origin$server_name/" ;;
   esac >/dev/null 2>"$TMP/said" && return 0
   case $(cat "$TMP/said") in
     *' error: HTTP'* | *'ERROR '[1-5][0-9][0-9]*) return 0 ;;
@@ -188,7 +187,7 @@ probe_server() {
     *efused* | *onnect*) why='the connection is refused. Is the server running, and is this the right port?' ;;
     *) why='it does not answer like a server. Is this the right port?' ;;
   esac
-  die 2 "cannot reach the server $address: $why" "$(said)" 'Nothing was changed.'
+  die 2 "cannot reach the server $server_name: $why" "$(said)" 'Nothing was changed.'
 }
 
 # Downloads and checks everything, so that what can fail fails before anything is changed. Sets FROM: keep, archive, file
@@ -269,7 +268,7 @@ configure() {
   edit client use_hostname default true
   edit client data_dir default "\"$DATA\""
   edit logging log_file default "\"$LOG_FILE\""
-  if [ -z "$EXISTING$FORCE" ] || [ -n "$FORCE" ]; then
+  if [ -z "$EXISTING" ] || [ -n "$FORCE" ]; then
     edit client use_hostname set true
     edit logging log_level set '"info"'
     edit remote-scripts enabled set false
@@ -371,7 +370,7 @@ connect() {
   log_mark
   service_start || :
   if await_connection; then
-    say "The client is connected to $address."
+    say "The client is connected to $server_name."
     [ "$INIT" != none ] || say "No init system was found: nothing starts the client again after a restart. This does: $command"
     return
   fi

@@ -84,20 +84,26 @@ toml() {
     END {
       if (get[1] != "") exit
       n = split(ENVIRON["EDITS"], edits, "\n")
-      for (i = 1; i <= n; i++) {
-        if (split(edits[i], part, " ") < 4) continue
-        if (part[1] in top) exit 5
-        value = edits[i]
-        sub(/^[^ ]+ [^ ]+ [^ ]+ /, "", value)
-        if (value ~ /^\$/) value = quote(ENVIRON[substr(value, 2)])
+      for (i = 1; i < n; i++) {
+        split(edits[i], part, " ")
         at = part[1] SUBSEP part[2]
-        text = "  " part[2] " = " value
-        if (at in first) {
-          if (part[3] == "set") new[at] = text
-        } else if (at in hint) after[hint[at]] = after[hint[at]] "\n" text
+        if (part[1] in top) exit 5
+        if (part[3] == "default" && (at in first || at in want)) continue
+        if (!(at in want)) wish[++wishes] = at
+        want[at] = edits[i]
+        sub(/^[^ ]+ [^ ]+ [^ ]+ /, "", want[at])
+      }
+      for (i = 1; i <= wishes; i++) {
+        at = wish[i]
+        split(at, part, SUBSEP)
+        text = want[at]
+        if (text ~ /^\$/) text = quote(ENVIRON[substr(text, 2)])
+        text = "  " part[2] " = " text
+        if (at in first) new[at] = text
+        else if (at in hint) after[hint[at]] = after[hint[at]] "\n" text
         else if (part[1] in header) after[header[part[1]]] = after[header[part[1]]] "\n" text
         else {
-          if (!(part[1] in added)) { added[part[1]] = ""; order[++sections] = part[1] }
+          if (!(part[1] in added)) order[++sections] = part[1]
           added[part[1]] = added[part[1]] text "\n"
         }
       }

@@ -34,7 +34,7 @@ try_url() {
       -o "$2" "$1" ;;
     wget-login) WGETRC="$TMP/wgetrc" wget -nv -t 1 -T 60 -O "$2" "$1" ;;
     wget) wget -nv -t 1 -T 60 -O "$2" "$1" ;;
-    busybox*) wget -T 60 -O "$2" "$1" ;;
+    busybox*) wget -O "$2" "$1" ;;
   esac 2>"$TMP/said"
 }
 

@@ -126,9 +126,9 @@ service_start() {
 start_alone() {
   # shellcheck disable=SC2016 # $0 and $1 are for the inner shell
   if have setpriv && setpriv --help 2>&1 | grep -q -e --reuid; then
-    (trap '' HUP INT; exec setpriv --reuid "$RUN_AS" --regid "$(group_of "$RUN_AS")" --init-groups "$BIN" -c "$CONF") >/dev/null 2>&1 &
+    (trap '' HUP INT; umask 027; exec setpriv --reuid "$RUN_AS" --regid "$(group_of "$RUN_AS")" --init-groups "$BIN" -c "$CONF") &
   elif have su; then
-    (trap '' HUP INT; exec su -s /bin/sh "$RUN_AS" -c 'exec "$0" -c "$1"' "$BIN" "$CONF") >/dev/null 2>&1 &
+    (trap '' HUP INT; umask 027; exec su -s /bin/sh "$RUN_AS" -c 'exec "$0" -c "$1"' "$BIN" "$CONF") &
   else
     start-stop-daemon -S -b -c "$RUN_AS" -x "$BIN" -- -c "$CONF"
   fi
@@ -167,7 +167,7 @@ redact() {
     { print hide(hide($0, ENVIRON["R1"]), ENVIRON["R2"]) }'
 }
 
-log_mark() { LOG_FROM=$(($(wc -c <"$LOG_FILE" 2>/dev/null || echo 0) + 1)); }
+log_mark() { LOG_FROM=$(($(cat "$LOG_FILE" 2>/dev/null | wc -c) + 1)); }
 log_new() { tail -c "+$LOG_FROM" "$LOG_FILE" 2>/dev/null || :; }
 # Waits until the client's own log says that it is connected. Sets VERDICT: connected, refused, duplicate or silent.
 await_connection() {

@@ -1,4 +1,8 @@
-# What the options -x -s -r -b add, shared by installer and update.
+# What the options do, shared by installer and update.
+check_numbers() {
+  case $VERSION in *[!0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.+~_-]*) usage "'$VERSION' is not a version." ;; esac
+  case $WAIT in '' | *[!0123456789]*) usage 'RPORT_INSTALLER_WAIT must be a number of seconds.' ;; esac
+}
 need_sudo() { is_dir /etc/sudoers.d || die 1 'sudo is not installed, so -s and -b cannot work.' 'Install sudo, or leave out -s and -b.'; }
 # sudo_rule FILE: the rule comes from standard input; a broken file would lock everyone out of sudo.
 sudo_rule() {
