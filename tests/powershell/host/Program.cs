@@ -11,6 +11,9 @@
 //   pshost values FOLDER                       the four slot variables of every *.ps1 in a folder: the script is parsed
 //                                              whole, its assignments are executed; one line of JSON each, in base64
 //   pshost run [--prelude FILE]... FILE ARG... like `pwsh -File FILE ARG...`, exit code included
+//   pshost serve                               a run per line of standard input, each in a runspace of its own: JSON
+//                                              {preludes, file, arguments, environment, folder} in, {code, out, error}
+//                                              back. Saves the start of a process, most of the time of a short test.
 //   pshost functions [--prelude FILE]... SCRIPT TEST
 //                                              defines the functions and the slot variables of SCRIPT without
 //                                              running it, then runs the script TEST
@@ -54,6 +57,10 @@ namespace Pairport.Tests
             {
                 return new Session(Array.Empty<string>()).Values(args[1]);
             }
+            if (args.Length == 1 && args[0] == "serve")
+            {
+                return Serve();
+            }
             if (args.Length >= 2 && (args[0] == "run" || args[0] == "functions"))
             {
                 var preludes = new List<string>();
@@ -73,9 +80,46 @@ namespace Pairport.Tests
                     return new Session(preludes).RunWithFunctions(rest[0], rest[1]);
                 }
             }
-            Console.Error.WriteLine("usage: pshost parse FILE... | help FILE | features FILE | values FOLDER | run [--prelude FILE]... FILE ARG... | "
+            Console.Error.WriteLine("usage: pshost parse FILE... | help FILE | features FILE | values FOLDER | serve | run [--prelude FILE]... FILE ARG... | "
                 + "functions [--prelude FILE]... SCRIPT TEST");
             return 64;
+        }
+
+        private sealed record Request(string[] preludes, string file, string[] arguments,
+            Dictionary<string, string> environment, string folder);
+
+        private static int Serve()
+        {
+            TextWriter answers = Console.Out;
+            while (Console.In.ReadLine() is { } line)
+            {
+                Request request = JsonSerializer.Deserialize<Request>(line);
+                foreach (string name in Environment.GetEnvironmentVariables().Keys.Cast<string>().ToArray())
+                {
+                    Environment.SetEnvironmentVariable(name, null);
+                }
+                foreach ((string name, string value) in request.environment)
+                {
+                    Environment.SetEnvironmentVariable(name, value);
+                }
+                Directory.SetCurrentDirectory(request.folder);
+                using var output = new StringWriter { NewLine = "\n" };
+                using var error = new StringWriter { NewLine = "\n" };
+                Console.SetOut(TextWriter.Synchronized(output));
+                Console.SetError(TextWriter.Synchronized(error));
+                int code;
+                using (var session = new Session(request.preludes))
+                {
+                    code = session.Run(request.file, request.arguments);
+                }
+                answers.WriteLine(JsonSerializer.Serialize(new Dictionary<string, object>
+                {
+                    ["code"] = code,
+                    ["out"] = output.ToString(),
+                    ["error"] = error.ToString(),
+                }));
+            }
+            return 0;
         }
 
         private static int Parse(IEnumerable<string> files)
@@ -221,7 +265,7 @@ namespace Pairport.Tests
         }
     }
 
-    internal sealed class Session
+    internal sealed class Session : IDisposable
     {
         private readonly Runspace runspace;
 
@@ -240,6 +284,8 @@ namespace Pairport.Tests
                 }
             }
         }
+
+        public void Dispose() => runspace.Dispose();
 
         // As pwsh does with -File: what begins with a dash is the name of a parameter.
         public int Run(string file, IEnumerable<string> arguments)
