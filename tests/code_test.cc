@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include <pairport/code.h>
+
+#include <array>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "support/fixed_random.h"
+
+namespace pairport::testing {
+namespace {
+
+std::string draw(CodeGenerator& codes) {
+  Code code;
+  EXPECT_TRUE(codes.next(code).ok());
+  return std::string(code.view());
+}
+
+TEST(CodeAlphabet, IsTheOneThatClientsKnow) {
+  EXPECT_EQ(kCodeAlphabet, "abcdefghijklmnpqrstuvwyxzABCDEFGHIJKLMNPQRSTUVWXYZ123456789");
+  const std::set<char> different(kCodeAlphabet.begin(), kCodeAlphabet.end());
+  EXPECT_EQ(different.size(), 59U);
+  for (const char confusing : {'o', 'O', '0'}) EXPECT_EQ(kCodeAlphabet.find(confusing), std::string_view::npos);
+  EXPECT_TRUE(is_plausible_code(kCodeAlphabet.substr(0, 32)));
+}
+
+TEST(PlausibleCode, IsOneTo32LettersAndDigits) {
+  EXPECT_FALSE(is_plausible_code(""));
+  EXPECT_TRUE(is_plausible_code("a"));
+  EXPECT_TRUE(is_plausible_code("0000000")) << "static deposits use what is not in the alphabet";
+  EXPECT_TRUE(is_plausible_code(std::string(32, 'Z')));
+  EXPECT_FALSE(is_plausible_code(std::string(33, 'Z')));
+  EXPECT_FALSE(is_plausible_code(std::string(1 << 20, 'Z')));
+  for (int c = 0; c < 256; ++c) {
+    const bool good = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    EXPECT_EQ(is_plausible_code(std::string(1, static_cast<char>(c))), good) << c;
+    EXPECT_EQ(is_plausible_code("abc" + std::string(1, static_cast<char>(c)) + "def"), good) << c;
+  }
+}
+
+TEST(CodeGenerator, DrawsCodesOfTheLengthAskedFor) {
+  for (std::size_t length = kMinCodeLength; length <= kMaxCodeLength; ++length) {
+    FixedRandom random;
+    CodeGenerator codes(random, length);
+    for (int i = 0; i < 100; ++i) {
+      const std::string code = draw(codes);
+      EXPECT_EQ(code.size(), length);
+      EXPECT_TRUE(is_plausible_code(code));
+      EXPECT_EQ(code.find_first_not_of(kCodeAlphabet), std::string::npos) << code;
+    }
+  }
+}
+
+TEST(CodeGenerator, TakesSixBitsAndDrawsAgainWhatIsOutside) {
+  FixedRandom random;
+  // 59 to 63 are outside; the two upper bits say nothing.
+  random.first = {0, 59, 1, 60, 61, 62, 63, 58, 64, 64 + 59, 128 + 58, 255, 192 + 2, 3};
+  CodeGenerator codes(random, 7);
+  EXPECT_EQ(draw(codes), "ab9a9cd");
+}
+
+TEST(CodeGenerator, HasNoBias) {
+  FixedRandom random(7);
+  CodeGenerator codes(random, 8);
+  constexpr int kCodes = 150'000;
+  std::array<std::array<int, 256>, 8> seen{};
+  for (int i = 0; i < kCodes; ++i) {
+    const std::string code = draw(codes);
+    for (std::size_t place = 0; place < code.size(); ++place) ++seen[place][static_cast<unsigned char>(code[place])];
+  }
+  const double expected = kCodes / 59.0;
+  double all = 0;
+  for (const auto& place : seen) {
+    double chi_square = 0;
+    for (const char c : kCodeAlphabet) {
+      const double difference = place[static_cast<unsigned char>(c)] - expected;
+      chi_square += difference * difference / expected;
+    }
+    // 58 degrees of freedom: 99.9 % of fair draws stay below 97. Modulo 59 of six bits would give about 11,000.
+    EXPECT_LT(chi_square, 97);
+    all += chi_square;
+  }
+  // 464 degrees of freedom, 99.9 %.
+  EXPECT_LT(all, 564);
+  EXPECT_GT(all, 371) << "too even to be random";
+}
+
+TEST(CodeGenerator, DoesNotRepeatItself) {
+  FixedRandom random;
+  CodeGenerator codes(random, 7);
+  std::set<std::string> seen;
+  for (int i = 0; i < 20'000; ++i) EXPECT_TRUE(seen.insert(draw(codes)).second);
+}
+
+TEST(CodeGenerator, OneFillServesManyCodes) {
+  FixedRandom random;
+  CodeGenerator codes(random, 7);
+  for (int i = 0; i < 20; ++i) draw(codes);
+  EXPECT_EQ(random.fills, 1U);
+}
+
+TEST(CodeGenerator, AFailingSourceGivesNoCode) {
+  FixedRandom random;
+  random.failing = true;
+  CodeGenerator codes(random, 7);
+  Code code("before");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(codes.next(code).code(), StatusCode::kRandomFailed);
+    EXPECT_EQ(code.view(), "before");
+  }
+  random.failing = false;
+  EXPECT_EQ(draw(codes).size(), 7U) << "it works again as soon as the source does";
+}
+
+TEST(CodeGenerator, ASourceThatFailsInTheMiddleGivesNoHalfCode) {
+  FixedRandom random;
+  CodeGenerator codes(random, 32);
+  Code code("before");
+  // 192 bytes ahead: the sixth code of 32 characters at the latest needs more.
+  EXPECT_TRUE(codes.next(code).ok());
+  random.failing = true;
+  Status status;
+  Code last = code;
+  for (int i = 0; i < 6 && status.ok(); ++i) {
+    last = code;
+    status = codes.next(code);
+  }
+  EXPECT_EQ(status.code(), StatusCode::kRandomFailed);
+  EXPECT_EQ(code.view(), last.view());
+  // What was drawn for the code that failed is not used for the next one, and neither are the zeros of the failed fill.
+  random.failing = false;
+  const std::string fresh = draw(codes);
+  EXPECT_NE(fresh, std::string(32, 'a'));
+}
+
+}  // namespace
+}  // namespace pairport::testing

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+#include <pairport/secret_memory.h>
+
+#include <pairport/secret_pool.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <pairport/store.h>
+
+namespace pairport {
+namespace {
+
+using ::testing::HasSubstr;
+
+bool all_zero(const std::byte* data, std::size_t size) {
+  return std::all_of(data, data + size, [](std::byte b) { return b == std::byte{0}; });
+}
+
+// The lines that /proc/self/smaps has for the mapping that holds `address`.
+std::string mapping_of(const void* address) {
+  std::ifstream smaps("/proc/self/smaps");
+  std::string line;
+  std::string found;
+  bool inside = false;
+  while (std::getline(smaps, line)) {
+    unsigned long begin = 0;
+    unsigned long end = 0;
+    if (std::sscanf(line.c_str(), "%lx-%lx ", &begin, &end) == 2) {
+      const auto place = reinterpret_cast<unsigned long>(address);
+      inside = begin <= place && place < end;
+    }
+    if (inside) found += line + '\n';
+  }
+  return found;
+}
+
+// Runs `body` in a child and returns its exit status, or minus the signal that ended it.
+template <typename Body>
+int in_child(Body&& body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body());
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+// From here on the kernel locks no memory for this process.
+void forbid_locked_memory() {
+  const rlimit none{0, 0};
+  if (setrlimit(RLIMIT_MEMLOCK, &none) != 0) _exit(100);
+  if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) _exit(101);
+}
+
+TEST(Wipe, OverwritesExactlyWhatItIsTold) {
+  std::vector<char> bytes(100, 'x');
+  wipe(bytes.data() + 10, 50);
+  for (std::size_t i = 0; i < bytes.size(); ++i) EXPECT_EQ(bytes[i], i >= 10 && i < 60 ? '\0' : 'x');
+  wipe(bytes.data(), 0);
+  wipe(nullptr, 0);
+  EXPECT_EQ(bytes[0], 'x');
+}
+
+TEST(SecretBlock, IsZeroedWholePages) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  for (const std::size_t size : {std::size_t{1}, page - 1, page, page + 1, std::size_t{256 * 1024}}) {
+    const SecretBlock block = SecretBlock::map(size);
+    ASSERT_TRUE(block);
+    EXPECT_EQ(block.size(), (size + page - 1) / page * page);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(block.data()) % page, 0U);
+    EXPECT_TRUE(all_zero(block.data(), block.size()));
+    std::memset(block.data(), 0xab, block.size());
+  }
+}
+
+TEST(SecretBlock, ImpossibleSizesAreRefused) {
+  EXPECT_FALSE(SecretBlock::map(0));
+  EXPECT_FALSE(SecretBlock::map(static_cast<std::size_t>(-1)));
+  EXPECT_FALSE(SecretBlock::map(static_cast<std::size_t>(-1) / 2));
+  EXPECT_FALSE(SecretBlock::map(std::size_t{1} << 60));
+}
+
+TEST(SecretBlock, AnEmptyOneHoldsNothing) {
+  const SecretBlock block;
+  EXPECT_FALSE(block);
+  EXPECT_EQ(block.data(), nullptr);
+  EXPECT_EQ(block.size(), 0U);
+}
+
+TEST(SecretBlock, MovesWithItsMapping) {
+  SecretBlock first = SecretBlock::map(100);
+  std::byte* const data = first.data();
+  std::memset(data, 1, 100);
+  SecretBlock second(std::move(first));
+  EXPECT_EQ(second.data(), data);
+  EXPECT_EQ(std::to_integer<int>(data[99]), 1);
+  SecretBlock third;
+  third = std::move(second);
+  EXPECT_EQ(third.data(), data);
+  SecretBlock& self = third;
+  third = std::move(self);
+  EXPECT_EQ(third.data(), data);
+}
+
+TEST(SecretBlock, IsUnmappedInTheEnd) {
+  const std::byte* data = nullptr;
+  {
+    const SecretBlock block = SecretBlock::map(1 << 20);
+    data = block.data();
+    EXPECT_NE(mapping_of(data), "");
+  }
+  EXPECT_EQ(mapping_of(data), "");
+}
+
+TEST(SecretBlock, IsKeptOutOfCoreDumpsAndHasTheLevelThatItSays) {
+  const SecretBlock block = SecretBlock::map(64 * 1024);
+  ASSERT_TRUE(block);
+  const std::string mapping = mapping_of(block.data());
+  ASSERT_NE(mapping, "");
+  const std::size_t flags_at = mapping.find("VmFlags:");
+  ASSERT_NE(flags_at, std::string::npos);
+  const std::string flags = mapping.substr(flags_at, mapping.find('\n', flags_at) - flags_at) + " ";
+  EXPECT_THAT(flags, HasSubstr(" dd ")) << "MADV_DONTDUMP";
+  switch (block.level()) {
+    case SecretLevel::kMemfdSecret:
+      EXPECT_THAT(mapping, HasSubstr("/secretmem"));
+      EXPECT_THAT(flags, HasSubstr(" lo "));
+      EXPECT_THAT(flags, HasSubstr(" dc ")) << "MADV_DONTFORK";
+      break;
+    case SecretLevel::kLocked:
+      EXPECT_THAT(flags, HasSubstr(" lo "));
+      EXPECT_THAT(flags, HasSubstr(" wf ")) << "MADV_WIPEONFORK";
+      break;
+    case SecretLevel::kPlain:
+      EXPECT_THAT(flags, HasSubstr(" wf "));
+      break;
+  }
+}
+
+TEST(SecretBlock, AChildNeverSeesTheSecret) {
+  const SecretBlock block = SecretBlock::map(4096);
+  ASSERT_TRUE(block);
+  std::memset(block.data(), 0x5a, block.size());
+  const int result = in_child([&] {
+    // write(2) from memory that is not there fails instead of ending the child with a signal.
+    int ends[2];
+    if (pipe(ends) != 0) return 2;
+    if (write(ends[1], block.data(), 16) != 16) return 0;
+    std::byte seen[16];
+    if (read(ends[0], seen, sizeof(seen)) != 16) return 3;
+    return all_zero(seen, sizeof(seen)) ? 0 : 1;
+  });
+  EXPECT_EQ(result, 0);
+  EXPECT_EQ(std::to_integer<int>(block.data()[0]), 0x5a);
+}
+
+TEST(SecretBlock, SaysHonestlyThatItCouldNotBeLocked) {
+  EXPECT_EQ(in_child([] {
+              forbid_locked_memory();
+              const SecretBlock block = SecretBlock::map(64 * 1024);
+              if (!block) return 1;
+              if (block.level() != SecretLevel::kPlain) return 2;
+              return all_zero(block.data(), block.size()) ? 0 : 3;
+            }),
+            0);
+}
+
+TEST(SecretBlock, RefusesLessThanTheMinimum) {
+  EXPECT_EQ(in_child([] {
+              forbid_locked_memory();
+              if (SecretBlock::map(64 * 1024, SecretLevel::kLocked)) return 1;
+              if (SecretBlock::map(64 * 1024, SecretLevel::kMemfdSecret)) return 2;
+              return 0;
+            }),
+            0);
+}
+
+TEST(SecretBlock, ARefusalHoldsNothing) {
+  EXPECT_EQ(in_child([] {
+              forbid_locked_memory();
+              std::ifstream before("/proc/self/statm");
+              std::size_t pages_before = 0;
+              before >> pages_before;
+              for (int i = 0; i < 100; ++i) {
+                if (SecretBlock::map(1 << 20, SecretLevel::kLocked)) return 1;
+              }
+              std::ifstream after("/proc/self/statm");
+              std::size_t pages_after = 0;
+              after >> pages_after;
+              return pages_after < pages_before + 2048 ? 0 : 2;
+            }),
+            0);
+}
+
+TEST(SecretBlock, AStoreThatDemandsLockedMemoryDoesNotStartWithLess) {
+  EXPECT_EQ(in_child([] {
+              forbid_locked_memory();
+              Store::Options options;
+              options.minimum_level = SecretLevel::kLocked;
+              const auto strict = Store::create(options, 0);
+              if (strict.ok() || strict.status().code() != StatusCode::kMemoryNotLocked) return 1;
+              options.minimum_level = SecretLevel::kPlain;
+              const auto lax = Store::create(options, 0);
+              if (!lax.ok()) return 2;
+              return lax.value()->level() == SecretLevel::kPlain ? 0 : 3;
+            }),
+            0);
+}
+
+TEST(SecretLevel, HasNamesAndAnOrder) {
+  EXPECT_EQ(to_string(SecretLevel::kPlain), "plain");
+  EXPECT_EQ(to_string(SecretLevel::kLocked), "locked");
+  EXPECT_EQ(to_string(SecretLevel::kMemfdSecret), "memfd_secret");
+  EXPECT_LT(SecretLevel::kPlain, SecretLevel::kLocked);
+  EXPECT_LT(SecretLevel::kLocked, SecretLevel::kMemfdSecret);
+}
+
+struct Buffer {
+  ~Buffer() { wipe(text.data(), text.size()); }
+  std::array<char, 5000> text{};
+};
+
+TEST(SecretPool, HandsOutCleanObjectsAndUsesTheirMemoryAgain) {
+  SecretPool<Buffer> pool;
+  const Buffer* place = nullptr;
+  {
+    const auto buffer = pool.acquire();
+    ASSERT_NE(buffer, nullptr);
+    buffer->text.fill('s');
+    place = buffer.get();
+  }
+  const auto again = pool.acquire();
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again.get(), place);
+  EXPECT_EQ(std::count(again->text.begin(), again->text.end(), '\0'), 5000);
+  const auto other = pool.acquire();
+  ASSERT_NE(other, nullptr);
+  EXPECT_NE(other.get(), place);
+}
+
+TEST(SecretPool, GivesBackWhatIsMoreThanItKeeps) {
+  SecretPool<Buffer> pool;
+  std::vector<SecretPool<Buffer>::Pointer> held;
+  std::vector<const void*> places;
+  for (int i = 0; i < 100; ++i) {
+    held.push_back(pool.acquire());
+    ASSERT_NE(held.back(), nullptr);
+    places.push_back(held.back().get());
+  }
+  held.clear();
+  std::size_t mapped = 0;
+  for (const void* place : places) mapped += mapping_of(place).empty() ? 0U : 1U;
+  EXPECT_LE(mapped, 64U);
+  EXPECT_GE(mapped, 60U);
+}
+
+}  // namespace
+}  // namespace pairport

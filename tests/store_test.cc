@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: MIT
+#include <pairport/store.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <xxhash.h>
+
+#include <pairport/code.h>
+
+#include "slab.h"
+#include "support/deposits.h"
+#include "support/process_memory.h"
+
+namespace pairport::testing {
+namespace {
+
+constexpr std::uint64_t kNow = 1'000'000;
+constexpr std::size_t kAllWork = static_cast<std::size_t>(-1);
+
+struct Values {
+  std::string url = std::string(kGoodUrl);
+  std::string id = std::string(kGoodId);
+  std::string password = std::string(kGoodPassword);
+  std::uint8_t fingerprint = 0x2a;
+
+  DepositView view() const {
+    DepositView view{url, {}, id, password};
+    view.fingerprint.bytes.fill(fingerprint);
+    return view;
+  }
+};
+
+class StoreTest : public ::testing::Test {
+ protected:
+  StoreTest() { open({}); }
+
+  void open(const Store::Options& options, std::uint64_t now = kNow) {
+    auto created = Store::create(options, now);
+    ASSERT_TRUE(created.ok()) << created.status().message();
+    store_ = std::move(created).value();
+  }
+  StatusCode put(std::string_view code, std::uint64_t expires = kNow + 1000, const Values& values = {}) {
+    return store_->insert(code, values.view(), expires).code();
+  }
+  bool has(std::string_view code, std::uint64_t now = kNow) const {
+    DepositView view;
+    return store_->find(code, now, view);
+  }
+  // Empty when there is none.
+  std::string password_of(std::string_view code, std::uint64_t now = kNow) const {
+    DepositView view;
+    return store_->find(code, now, view) ? std::string(view.password) : std::string();
+  }
+  void expire_all(std::uint64_t now) {
+    while (!store_->expire(now, 1000)) {
+    }
+  }
+
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(StoreTest, AnEmptyOneFindsNothing) {
+  EXPECT_FALSE(has("abcdefg"));
+  EXPECT_FALSE(has(""));
+  EXPECT_FALSE(store_->erase("abcdefg"));
+  EXPECT_FALSE(store_->erase(""));
+  EXPECT_EQ(store_->size(), 0U);
+  EXPECT_TRUE(store_->expire(kNow, 0));
+}
+
+TEST_F(StoreTest, WhatIsPutInComesOutByteForByte) {
+  Values values;
+  values.url = "wss://[::1]:8443/\xC3\xA4'\"`$";
+  values.id = " \xF0\x9F\x94\x91 ";
+  values.password = "\\'\"`$(id);&|:";
+  ASSERT_EQ(put("abcdefg", kNow + 1000, values), StatusCode::kOk);
+  DepositView view;
+  ASSERT_TRUE(store_->find("abcdefg", kNow, view));
+  EXPECT_EQ(view.connect_url, values.url);
+  EXPECT_EQ(view.client_id, values.id);
+  EXPECT_EQ(view.password, values.password);
+  EXPECT_EQ(view.fingerprint, values.view().fingerprint);
+}
+
+TEST_F(StoreTest, CopiesWhatItIsGiven) {
+  auto values = std::make_unique<Values>();
+  std::string code = "abcdefg";
+  ASSERT_EQ(store_->insert(code, values->view(), kNow + 1).code(), StatusCode::kOk);
+  values.reset();
+  code.assign("1234567");
+  EXPECT_EQ(password_of("abcdefg"), kGoodPassword);
+  EXPECT_FALSE(has("1234567"));
+}
+
+TEST_F(StoreTest, TheLargestDepositFits) {
+  Values values;
+  values.url.assign(kMaxConnectUrl, 'u');
+  values.id.assign(kMaxClientId, 'i');
+  values.password.assign(kMaxPassword, 'p');
+  const std::string code(kMaxCodeLength, 'c');
+  ASSERT_EQ(put(code, Store::kNever, values), StatusCode::kOk);
+  DepositView view;
+  ASSERT_TRUE(store_->find(code, kNow, view));
+  EXPECT_EQ(view.connect_url, values.url);
+  EXPECT_EQ(view.client_id, values.id);
+  EXPECT_EQ(view.password, values.password);
+}
+
+TEST_F(StoreTest, CodesAreCaseSensitiveAndMatchedWhole) {
+  ASSERT_EQ(put("abcdefg"), StatusCode::kOk);
+  for (const std::string_view other : {"ABCDEFG", "abcdefG", "abcdef", "abcdefgh", "a", "bcdefg", "abcdef\0"}) {
+    EXPECT_FALSE(has(other)) << other;
+  }
+  EXPECT_FALSE(has(std::string_view("abcdefg\0", 8)));
+  EXPECT_FALSE(has(std::string(33, 'a')));
+  EXPECT_FALSE(has(std::string(100'000, 'a')));
+  EXPECT_FALSE(store_->erase(std::string(100'000, 'a')));
+}
+
+TEST_F(StoreTest, ACodeInUseIsRefusedAndItsDepositStays) {
+  ASSERT_EQ(put("abcdefg"), StatusCode::kOk);
+  Values other;
+  other.password = "other";
+  EXPECT_EQ(put("abcdefg", kNow + 9999, other), StatusCode::kAlreadyExists);
+  EXPECT_EQ(password_of("abcdefg"), kGoodPassword);
+  EXPECT_EQ(store_->size(), 1U);
+  EXPECT_FALSE(has("abcdefg", kNow + 1000)) << "its time was not prolonged";
+  EXPECT_EQ(put("abcdefg", kNow + 9999, other), StatusCode::kAlreadyExists) << "expired but not yet reclaimed";
+  expire_all(kNow + 2000);
+  EXPECT_EQ(put("abcdefg", kNow + 9999, other), StatusCode::kOk);
+  EXPECT_EQ(password_of("abcdefg"), "other");
+}
+
+TEST_F(StoreTest, AnExpiredDepositIsNeverFound) {
+  ASSERT_EQ(put("abcdefg", kNow + 1000), StatusCode::kOk);
+  EXPECT_TRUE(has("abcdefg", kNow));
+  EXPECT_TRUE(has("abcdefg", kNow + 999));
+  EXPECT_FALSE(has("abcdefg", kNow + 1000)) << "to the millisecond, though its memory is still there";
+  EXPECT_FALSE(has("abcdefg", kNow + 1001));
+  EXPECT_FALSE(has("abcdefg", Store::kNever));
+  EXPECT_EQ(store_->size(), 1U);
+}
+
+TEST_F(StoreTest, ADepositThatIsExpiredFromTheStartIsNotFound) {
+  ASSERT_EQ(put("abcdefg", kNow), StatusCode::kOk);
+  ASSERT_EQ(put("hijklmn", 0), StatusCode::kOk);
+  EXPECT_FALSE(has("abcdefg"));
+  EXPECT_FALSE(has("hijklmn"));
+  EXPECT_TRUE(store_->expire(kNow + 128, kAllWork));
+  EXPECT_EQ(store_->size(), 0U);
+}
+
+TEST_F(StoreTest, ExpireForgetsWhatIsDueAndNothingElse) {
+  ASSERT_EQ(put("first11", kNow + 1000), StatusCode::kOk);
+  ASSERT_EQ(put("second2", kNow + 60'000), StatusCode::kOk);
+  ASSERT_EQ(put("never99", Store::kNever), StatusCode::kOk);
+  EXPECT_EQ(store_->expiring(), 2U);
+  expire_all(kNow + 999);
+  EXPECT_EQ(store_->size(), 3U);
+  expire_all(kNow + 1000 + 128);
+  EXPECT_EQ(store_->size(), 2U);
+  EXPECT_FALSE(store_->erase("first11"));
+  expire_all(kNow + 1'000'000'000);
+  EXPECT_EQ(store_->size(), 1U);
+  EXPECT_EQ(store_->expiring(), 0U);
+  EXPECT_TRUE(has("never99", Store::kNever - 1));
+}
+
+TEST_F(StoreTest, ExpireWorksInPortions) {
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(put("code" + std::to_string(i), kNow + 1000), StatusCode::kOk);
+  std::size_t before = store_->size();
+  int calls = 0;
+  while (!store_->expire(kNow + 2000, 50)) {
+    EXPECT_LE(before - store_->size(), 50U);
+    before = store_->size();
+    ASSERT_LT(++calls, 1000);
+  }
+  EXPECT_EQ(store_->size(), 0U);
+  EXPECT_GE(calls, 19);
+}
+
+TEST_F(StoreTest, ErasedIsForgotten) {
+  ASSERT_EQ(put("abcdefg"), StatusCode::kOk);
+  ASSERT_EQ(put("never99", Store::kNever), StatusCode::kOk);
+  EXPECT_TRUE(store_->erase("abcdefg"));
+  EXPECT_FALSE(has("abcdefg"));
+  EXPECT_FALSE(store_->erase("abcdefg"));
+  EXPECT_TRUE(store_->erase("never99"));
+  EXPECT_EQ(store_->size(), 0U);
+  EXPECT_EQ(store_->expiring(), 0U);
+  expire_all(kNow + 10'000);
+  EXPECT_EQ(put("abcdefg", kNow + 20'000), StatusCode::kOk);
+}
+
+// Looks at the place of a record after it is gone. Others keep its page mapped.
+class Wiping : public StoreTest {
+ protected:
+  void put_among_others() {
+    ASSERT_EQ(put("before1", Store::kNever, same_size()), StatusCode::kOk);
+    Values secret = same_size();
+    secret.password = "SECRET-PASSWORD";
+    ASSERT_EQ(put("abcdefg", kNow + 1000, secret), StatusCode::kOk);
+    ASSERT_EQ(put("after11", Store::kNever, same_size()), StatusCode::kOk);
+    ASSERT_TRUE(store_->find("abcdefg", kNow, view_));
+  }
+  static Values same_size() {
+    Values values;
+    values.password = "other--password";
+    return values;
+  }
+  void expect_wiped() const {
+    // From the record's code (7) and fingerprint (16) to the last byte of the password.
+    const char* begin = view_.connect_url.data() - 16 - 7;
+    const char* end = view_.password.data() + view_.password.size();
+    EXPECT_TRUE(std::all_of(begin, end, [](char c) { return c == '\0'; })) << std::string(begin, end);
+    EXPECT_EQ(password_of("before1"), "other--password");
+    EXPECT_EQ(password_of("after11"), "other--password");
+  }
+  DepositView view_;
+};
+
+TEST_F(Wiping, ErasedBytesAreGone) {
+  put_among_others();
+  EXPECT_EQ(view_.password, "SECRET-PASSWORD");
+  ASSERT_TRUE(store_->erase("abcdefg"));
+  expect_wiped();
+}
+
+TEST_F(Wiping, ExpiredBytesAreGone) {
+  put_among_others();
+  expire_all(kNow + 2000);
+  expect_wiped();
+}
+
+TEST_F(StoreTest, TheNumberOfDepositsIsBounded) {
+  Store::Options options;
+  options.max_deposits = 3;
+  open(options);
+  ASSERT_EQ(put("code001"), StatusCode::kOk);
+  ASSERT_EQ(put("code002"), StatusCode::kOk);
+  ASSERT_EQ(put("code003"), StatusCode::kOk);
+  EXPECT_EQ(put("code004"), StatusCode::kStoreFull);
+  EXPECT_EQ(put("code001"), StatusCode::kAlreadyExists) << "said first, so that another code is drawn";
+  for (const std::string_view code : {"code001", "code002", "code003"}) EXPECT_TRUE(has(code)) << "what lives stays";
+  EXPECT_FALSE(has("code004"));
+  ASSERT_TRUE(store_->erase("code002"));
+  EXPECT_EQ(put("code004"), StatusCode::kOk);
+  EXPECT_EQ(put("code005"), StatusCode::kStoreFull);
+}
+
+TEST_F(StoreTest, NoneAtAllMayBeAllowed) {
+  Store::Options options;
+  options.max_deposits = 0;
+  open(options);
+  EXPECT_EQ(put("code001"), StatusCode::kStoreFull);
+}
+
+TEST_F(StoreTest, BytesAreBounded) {
+  Store::Options options;
+  options.max_bytes = 2 * 1024 * 1024;
+  open(options);
+  Values values;
+  values.password.assign(1000, 'p');
+  int count = 0;
+  StatusCode status = StatusCode::kOk;
+  while ((status = put("code" + std::to_string(count), kNow + 1000, values)) == StatusCode::kOk) {
+    ASSERT_LE(store_->memory_bytes(), options.max_bytes);
+    ASSERT_LT(++count, 10'000);
+  }
+  EXPECT_EQ(status, StatusCode::kStoreFull);
+  EXPECT_GT(count, 1200) << "most of the memory was used";
+  for (int i = 0; i < count; ++i) ASSERT_TRUE(has("code" + std::to_string(i))) << "what lives stays";
+  EXPECT_EQ(store_->size(), static_cast<std::size_t>(count));
+  ASSERT_TRUE(store_->erase("code0"));
+  EXPECT_EQ(put("another", kNow + 1000, values), StatusCode::kOk) << "the place of one that is gone is used again";
+  expire_all(kNow + 2000);
+  EXPECT_LE(store_->memory_bytes(), Slab::kChunkSize + 32 * 1024);
+  EXPECT_EQ(put("another", kNow + 3000, values), StatusCode::kOk);
+}
+
+TEST_F(StoreTest, LevelIsTheOneOfItsMemory) {
+  EXPECT_EQ(store_->level(), SecretBlock::map(Slab::kChunkSize).level());
+}
+
+TEST_F(StoreTest, CodesWithTheSameHashAreToldApart) {
+  Store::Options options;
+  options.hash_seed = 0x1234'5678'9abc'def0U;
+  open(options);
+  // 32 bits of hash: among 300,000 codes about ten pairs collide.
+  std::unordered_map<std::uint32_t, std::string> seen;
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (int i = 0; i < 300'000; ++i) {
+    const std::string code = "c" + std::to_string(1'000'000 + i);
+    const auto hash =
+        static_cast<std::uint32_t>(XXH3_64bits_withSeed(code.data(), code.size(), options.hash_seed) >> 32);
+    const auto [place, fresh] = seen.emplace(hash, code);
+    if (!fresh) pairs.emplace_back(place->second, code);
+  }
+  ASSERT_GE(pairs.size(), 3U);
+  for (const auto& [one, other] : pairs) {
+    Values first;
+    first.password = "first";
+    Values second;
+    second.password = "second";
+    ASSERT_EQ(put(one, kNow + 1000, first), StatusCode::kOk);
+    EXPECT_FALSE(has(other));
+    EXPECT_FALSE(store_->erase(other));
+    ASSERT_EQ(put(other, kNow + 5000, second), StatusCode::kOk);
+    EXPECT_EQ(put(other), StatusCode::kAlreadyExists);
+    EXPECT_EQ(password_of(one), "first");
+    EXPECT_EQ(password_of(other), "second");
+  }
+  for (const auto& [one, other] : pairs) {
+    ASSERT_TRUE(store_->erase(one));
+    EXPECT_FALSE(has(one));
+    EXPECT_EQ(password_of(other), "second");
+  }
+  expire_all(kNow + 6000);
+  EXPECT_EQ(store_->size(), 0U);
+}
+
+TEST_F(StoreTest, AgreesWithAModelOverRandomOperations) {
+  struct Known {
+    Values values;
+    std::uint64_t expires;
+  };
+  std::unordered_map<std::string, Known> model;  // also what is expired, until expire() has certainly reached it
+  std::vector<std::string> codes;
+  std::mt19937_64 engine(9);
+  std::uint64_t now = kNow;
+  const auto random_code = [&] {
+    if (!codes.empty() && engine() % 2 == 0) return codes[engine() % codes.size()];
+    std::string code(1 + engine() % (engine() % 8 == 0 ? 32 : 3), 'a');
+    for (char& c : code) c = kCodeAlphabet[engine() % kCodeAlphabet.size()];
+    return code;
+  };
+  const auto check = [&](const std::string& code) {
+    DepositView view;
+    const bool found = store_->find(code, now, view);
+    const auto known = model.find(code);
+    const bool expected = known != model.end() && known->second.expires > now;
+    ASSERT_EQ(found, expected) << code;
+    if (!found) return;
+    ASSERT_EQ(view.connect_url, known->second.values.url);
+    ASSERT_EQ(view.client_id, known->second.values.id);
+    ASSERT_EQ(view.password, known->second.values.password);
+    ASSERT_EQ(view.fingerprint.bytes[7], known->second.values.fingerprint);
+  };
+  for (int i = 0; i < 300'000; ++i) {
+    const std::string code = random_code();
+    const bool growing = (i / 60'000) % 2 == 0;
+    const unsigned dice = static_cast<unsigned>(engine() % 100);
+    if (dice < (growing ? 45U : 20U)) {
+      Values values;
+      values.url.assign(1 + engine() % (engine() % 50 == 0 ? kMaxConnectUrl : 60),
+                        static_cast<char>('a' + engine() % 26));
+      values.id.assign(1 + engine() % 20, static_cast<char>('a' + engine() % 26));
+      values.password.assign(1 + engine() % 30, static_cast<char>('a' + engine() % 26));
+      values.fingerprint = static_cast<std::uint8_t>(engine());
+      const std::uint64_t expires = engine() % 200 == 0 ? Store::kNever : now + engine() % 30'000;
+      const auto known = model.find(code);
+      const Status status = store_->insert(code, values.view(), expires);
+      if (known == model.end()) {
+        ASSERT_TRUE(status.ok());
+        model.emplace(code, Known{values, expires});
+        codes.push_back(code);
+      } else if (known->second.expires > now) {
+        ASSERT_EQ(status.code(), StatusCode::kAlreadyExists);
+      } else if (status.ok()) {
+        known->second = {values, expires};  // expire() had been there
+      } else {
+        ASSERT_EQ(status.code(), StatusCode::kAlreadyExists);
+      }
+    } else if (dice < (growing ? 55U : 45U)) {
+      const auto known = model.find(code);
+      const bool erased = store_->erase(code);
+      if (known == model.end()) {
+        ASSERT_FALSE(erased);
+      }
+      if (known != model.end() && known->second.expires > now) {
+        ASSERT_TRUE(erased);
+      }
+      if (known != model.end()) {
+        model.erase(known);
+        codes.erase(std::find(codes.begin(), codes.end(), code));
+      }
+    } else if (dice < 60) {
+      now += engine() % 100;
+      store_->expire(now, engine() % 100);
+    } else {
+      check(code);
+      if (HasFatalFailure()) return;
+    }
+    if (i % 30'000 == 29'999) {
+      // Everything due is reclaimed: the model and the store must agree exactly, but for the last tick.
+      expire_all(now);
+      now += 128;
+      expire_all(now);
+      std::size_t live = 0;
+      std::size_t last_tick = 0;
+      for (auto it = model.begin(); it != model.end();) {
+        if (it->second.expires > now) {
+          ++live;
+        } else if (it->second.expires + 128 > now) {
+          ++last_tick;
+        } else {
+          ASSERT_FALSE(store_->erase(it->first)) << "overdue and still there";
+          codes.erase(std::find(codes.begin(), codes.end(), it->first));
+          it = model.erase(it);
+          continue;
+        }
+        check(it->first);
+        if (HasFatalFailure()) return;
+        ++it;
+      }
+      ASSERT_GE(store_->size(), live);
+      ASSERT_LE(store_->size(), live + last_tick);
+    }
+  }
+}
+
+// One test, because filling a store with a million deposits takes its time.
+TEST_F(StoreTest, AMillionDepositsCostLittleAndGoAway) {
+  constexpr std::size_t kDeposits = 1'000'000;
+  constexpr std::size_t kBytesEach = 320;
+  constexpr std::uint64_t kWorstNs = 20'000'000;
+  Store::Options options;
+  options.max_deposits = kDeposits;
+  open(options);
+  // 150 bytes of values, the fingerprint not counted.
+  Values values;
+  values.url = "https://rport.example.com:443/" + std::string(50, 'u');
+  values.id.assign(30, 'i');
+  values.password.assign(40, 'p');
+  ASSERT_EQ(values.url.size() + values.id.size() + values.password.size(), 150U);
+  const DepositView view = values.view();
+
+  const std::size_t resident_before = resident_bytes();
+  std::uint64_t worst_insert = 0;
+  char code[8] = "aaaaaaa";
+  const auto next_code = [&code](std::size_t i) {
+    for (std::size_t place = 0; place < 7; ++place, i /= 59) code[place] = kCodeAlphabet[i % 59];
+    return std::string_view(code, 7);
+  };
+  for (std::size_t i = 0; i < kDeposits; ++i) {
+    const std::uint64_t begin = cpu_ns();
+    const Status status = store_->insert(next_code(i), view, kNow + 600'000);
+    worst_insert = std::max(worst_insert, cpu_ns() - begin);
+    ASSERT_TRUE(status.ok()) << i << " " << status.message();
+  }
+  EXPECT_EQ(put("onemore"), StatusCode::kStoreFull);
+  EXPECT_LE(store_->memory_bytes(), kDeposits * kBytesEach);
+  const std::size_t grown = resident_bytes() - resident_before;
+  if (!kSanitized) {
+    EXPECT_LE(grown, kDeposits * kBytesEach);
+  }
+  if (!kSanitized) {
+    EXPECT_LT(worst_insert, kWorstNs);
+  }
+  RecordProperty("memory_bytes_per_deposit", static_cast<int>(store_->memory_bytes() / kDeposits));
+  RecordProperty("resident_bytes_per_deposit", static_cast<int>(grown / kDeposits));
+  RecordProperty("worst_insert_us", static_cast<int>(worst_insert / 1000));
+  for (std::size_t i = 0; i < kDeposits; i += 997) ASSERT_TRUE(has(next_code(i)));
+
+  std::uint64_t worst_expire = 0;
+  std::size_t before = store_->size();
+  for (bool done = false; !done;) {
+    const std::uint64_t begin = cpu_ns();
+    done = store_->expire(kNow + 700'000, 1000);
+    worst_expire = std::max(worst_expire, cpu_ns() - begin);
+    ASSERT_LE(before - store_->size(), 1000U);
+    before = store_->size();
+  }
+  EXPECT_EQ(store_->size(), 0U);
+  if (!kSanitized) {
+    EXPECT_LT(worst_expire, kWorstNs);
+  }
+  RecordProperty("worst_expire_1000_us", static_cast<int>(worst_expire / 1000));
+  EXPECT_LE(store_->memory_bytes(), 2 * Slab::kChunkSize) << "memory goes back to the kernel";
+  if (!kSanitized) {
+    EXPECT_LE(resident_bytes(), resident_before + 32 * 1024 * 1024);
+  }
+}
+
+}  // namespace
+}  // namespace pairport::testing
