@@ -102,7 +102,7 @@ void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
 void CodeTable::merge(std::uint32_t hash) noexcept {
   while (true) {
     Segment* segment = directory_[index_of(hash, depth_)];
-    if (segment->depth == 0) return;
+    if (segment->depth == 0) break;
     const unsigned depth = segment->depth;
     const std::size_t prefix = index_of(hash, depth);
     const std::size_t span = std::size_t{1} << (depth_ - depth);
