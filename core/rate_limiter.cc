@@ -10,6 +10,19 @@
 #include <xxhash.h>
 
 namespace pairport {
+namespace {
+
+// More than any clock of milliseconds reaches, and small enough that sums of times never overflow. Configured rates go
+// down to 1e-300: unlimited, the conversion to an integer would be undefined.
+constexpr double kLongestTokenUs = 1e15;  // 31 years
+constexpr double kLongestBurstUs = 1e18;
+
+std::uint64_t whole(double value, double largest) noexcept {
+  if (!(value > 1)) return 1;  // not a number included
+  return static_cast<std::uint64_t>(std::min(value, largest));
+}
+
+}  // namespace
 
 Result<std::unique_ptr<RateLimiter>> RateLimiter::create(const Options& options) noexcept {
   const bool limited = options.per_second > 0;
@@ -25,8 +38,8 @@ Result<std::unique_ptr<RateLimiter>> RateLimiter::create(const Options& options)
 }
 
 RateLimiter::RateLimiter(const Options& options, std::unique_ptr<Entry[]> entries, std::size_t sets) noexcept
-    : us_per_token_(sets == 0 ? 0 : std::max<std::uint64_t>(static_cast<std::uint64_t>(1e6 / options.per_second), 1)),
-      capacity_us_(static_cast<std::uint64_t>(std::max(options.burst, 1.0) * static_cast<double>(us_per_token_))),
+    : us_per_token_(sets == 0 ? 0 : whole(1e6 / options.per_second, kLongestTokenUs)),
+      capacity_us_(whole(std::max(1.0, options.burst) * static_cast<double>(us_per_token_), kLongestBurstUs)),
       seed_(options.hash_seed),
       sets_(sets),
       entries_(std::move(entries)) {}
