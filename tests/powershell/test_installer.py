@@ -308,7 +308,7 @@ class DryRuns(InstallerTest):
     def test_log_option(self):
         with support.Windows() as machine:
             log = machine.folder / "tmp" / "install.log"
-            result = self.install(machine, "-Log", str(log), kind="zip")
+            result = self.install(machine, "-Log", "install.log", kind="zip")
             self.assert_connected(machine, result)
             lines = log.read_text().splitlines()
             self.assertEqual(result.stdout.splitlines(), [line.split(" ", 1)[1] for line in lines])
@@ -622,6 +622,20 @@ class Failures(InstallerTest):
             machine.world.update({"ServiceHangs": True, "Hanging": str(machine.exe)})
             self.assert_connected(machine, self.install(machine))
             self.assertIn("Stop-Process 4711", machine.record)
+
+    def test_service_that_cannot_be_stopped(self):
+        with support.Windows() as machine:
+            machine.install(config="[client]\nid='x'\n")
+            machine.world["ServiceHangs"] = True
+            config = machine.config_path.read_bytes()
+            result = self.install(machine)
+            self.assertEqual(1, result.returncode)
+            self.assertIn("The service rport does not stop.", result.stderr)
+            self.assertEqual(config, machine.config_path.read_bytes())
+
+    def test_log_that_cannot_be_written(self):
+        for name in ("/no-such-folder/log", "."):
+            self.fails(1, "The file for the messages cannot be written", "-Log", name)
 
     def test_tacoscript_fails(self):
         for body, message in (((404, b""), "404"), (b"<html>", "neither an MSI"), (support.msi_package(), "no zip archive"),

@@ -293,7 +293,8 @@ function Install-Client {
         Invoke-In64Bit $ScriptParameters
         return
     }
-    $script:Secrets = @($Password, (ConvertTo-TomlString $Password).Trim('"'))
+    $quoted = ConvertTo-TomlString $Password
+    $script:Secrets = @($Password, $quoted.Substring(1, $quoted.Length - 2))
     Assert-Version $Version
     $tags = @(Get-Tag)
     Enable-Tls12
@@ -321,7 +322,7 @@ function Install-Client {
         $what = 'the client, version ' + $target
         if ($pkgUrl) { $what = (Get-PrintableUrl $pkgUrl) }
         if (Test-Go ('Download and check ' + $what)) {
-            $package = Get-Package $target ''
+            $package = Get-ClientPackage $target ''
         }
     }
     if (-not $d -and -not $inside -and (Get-ClientService) -and (Test-Go 'Stop the service rport')) {
@@ -330,7 +331,7 @@ function Install-Client {
     if ($target -and (Test-Go ('Install the package to ' + $client.Folder))) {
         $checked = $target
         if ($pkgUrl) { $checked = '' }
-        Install-Package $package $client $checked
+        Install-ClientPackage $package $client $checked
         $client.Version = Get-InstalledVersion $client.Exe
         if (-not $client.Version) {
             Stop-WithError 1 ('The package was installed, but ' + $client.Exe + ' does not run.') 'A virus scanner may have removed it.'

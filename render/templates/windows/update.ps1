@@ -159,6 +159,9 @@ function Start-DetachedUpdate($Client) {
     }
     $line = '-File "' + $copy + '"'
     foreach ($argument in @(ConvertTo-ArgumentList $ScriptParameters)) {
+        if ($argument -match '"|\\\z') {
+            Stop-WithError 1 'An argument has a quote in it or ends in a backslash, the task cannot take it over.' 'Check the arguments.'
+        }
         $line += ' "' + $argument + '"'
     }
     if (-not $Log) {
@@ -204,9 +207,6 @@ function Update-Client {
     }
     if ($pkgUrl -and $pkgUrl -notmatch '\Ahttps?://[^\s"'']+\z') {
         Stop-WithError 1 'The address of the package is no http or https URL.' 'Check -pkgUrl.'
-    }
-    if ($Log -match '["*?]|[\\/]\z') {
-        Stop-WithError 1 'This is no name of a file.' 'Check -Log.'
     }
     Assert-Version $v
     Enable-Tls12
@@ -262,7 +262,7 @@ function Update-Installation($Client, $Config, $OldConfig, [string]$Target, [boo
         if ($pkgUrl) { $what = (Get-PrintableUrl $pkgUrl) }
         if ($Client.Version) { Write-Note ('Version ' + $Client.Version + ' is installed.') }
         if (Test-Go ('Download and check ' + $what)) {
-            $package = Get-Package $Target $wanted
+            $package = Get-ClientPackage $Target $wanted
         }
     }
     if (Test-InsideClient) {
@@ -297,7 +297,7 @@ function Update-Installation($Client, $Config, $OldConfig, [string]$Target, [boo
             Write-Step 'Install the package'
             $checked = $Target
             if ($pkgUrl) { $checked = '' }
-            Install-Package $package $Client $checked
+            Install-ClientPackage $package $Client $checked
             $new = Get-InstalledVersion $Client.Exe
             if (-not $new) {
                 Stop-WithError 1 'The new version does not run.' 'A virus scanner may have removed it.'

@@ -80,6 +80,12 @@ function Stop-Client($Client) {
             Stop-Process -Id $process.Id -Force -ErrorAction SilentlyContinue
         }
     }
+    for ($second = 0; $service -and [string](Get-ClientService).Status -ne 'Stopped'; $second++) {
+        if ($second -ge 10) {
+            Stop-WithError 1 'The service rport does not stop.' 'End rport.exe in the task manager, then run the script again.'
+        }
+        Start-Sleep -Seconds 1
+    }
 }
 
 # After a failure: what ran before shall run again.

@@ -13,7 +13,12 @@ if ([string]$ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
     exit 1
 }
 
-# With -Log every message goes to that file too.
+# With -Log every message goes to that file too. .NET has a working folder of its own, so the path must be complete.
+if ($Log) {
+    $Log = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Log)
+    $ScriptParameters['Log'] = $Log
+}
+
 function Add-LogLine([string]$Line) {
     if ($Log) {
         [IO.File]::AppendAllText($Log, [DateTime]::Now.ToString('s') + ' ' + $Line + [Environment]::NewLine)
@@ -70,6 +75,14 @@ function Test-Go([string]$Action) {
 # Runs the whole script and sets $script:ExitCode, which the last line passes to exit.
 function Invoke-Main([string]$Function) {
     try {
+        if ($Log) {
+            try {
+                [IO.File]::AppendAllText($Log, '')
+            } catch {
+                $script:Log = ''
+                Stop-WithError 1 ('The file for the messages cannot be written: ' + $_.Exception.Message) 'Check -Log.'
+            }
+        }
         $null = & $Function
     } catch {
         if ($script:Failure -and $script:Failure.Message -eq $_.Exception.Message) {

@@ -203,7 +203,7 @@ function Assert-Package([string]$Path, [string]$Url, [string]$Version) {
 }
 
 # Downloads and checks the client package: Path, Kind, Url.
-function Get-Package([string]$Version, [string]$Wanted) {
+function Get-ClientPackage([string]$Version, [string]$Wanted) {
     $authorization = ''
     $urls = @(Get-PackageUrl $Version $Wanted)
     if ($pkgUrl) {
@@ -225,9 +225,9 @@ function Get-Package([string]$Version, [string]$Wanted) {
         }
     }
     $kind = Get-PackageKind $download
-    Assert-Package $download $urls[$index] $Version
     $path = [IO.Path]::Combine((Get-WorkFolder), 'rport.' + $kind)
     [IO.File]::Move($download, $path)
+    Assert-Package $path $urls[$index] $Version
     [pscustomobject]@{ Path = $path; Kind = $kind; Url = $urls[$index] }
 }
 
@@ -257,7 +257,7 @@ function Expand-ZipFile([string]$Path, [string[]]$Names, [string]$Folder) {
 }
 
 # Puts a checked package in place. The client is stopped by now.
-function Install-Package($Package, $Client, [string]$Version) {
+function Install-ClientPackage($Package, $Client, [string]$Version) {
     if ($Package.Kind -eq 'zip') {
         $null = [IO.Directory]::CreateDirectory($Client.Folder)
         Expand-ZipFile $Package.Path @('rport.exe', 'rport.example.conf') $Client.Folder

@@ -148,8 +148,8 @@ function Test-Server([string]$Server) {
 # The proxy that Windows uses for a URL, '' for none.
 function Get-SystemProxy([string]$Url) {
     $settings = [Net.WebRequest]::DefaultWebProxy
-    $uri = [Uri]$Url
-    if (-not $settings -or $settings.IsBypassed($uri)) {
+    $uri = $null
+    if (-not [Uri]::TryCreate($Url, [UriKind]::Absolute, [ref]$uri) -or -not $settings -or $settings.IsBypassed($uri)) {
         return ''
     }
     $proxy = $settings.GetProxy($uri)
