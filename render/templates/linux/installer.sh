@@ -1,389 +1,437 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the RPort client on this machine and connects it to your server. Try -h for help, -n to see what it would do.
-# Everything is inside functions that the last line calls: a download that was cut off does nothing.
+# Installs the RPort client and connects it to your server. -h: help, -n: what it would do.
+# All code is in functions, called by the last line: a download that was cut off does nothing.
 
 credentials() {
-  # Environment variables of these names must not be passed on to other programs.
-  unset FINGERPRINT CONNECT_URL CLIENT_ID PASSWORD
+	unset FINGERPRINT CONNECT_URL CLIENT_ID PASSWORD # do not export them, even if the environment did
 FINGERPRINT={{fingerprint}}
 CONNECT_URL={{connect_url}}
 CLIENT_ID={{client_id}}
 PASSWORD={{password}}
 }
 sources() {
-  NAME=rport-installer.sh
-  PAIRPORT_VERSION={{pairport_version}}
-  STABLE={{version}}
-  UNSTABLE={{unstable_version}}
-  LINUX_URL={{linux_url}}
-  CHECKSUMS_URL={{checksums_url}}
-  DEB_REPO={{deb_repo}}
-  RPM_REPO={{rpm_repo}}
-  REPO_KEYS={{repo_keys}}
-  USE_REPOSITORIES={{use_repositories}}
-  TACOSCRIPT_URL={{tacoscript_url}}
-  SHA256={{sha256}}
+	NAME=rport-installer.sh
+	PAIRPORT_VERSION={{pairport_version}}
+	DEFAULT_VERSION={{version}}
+	UNSTABLE={{unstable_version}}
+	LINUX_URL={{linux_url}}
+	CHECKSUMS_URL={{checksums_url}}
+	DEB_REPO={{deb_repo}}
+	RPM_REPO={{rpm_repo}}
+	REPO_KEYS={{repo_keys}}
+	USE_REPOSITORIES={{use_repositories}}
+	TACOSCRIPT_URL={{tacoscript_url}}
+	SHA256={{sha256}}
 }
-
 help() {
-  cat <<'END'
+	cat <<'END'
 Usage: sh rport-installer.sh [options]
-Installs the RPort client and connects it to your server.
-  -h          print this help
-  -v          print the version of the client that would be installed
+Installs the RPort client and connects it to your server. An installed client is repaired and paired again: it keeps its
+id, program and settings, and a copy of its old configuration.
+  -h          this help
+  -v          print the version to be installed
   -n          dry run: print every action, change nothing
-  -q          quiet: print warnings and errors only
-  -c          install (this is the default)
-  -u          uninstall the client with its configuration, data and logs
-  -f          force: install the program again and rewrite the configuration (only the client id is kept)
+  -q          quiet: warnings and errors only
+  -c          install (default)
+  -u          uninstall the client with configuration, data and logs
+  -f          force: replace the program, rewrite the configuration (the id stays)
   -t          newest unstable version
   -V VERSION  exactly this version
-  -p          use the archive, not the deb or rpm repository
-  -z URL      use the package (tar.gz, deb or rpm) from this address
-  -x          allow the server to execute any command and script
-  -s          sudo rule: full root access for the client's user
-  -r          file reception: the server may send files to this machine (otherwise it is switched off)
-  -b          sudo rule for file reception: received files may be written anywhere (needs -r)
-  -a USER     run the client as USER instead of rport; created if missing
-  -g TAG      add a tag to the client; repeatable
-  -d          identify this machine by a random UUID instead of its machine-id (with -f: by a new one)
+  -p          use the archive, no deb or rpm repository
+  -z URL      use this package (tar.gz, deb, rpm)
+  -x          let the server execute any command and script
+  -s          sudo rule: full root access for the client
+  -r          let the server send files (else switched off)
+  -b          sudo rule: received files may go anywhere (needs -r)
+  -a USER     run as USER, not rport; created if missing
+  -g TAG      add a tag; repeatable
+  -d          random UUID as id, not the machine-id (with -f: a new one)
   -i          install Tacoscript, too
   -l          go on although SELinux is enforcing
-  -N          no service: install and configure only, print the command that runs the client
-An installed client is repaired and paired again: its id and settings are kept, the old configuration is saved beside it.
-Environment: RPORT_INSTALLER_DL_USERNAME, RPORT_INSTALLER_DL_PASSWORD  login for -z
-             RPORT_INSTALLER_WAIT   seconds to wait for the connection (40)
-             http_proxy, https_proxy, no_proxy   for downloads
-Exit code: 0 connected                 1 wrong usage or environment, nothing changed
-           2 cannot reach the server, nothing changed    3 download, package or checksum bad, nothing changed
-           4 installed, but not connected (the client is stopped when the server refuses its credentials or its id)
-           5 already installed in a way that this script cannot change, left alone    130 interrupted
+  -N          no service: print the command that runs the client
+Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD  login for -z
+             RPORT_INSTALLER_WAIT  seconds to wait for the connection (40)
+             http_proxy, https_proxy, no_proxy  for downloads
+Exit code:   0 connected   1 wrong usage or environment   2 cannot reach the server
+             3 bad download, package or checksum          (1, 2, 3: nothing was changed)
+             4 installed, but not connected; stopped if the server refuses it
+             5 installed before in an unknown way, left alone   130 interrupted
 END
 }
 
 main() {
-  set_up
-  sources
-  options "$@"
-  case $ACTION in
-    help) help ;;
-    version) echo "rport ${VERSION:-$DEFAULT_VERSION} (installer of pairport $PAIRPORT_VERSION)" ;;
-    uninstall) uninstall ;;
-    install) install ;;
-  esac
+	set_up
+	sources
+	options "$@"
+	case $ACTION in
+		version) echo "rport ${VERSION:-$DEFAULT_VERSION} (pairport $PAIRPORT_VERSION)" ;;
+		*) "$ACTION" ;;
+	esac
 }
-
 options() {
-  ACTION=install VERSION='' CHANNEL=stable DEFAULT_VERSION=$STABLE ARCHIVE_ONLY='' URL='' COMMANDS='' SUDO='' RECEPTION=''
-  RECEPTION_SUDO='' RUN_AS='' TAGS='' RANDOM_ID='' TACOSCRIPT='' SELINUX='' SERVICE=yes
-  WAIT=${RPORT_INSTALLER_WAIT:-40}
-  while getopts :hvnqcuftV:pz:xsrba:g:dilN option; do
-    case $option in
-      h) ACTION=help ;;
-      v) ACTION=version ;;
-      n) DRY=yes ;;
-      q) QUIET=yes ;;
-      c) ACTION=install ;;
-      u) ACTION=uninstall ;;
-      f) FORCE=yes ;;
-      t) CHANNEL=unstable DEFAULT_VERSION=$UNSTABLE ;;
-      V) VERSION=$OPTARG ;;
-      p) ARCHIVE_ONLY=yes ;;
-      z) URL=$OPTARG ;;
-      x) COMMANDS=yes ;;
-      s) SUDO=yes ;;
-      r) RECEPTION=yes ;;
-      b) RECEPTION_SUDO=yes ;;
-      a) RUN_AS=$OPTARG && check_user "$OPTARG" ;;
-      g) add_tag "$OPTARG" ;;
-      d) RANDOM_ID=yes ;;
-      i) TACOSCRIPT=yes ;;
-      l) SELINUX=yes ;;
-      N) SERVICE='' ;;
-      :) usage "option -$OPTARG needs an argument." ;;
-      *) usage "there is no option -$OPTARG." ;;
-    esac
-  done
-  shift $((OPTIND - 1))
-  [ $# -eq 0 ] || usage "unexpected argument: $1"
-  [ -z "$RECEPTION_SUDO" ] || [ -n "$RECEPTION" ] || usage '-b needs -r.'
-  check_numbers
-}
-add_tag() {
-  case $1 in '' | *[[:cntrl:]]*) usage '-g: a tag must not be empty or hold control characters.' ;; esac
-  TAGS="$TAGS$1
-"
+	ACTION=install VERSION='' CHANNEL=stable ARCHIVE_ONLY='' URL='' COMMANDS='' SUDO='' RECEPTION='' RECEPTION_SUDO=''
+	RUN_AS='' TAGS='' RANDOM_ID='' TACOSCRIPT='' SELINUX='' SERVICE=yes WAIT=${RPORT_INSTALLER_WAIT:-40}
+	while getopts :hvnqcuftV:pz:xsrba:g:dilN option; do
+		case $option in
+			h) ACTION=help ;;
+			v) ACTION=version ;;
+			n) DRY=yes ;;
+			q) QUIET=yes ;;
+			c) ACTION=install ;;
+			u) ACTION=uninstall ;;
+			f) FORCE=yes ;;
+			t) CHANNEL=unstable DEFAULT_VERSION=$UNSTABLE ;;
+			V) VERSION=$OPTARG ;;
+			p) ARCHIVE_ONLY=yes ;;
+			z) URL=$OPTARG ;;
+			x) COMMANDS=yes ;;
+			s) SUDO=yes ;;
+			r) RECEPTION=yes ;;
+			b) RECEPTION_SUDO=yes ;;
+			a) RUN_AS=$OPTARG && case $OPTARG in '' | root | [!a-z_]* | *[!a-z0-9_-]*) usage "-a: not a possible user: '$OPTARG'" ;; esac ;;
+			g) TAGS="$TAGS$OPTARG
+" && case $OPTARG in '' | *[[:cntrl:]]*) usage '-g: a tag must not be empty or hold control characters.' ;; esac ;;
+			d) RANDOM_ID=yes ;;
+			i) TACOSCRIPT=yes ;;
+			l) SELINUX=yes ;;
+			N) SERVICE='' ;;
+			:) usage "option -$OPTARG needs an argument." ;;
+			*) usage "there is no option -$OPTARG." ;;
+		esac
+	done
+	shift $((OPTIND - 1))
+	[ $# -eq 0 ] || usage "unexpected argument: $1"
+	check_arguments
 }
 
 install() {
-  need_root
-  credentials
-  if selinux_enforcing && [ -z "$SELINUX" ]; then
-    die 1 'SELinux is enforcing on this machine and may stop the client.' 'Run the script again with -l to go on all the same.'
-  fi
-  make_tmp
-  detect_arch
-  detect_init
-  detect_fetcher
-  detect_packages
-  find_client
-  [ -z "$SUDO$RECEPTION_SUDO" ] || need_sudo
-  look_at_old
-  probe_server
-  get_ready
-  apply
-  connect
+	need_root
+	credentials
+	! selinux_enforcing || [ -n "$SELINUX" ] || die 1 'SELinux is enforcing and may stop the client.' 'Use -l to go on all the same.'
+	need_sudo
+	make_tmp
+	detect_arch
+	detect_init
+	detect_fetcher
+	detect_packages
+	find_client
+	look_at_old
+	probe_server
+	get_ready
+	apply
+	connect
 }
 
-# What is there already? Sets EXISTING and, for a configuration that is kept or rewritten, RUN_AS, OLD_ID, OLD_SYSTEM_ID.
+# Sets EXISTING, LOG_FILE, ATTRIBUTES, OLD_ID (empty when the machine-id is used), RUN_AS.
 look_at_old() {
-  EXISTING='' OLD_ID='' OLD_SYSTEM_ID='' ATTRIBUTES=$DATA/client_attributes.json LOG_FILE=$LOGS/rport.log
-  if [ -e "$CONF" ] || [ -L "$CONF" ]; then
-    EXISTING=yes
-    OLD_ID=$(toml "$CONF" client id)
-    OLD_SYSTEM_ID=$(toml "$CONF" client use_system_id)
-    if [ -z "$FORCE" ]; then
-      [ ! -L "$CONF" ] || leave_alone "$CONF is a link."
-      edit client server default '""'
-      toml "$CONF" >/dev/null || leave_alone "$CONF is not divided into the usual sections."
-      EDITS=''
-      old=$(toml "$CONF" logging log_file)
-      LOG_FILE=${old:-$LOG_FILE}
-      old=$(toml "$CONF" client attributes_file_path)
-      ATTRIBUTES=${old:-$ATTRIBUTES}
-      case $TAGS$ATTRIBUTES in "$ATTRIBUTES" | *.json) ;; *) die 1 "the tags are in $ATTRIBUTES, which is not JSON." 'Add your tags there, and leave out -g.' ;; esac
-    fi
-  fi
-  [ -n "$RUN_AS" ] || RUN_AS=$(owner_of_data)
+	EXISTING='' OLD_ID='' ATTRIBUTES='' LOG_FILE=''
+	if [ -e "$CONF" ] || [ -L "$CONF" ]; then
+		EXISTING=yes
+		[ "$(toml "$CONF" client use_system_id)" = true ] || OLD_ID=$(toml "$CONF" client id)
+	fi
+	if [ -n "$EXISTING" ] && [ -z "$FORCE" ]; then
+		[ ! -L "$CONF" ] || die 5 "$CONF is a link." 'It was left alone; use -f to replace it.'
+		edit client server set 1
+		toml "$CONF" >/dev/null || die 5 "$CONF is not written in the usual sections." 'It was left alone; use -f to rewrite it.'
+		EDITS=''
+		LOG_FILE=$(toml "$CONF" logging log_file)
+		ATTRIBUTES=$(toml "$CONF" client attributes_file_path)
+	fi
+	LOG_FILE=${LOG_FILE:-$LOGS/rport.log} ATTRIBUTES=${ATTRIBUTES:-$DATA/client_attributes.json} RUN_AS=${RUN_AS:-$(owner_of_data)}
+	case $TAGS$ATTRIBUTES in "$ATTRIBUTES" | *.json) ;; *) die 1 "the tags are in $ATTRIBUTES, which is not JSON." 'Edit it by hand, and leave out -g.' ;; esac
 }
-leave_alone() { die 5 "the client is installed already, in a way that this script cannot change: $1" 'It was left alone. Use -f to rewrite the configuration.'; }
 
-# Any answer over HTTP proves that the server can be reached. Only the server's address is used, nothing of the path.
+# Any answer over HTTP proves that the server can be reached. Nothing of the path is used.
 probe_server() {
-  case $CONNECT_URL in
-    [Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) origin=https:// server_name=${CONNECT_URL#*://} ;;
-    *://*) origin=http:// server_name=${CONNECT_URL#*://} ;;
-    *) origin=http:// server_name=$CONNECT_URL ;;
-  esac
-  server_name=${server_name%%[/?]*}
-  case $server_name in *[!]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.:_[-]*)
-    warn 'the name of the server has unusual characters, so the connection is not tested beforehand.'
-    return 0
-    ;;
-  esac
-  act "test the connection to $server_name" || return 0
-  case $FETCHER in
-    curl) curl -gsS -o /dev/null --connect-timeout 15 --max-time 30 "$origin$server_name/" ;;
-    wget) wget -nv -t 1 -T 15 -O /dev/null "$origin$server_name/" ;;
-    busybox) timeout 30 wget -O /dev/null "$origin$server_name/" ;;
-  esac >/dev/null 2>"$TMP/said" && return 0
-  case $(cat "$TMP/said") in
-    *' error: HTTP'* | *'ERROR '[1-5][0-9][0-9]*) return 0 ;;
-    *[Pp]roxy*) why='the proxy does not work. Check http_proxy, https_proxy and no_proxy (sudo drops them: use sudo -E).' ;;
-    *resolve* | *'bad address'* | *'not known'*) why='its name cannot be resolved. Check the name and the DNS of this machine.' ;;
-    *'imed out'* | *timeout*) why='no answer in time. Check firewalls on the way, and whether this machine needs a proxy.' ;;
-    *ertificate* | *SSL* | *TLS*) why='TLS failed. Check the certificate of the server, the clock and the CA certificates of this machine.' ;;
-    *efused* | *onnect*) why='the connection is refused. Is the server running, and is this the right port?' ;;
-    *) why='it does not answer like a server. Is this the right port?' ;;
-  esac
-  die 2 "cannot reach the server $server_name: $why" "$(said)" 'Nothing was changed.'
+	case $CONNECT_URL in
+		[Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) host=https://${CONNECT_URL#*://} ;;
+		*) host=http://${CONNECT_URL#*://} ;;
+	esac
+	rest=${host#*://}
+	host=${host%%://*}://${rest%%[/?]*}
+	case $host in *[!]0-9A-Za-z.:_/[-]*) warn 'the server has an unusual name; the connection is not tested.'; return ;; esac
+	act "test the connection to $host" || return 0
+	case $FETCHER in
+		curl) curl -gsS -o /dev/null --connect-timeout 15 --max-time 30 "$host/" ;;
+		wget) wget -nv -t 1 -T 15 -O /dev/null "$host/" ;;
+		*) timeout 30 wget -O /dev/null "$host/" ;;
+	esac >/dev/null 2>"$TMP/said" && return 0
+	case $(said) in
+		*' error: HTTP'* | *'ERROR '[1-5][0-9][0-9]*) return 0 ;;
+		*[Pp]roxy*) why='Check http_proxy, https_proxy, no_proxy (sudo drops them: use sudo -E).' ;;
+		*resolve* | *'bad address'* | *'not known'*) why='Check its name and the DNS of this machine.' ;;
+		*'imed out'* | *timeout* | *Terminated*) why='No answer: is a firewall in between, or does this machine need a proxy?' ;;
+		*ertificate* | *SSL* | *TLS*) why='TLS failed: check the certificate, the clock and the CA certificates here.' ;;
+		*efused* | *onnect*) why='Refused: is the server running, and is the port right?' ;;
+		*) why='It does not answer like a server: is the port right?' ;;
+	esac
+	die 2 "cannot reach the server $host." "$why" "$(said)" 'Nothing was changed.'
 }
 
-# Downloads and checks everything, so that what can fail fails before anything is changed. Sets FROM: keep, archive, file
-# (a deb or rpm that was downloaded) or repository.
+# What can fail fails here, before anything is changed. Sets FROM: keep, archive, file or repository.
 get_ready() {
-  if [ -n "$URL" ]; then
-    write_login
-    FROM=archive
-    get_client "$URL"
-    [ "$GOT" = archive ] || FROM=file
-    case $GOT in deb) have dpkg ;; rpm) have rpm ;; esac || die 3 "this machine cannot install a $GOT package." 'Use the address of an archive (tar.gz).'
-  elif [ -n "$BIN" ] && [ -z "$FORCE$VERSION" ] && [ "$CHANNEL" = stable ] && [ -n "$(version_of "$BIN")" ]; then
-    FROM=keep
-    say "- keep the installed client $BIN ($(version_of "$BIN"))"
-  elif [ -z "$ARCHIVE_ONLY" ] && [ "$USE_REPOSITORIES" = true ] && [ -n "$PACKAGES" ] && [ "$METHOD$BIN" != archive/usr/local/bin/rport ] &&
-    repository_answers; then
-    FROM=repository
-  else
-    FROM=archive
-    get_client
-  fi
-  case $FROM$METHOD in
-    archivearchive | keep* | repository* | file*) ;;
-    *) die 1 "the client on this machine belongs to a $METHOD package." 'Leave out -p, -V and -z, or uninstall it first (-u).' ;;
-  esac
-  [ -z "$TACOSCRIPT" ] || get_tacoscript
+	FROM=archive
+	if [ -n "$URL" ]; then
+		write_login
+		get_client "$URL"
+		[ "$GOT" = archive ] || FROM=file
+	elif [ -n "$BIN" ] && [ "$FORCE$VERSION$CHANNEL" = stable ] && [ -n "$(version_of "$BIN")" ]; then
+		FROM=keep
+		say "- keep $BIN $(version_of "$BIN")"
+	elif [ "$ARCHIVE_ONLY$USE_REPOSITORIES" = true ] && [ "$BIN" != /usr/local/bin/rport ] && repository_answers; then
+		FROM=repository
+	else
+		get_client
+	fi
+	case $FROM$METHOD in
+		archivearchive | keep* | repository* | filedeb | filerpm) ;;
+		filearchive) [ -z "$BIN" ] && case $GOT in deb) have dpkg ;; *) have rpm ;; esac ;;
+		*) false ;;
+	esac || die 1 "this package does not fit the $METHOD client or the tools of this machine." 'Leave out -p, -V and -z, or uninstall first (-u).'
+	[ -z "$TACOSCRIPT" ] || get_tacoscript
+}
+repository_answers() {
+	case $PACKAGES in
+		'') false ;;
+		apt) [ "$DEB_ARCH" != - ] && fetch "$DEB_REPO/dists/$CODENAME/Release" "$TMP/key" && fetch "$REPO_KEYS/dearmor.gpg" "$TMP/key" ;;
+		*) [ "$RPM_ARCH" != - ] && fetch "$RPM_REPO/$CHANNEL/repodata/repomd.xml" "$TMP/key" && fetch "$REPO_KEYS/key.gpg" "$TMP/key" ;;
+	esac
+}
+add_repository() {
+	act "add the repository of the client ($CHANNEL)" || return 0
+	printf '[rport]\nname=RPort\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=%s\n' "$RPM_REPO/$CHANNEL/" "$REPO_KEYS/key.gpg" >"$TMP/repo"
+	case $PACKAGES in
+		apt)
+			put "$TMP/key" /usr/share/keyrings/rport.gpg 644 root:root
+			echo "deb [signed-by=/usr/share/keyrings/rport.gpg] $DEB_REPO $CODENAME $CHANNEL" >"$TMP/repo"
+			put "$TMP/repo" /etc/apt/sources.list.d/rport.list 644 root:root
+			return
+			;;
+		zypper) put "$TMP/repo" /etc/zypp/repos.d/rport.repo 644 root:root ;;
+		*) put "$TMP/repo" /etc/yum.repos.d/rport.repo 644 root:root ;;
+	esac
+	quietly rpm --import "$TMP/key" || die 3 'the key of the repository is bad.' "$(said)" 'Use -p.'
 }
 
 apply() {
-  make_user "$RUN_AS"
-  if act "create $CONF_DIR, $DATA and $LOGS"; then
-    GROUP=$(group_of "$RUN_AS")
-    make_dir "$CONF_DIR" 755 root:root
-    make_dir "$DATA" 750 "$RUN_AS:$GROUP"
-    make_dir "$LOGS" 750 "$RUN_AS:$GROUP"
-  fi
-  if [ -n "$EXISTING" ]; then back_up; fi
-  case $FROM in
-    archive)
-      [ -n "$BIN" ] || BIN=/usr/local/bin/rport
-      put_client
-      ;;
-    file) install_package "$TMP/package.$GOT" ;;
-    repository)
-      add_repository
-      install_package
-      ;;
-  esac
-  configure
-  [ -z "$SUDO" ] || sudo_all
-  [ -z "$RECEPTION_SUDO" ] || sudo_files
-  [ -z "$TACOSCRIPT" ] || put_tacoscript
-  if [ -n "$SERVICE" ] && [ "$INIT" != none ] && act "register the service ($INIT)"; then service_define; fi
-  if [ -z "$DRY" ]; then
-    # Whatever ran as root before: the client must be able to write its files.
-    chown -hR "$RUN_AS:$GROUP" "$DATA" "$LOGS"
-    if [ -n "$SELINUX" ] && have restorecon; then restorecon -R "$BIN" "$CONF_DIR" "$DATA" "$LOGS" || :; fi
-  fi
+	make_user
+	make_folder "$CONF_DIR" 755 root root
+	make_folder "$DATA" 750 "$RUN_AS"
+	make_folder "$LOGS" 750 "$RUN_AS"
+	[ -z "$EXISTING" ] || back_up
+	case $FROM in
+		archive)
+			BIN=${BIN:-/usr/local/bin/rport}
+			put_client
+			;;
+		file) install_package "$TMP/package.$GOT" ;;
+		repository)
+			add_repository
+			install_package
+			;;
+	esac
+	configure
+	sudo_rules
+	[ -z "$TACOSCRIPT" ] || put_tacoscript
+	if [ -n "$SERVICE" ] && [ "$INIT" != none ] && act "register the service ($INIT)"; then service_define; fi
+	[ -z "$DRY" ] || return 0
+	chown -hR "$RUN_AS" "$DATA" "$LOGS" # whatever ran as root before
+	! have restorecon || restorecon -R "$BIN" "$CONF_DIR" "$DATA" "$LOGS" || :
+}
+# A system user that cannot log in. Small systems have BusyBox's adduser, the smallest nothing at all.
+make_user() {
+	id "$RUN_AS" >/dev/null 2>&1 || act "create the user $RUN_AS" || return 0
+	! id "$RUN_AS" >/dev/null 2>&1 || return 0
+	note remove_user "$RUN_AS"
+	if have useradd; then quietly useradd -r -U -d "$DATA" -M -s /bin/false "$RUN_AS"
+	elif have adduser; then quietly addgroup -S "$RUN_AS" && quietly adduser -S -D -H -h "$DATA" -s /bin/false -G "$RUN_AS" "$RUN_AS"
+	else
+		new_id=$(awk -F: '{ used[$3] } END { for (i = 999; i in used; i--); print i }' /etc/passwd /etc/group)
+		echo "$RUN_AS:x:$new_id:" >>/etc/group
+		echo "$RUN_AS:x:$new_id:$new_id::$DATA:/bin/false" >>/etc/passwd
+	fi || :
+	id "$RUN_AS" >/dev/null 2>&1 || die 1 "cannot create the user $RUN_AS." "$(said)" 'Create it, and use -a.'
+}
+# make_folder PATH MODE OWNER [GROUP]
+make_folder() {
+	if [ ! -d "$1" ]; then
+		act "create $1" || return 0
+		mkdir -p "$1" || die 1 "cannot create $1: disk full or read-only?"
+		note dir "$1"
+	fi
+	[ -n "$DRY" ] || { chown "$3:${4:-$(group_of "$3")}" "$1" && chmod "$2" "$1"; }
 }
 back_up() {
-  backup=$CONF.$(date +%Y%m%d-%H%M%S).bak
-  act "save the old configuration as $backup" || return 0
-  cp -p "$CONF" "$backup" || die 1 "cannot write $backup." 'Is the disk full?'
-  note file "$backup"
-  cp -p "$CONF" "$TMP/kept.conf"
-  # With -f a package brings its own configuration again.
-  if [ -n "$FORCE" ]; then
-    mkdir -p "$TMP/old$CONF_DIR"
-    mv "$CONF" "$TMP/old$CONF"
-    note old "$CONF"
-  fi
+	backup=$CONF.$(date +%Y%m%d-%H%M%S).bak
+	act "save the old configuration as $backup" || return 0
+	cp -p "$CONF" "$backup" || die 1 "cannot write $backup: disk full?"
+	note file "$backup"
+	[ -n "$FORCE" ] || return 0
+	keep_old "$CONF"
+	rm "$CONF" # a package brings its own again
 }
 
 configure() {
-  edit client server set '$SERVER'
-  edit client auth set '$AUTH'
-  edit client fingerprint set '$FINGERPRINT'
-  edit client use_hostname default true
-  edit client data_dir default "\"$DATA\""
-  edit logging log_file default "\"$LOG_FILE\""
-  if [ -z "$EXISTING" ] || [ -n "$FORCE" ]; then
-    edit client use_hostname set true
-    edit logging log_level set '"info"'
-    edit remote-scripts enabled set false
-    edit file-reception enabled set false
-  fi
-  NEW_ID=$OLD_ID
-  if [ -n "$OLD_ID" ] && [ "$OLD_SYSTEM_ID" != true ] && [ "$RANDOM_ID$FORCE" != yesyes ]; then
-    edit client use_system_id set false
-    edit client id set '$NEW_ID'
-  elif [ -n "$RANDOM_ID" ] || [ ! -s /etc/machine-id ]; then
-    NEW_ID=$(new_uuid)
-    edit client use_system_id set false
-    edit client id set '$NEW_ID'
-  else
-    edit client use_system_id set true
-  fi
-  [ -z "$COMMANDS" ] || edit_commands
-  [ -z "$RECEPTION" ] || edit file-reception enabled set true
-  [ -z "$TAGS" ] || edit client attributes_file_path set '$ATTRIBUTES'
-  for interpreter in bash zsh ksh csh python3 perl pwsh fish; do
-    path=$(command -v "$interpreter" 2>/dev/null || :)
-    case $path in /*[!abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-]*) ;;
-      /*) edit interpreter-aliases "$interpreter" default "\"$path\"" ;;
-    esac
-  done
-  network_cards
-  act "write $CONF" || return 0
-  base=$CONF
-  if [ -n "$EXISTING" ] && [ -z "$FORCE" ]; then base=$TMP/kept.conf
-  elif [ -f "$TMP/new/rport.example.conf" ]; then base=$TMP/new/rport.example.conf
-  elif [ ! -e "$CONF" ]; then base=/dev/null
-  fi
-  (
-    SERVER=$CONNECT_URL AUTH=$CLIENT_ID:$PASSWORD
-    export SERVER AUTH FINGERPRINT NEW_ID ATTRIBUTES
-    toml "$base"
-  ) >"$TMP/rport.conf" || leave_alone "$CONF is not divided into the usual sections."
-  put "$TMP/rport.conf" "$CONF" 640 "root:$GROUP"
-  [ -z "$TAGS" ] || write_tags
+	mode=default
+	[ -n "$EXISTING" ] && [ -z "$FORCE" ] || mode=set
+	# shellcheck disable=SC2016 # names of variables
+	{
+		edit client server set '$SERVER'
+		edit client auth set '$AUTH'
+		edit client fingerprint set '$FINGERPRINT'
+		edit client use_hostname $mode true
+		edit client data_dir $mode '$DATA'
+		edit logging log_file $mode '$LOG_FILE'
+		if [ $mode = set ]; then
+			edit logging log_level set '"info"'
+			edit remote-scripts enabled set false
+			edit file-reception enabled set false
+		fi
+		[ "$RANDOM_ID$FORCE" != yesyes ] || OLD_ID=''
+		if [ -n "$RANDOM_ID$OLD_ID" ] || [ ! -s /etc/machine-id ]; then
+			ID=${OLD_ID:-$(new_uuid)}
+			edit client use_system_id set false
+			edit client id set '$ID'
+		else
+			edit client use_system_id set true
+		fi
+		[ -z "$TAGS" ] || edit client attributes_file_path set '$ATTRIBUTES'
+	}
+	edit_settings
+	for interpreter in bash zsh ksh csh python3 perl pwsh fish; do
+		path=$(command -v $interpreter) || continue
+		case $path in *[!0-9A-Za-z/._+-]*) ;; /*) edit interpreter-aliases $interpreter default "\"$path\"" ;; esac
+	done
+	network_cards
+	act "write $CONF" || return 0
+	base=$CONF
+	[ $mode = default ] || [ ! -f "$TMP/new/rport.example.conf" ] || base=$TMP/new/rport.example.conf
+	[ -f "$base" ] || base=/dev/null
+	(
+		SERVER=$CONNECT_URL AUTH=$CLIENT_ID:$PASSWORD
+		export SERVER AUTH FINGERPRINT ID DATA LOG_FILE ATTRIBUTES
+		write_conf "$base"
+	)
+	[ -z "$TAGS" ] || write_tags
 }
-new_uuid() {
-  cat /proc/sys/kernel/random/uuid 2>/dev/null || uuidgen 2>/dev/null ||
-    od -An -tx1 -N16 /dev/urandom | tr -d ' \n' | sed 's/^\(.\{8\}\)\(.\{4\}\).\(.\{3\}\).\(.\{3\}\)/\1-\2-4\3-a\4-/'
-}
-
-# Adds the tags to the ones in the attributes file, and leaves everything else in it alone.
+new_uuid() { cat /proc/sys/kernel/random/uuid; }
+# Adds to the tags in the attributes file, and leaves everything else in it alone.
 write_tags() {
-  old=/dev/null
-  [ ! -s "$ATTRIBUTES" ] || old=$ATTRIBUTES
-  TAGS=$TAGS awk '
-    function quote(s) { gsub(/\\/, "\\\\", s); gsub(/"/, "\\\"", s); return "\"" s "\"" }
-    { text = text $0 "\n" }
-    END {
-      n = split(ENVIRON["TAGS"], tag, "\n")
-      start = match(text, /"tags"[ \t\r\n]*:[ \t\r\n]*\[/) ? RSTART + RLENGTH : 0
-      if (start) { rest = substr(text, start); have = substr(rest, 1, index(rest, "]") - 1) }
-      sub(/[ \t\r\n]+$/, "", have)
-      for (i = 1; i < n; i++) if (!index(have, quote(tag[i]))) have = have (have ~ /[^ \t\r\n]/ ? ", " : "") quote(tag[i])
-      if (start) printf "%s%s%s", substr(text, 1, start - 1), have, substr(rest, index(rest, "]"))
-      else if (text ~ /\{[ \t\r\n]*"/) { sub(/\{/, "", text); printf "{\"tags\": [%s],\n%s", have, text }
-      else printf "{\"tags\": [%s], \"labels\": {}}\n", have
-    }' "$old" >"$TMP/attributes"
-  put "$TMP/attributes" "$ATTRIBUTES" 640 "$RUN_AS:$GROUP"
+	old=/dev/null
+	[ ! -s "$ATTRIBUTES" ] || old=$ATTRIBUTES
+	TAGS=$TAGS awk '
+	{ text = text $0 "\n" }
+	END {
+		at = match(text, /"tags"[ \t\n]*:[ \t\n]*\[/) ? RSTART + RLENGTH : 0
+		rest = at ? substr(text, at) : "]"
+		have = substr(rest, 1, index(rest, "]") - 1)
+		n = split(ENVIRON["TAGS"], tag, "\n")
+		for (i = 1; i < n; i++) {
+			gsub(/["\\]/, "\\\\&", tag[i])
+			if (!index(have, "\"" tag[i] "\"")) have = have (have ~ /"/ ? ", " : "") "\"" tag[i] "\""
+		}
+		if (at) printf "%s%s%s", substr(text, 1, at - 1), have, substr(rest, index(rest, "]"))
+		else if (sub(/\{[ \t\n]*"/, "\"", text)) printf "{\"tags\": [%s],\n%s", have, text
+		else printf "{\"tags\": [%s], \"labels\": {}}\n", have
+	}' "$old" >"$TMP/tags"
+	put "$TMP/tags" "$ATTRIBUTES" 640 "$RUN_AS:$(group_of "$RUN_AS")"
+}
+# The first physical network card with a private address is the LAN, with a public one the WAN.
+network_cards() {
+	for card in /sys/class/net/*; do
+		[ -e "$card/device" ] && have ip || continue
+		speed=$(cat "$card/speed" 2>/dev/null) || :
+		case $speed in '' | 0 | *[!0-9]*) speed=1000 ;; esac
+		card=${card##*/}
+		case $card in *[!0-9A-Za-z._:@-]*) continue ;; esac
+		for address in $(ip addr show dev "$card" | awk '$1 ~ /^inet/ { print $2 }'); do
+			case $address in
+				10.* | 192.168.* | 172.1[6-9].* | 172.2?.* | 172.3[01].* | 100.6[4-9].* | 100.[7-9]?.* | 100.1[01]?.* | 100.12[0-7].* | f[cd]*) net=lan ;;
+				127.* | 169.254.* | fe80:* | ::1/*) continue ;;
+				*) net=wan ;;
+			esac
+			edit monitoring net_$net default "['$card', '$speed']"
+		done
+	done
 }
 
-# The first physical network card with a private address is the LAN, the first with a public one the WAN.
-network_cards() {
-  lan='' wan=''
-  have ip || return 0
-  for card in /sys/class/net/*; do
-    [ -e "$card/device" ] || continue
-    speed=$(cat "$card/speed" 2>/dev/null || :)
-    case $speed in '' | 0 | -* | *[!0123456789]*) speed=1000 ;; esac
-    card=${card##*/}
-    case $card in *[!abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:@-]*) continue ;; esac
-    for address in $(ip addr show dev "$card" 2>/dev/null | awk '$1 ~ /^inet6?$/ { print $2 }'); do
-      case $address in
-        10.* | 192.168.* | 172.1[6-9].* | 172.2[0-9].* | 172.3[01].* | 100.6[4-9].* | 100.[7-9][0-9].* | 100.1[01][0-9].* | 100.12[0-7].* | f[cd]*:*)
-          [ -n "$lan" ] || lan="['$card', '$speed']" ;;
-        127.* | 169.254.* | fe80:* | ::1/*) ;;
-        *) [ -n "$wan" ] || wan="['$card', '$speed']" ;;
-      esac
-    done
-  done
-  [ -z "$lan" ] || edit monitoring net_lan default "$lan"
-  [ -z "$wan" ] || edit monitoring net_wan default "$wan"
+# Writes the service, unless there is one that starts the same thing.
+service_define() {
+	case $INIT in
+		systemd)
+			case $(systemctl cat rport 2>/dev/null) in *"User=$RUN_AS
+"*) [ -n "$FORCE" ] && [ -f "$UNIT" ] && rm "$UNIT" ;; *) rm -f "$UNIT" ;; esac || :
+			if ! systemctl cat rport >/dev/null 2>&1; then
+				note service_remove rport
+				quietly "$BIN" --service install --service-user "$RUN_AS" --config "$CONF" || die 1 'the client refuses to be a service:' "$(said | redact)"
+			fi
+			systemctl daemon-reload
+			quietly systemctl enable rport
+			;;
+		openrc)
+			put_init '#!/sbin/openrc-run' "description='RPort client'" "command='$BIN'" "command_args='-c $CONF'" "command_user='$RUN_AS'" \
+				command_background=true pidfile=/run/rport.pid 'depend() { need net; }'
+			quietly rc-update add rport default
+			;;
+		sysv)
+			put_init '#!/bin/sh' '### BEGIN INIT INFO' '# Provides: rport' "# Required-Start: \$network \$remote_fs" \
+				"# Required-Stop: \$network \$remote_fs" '# Default-Start: 2 3 4 5' '# Default-Stop: 0 1 6' '# Short-Description: RPort client' \
+				'### END INIT INFO' '# chkconfig: 2345 95 05' '# description: RPort client' "p=/var/run/rport.pid b='$BIN' c='$CONF' u='$RUN_AS'" "$(sysv_body)"
+			if have update-rc.d; then quietly update-rc.d rport defaults
+			elif have chkconfig; then quietly chkconfig --add rport
+			else for level in 2 3 4 5; do ln -sf "$INIT_SCRIPT" "/etc/rc$level.d/S95rport"; done
+			fi
+			;;
+	esac || warn 'the service could not be enabled: it will not start with the machine.'
+}
+put_init() {
+	printf '%s\n' "$@" >"$TMP/init"
+	[ -e "$INIT_SCRIPT" ] || note service_remove rport
+	put "$TMP/init" "$INIT_SCRIPT" 755 root:root
+}
+sysv_body() {
+	cat <<'END'
+up() { [ -s $p ] && kill -0 "$(cat $p)" 2>/dev/null; }
+start() {
+	up && return
+	if command -v start-stop-daemon >/dev/null; then start-stop-daemon -S -b -m -p $p -c "$u" -x "$b" -- -c "$c"
+	else su -s /bin/sh "$u" -c "exec $b -c $c <&- >&- 2>&- & echo \$!" >$p
+	fi
+}
+stop() {
+	up && kill "$(cat $p)"
+	for i in 1 2 3 4 5 6 7 8 9; do up && sleep 1; done
+	rm -f $p
+}
+case $1 in
+	start | stop) $1 ;;
+	restart | force-reload) stop; start ;;
+	status) up ;;
+	*) echo "Usage: $0 {start|stop|restart|status}" >&2; exit 2 ;;
+esac
+END
 }
 
 connect() {
-  command="su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF'"
-  if [ -z "$SERVICE" ]; then
-    STARTED=yes
-    say "The client is installed and configured. This runs it: $command"
-    return
-  fi
-  act "start the client and wait up to $WAIT seconds for its connection" || return 0
-  STARTED=yes
-  service_stop
-  log_mark
-  service_start || :
-  if await_connection; then
-    say "The client is connected to $server_name."
-    [ "$INIT" != none ] || say "No init system was found: nothing starts the client again after a restart. This does: $command"
-    return
-  fi
-  log_new | grep -i 'error\|fail\|refuse\|in use\|invalid' | tail -n 5 | redact >"$TMP/why" || :
-  [ -s "$TMP/why" ] || log_new | tail -n 5 | redact >"$TMP/why"
-  [ -s "$TMP/why" ] || redact <"$TMP/said" | tail -n 5 >"$TMP/why"
-  case $VERDICT in
-    refused) remedy='The server refuses the credentials. Pair this machine again with a new code. The client was stopped, because five failed logins would ban this address for an hour.' ;;
-    duplicate) remedy='Another client uses the id of this machine (was it cloned?). Run the script again with -d -f. The client was stopped.' ;;
-    *) remedy="No connection within $WAIT seconds. Check fingerprint, server and firewall; the client keeps trying, see $LOG_FILE." ;;
-  esac
-  [ "$VERDICT" = silent ] || service_stop
-  die 4 'the client is installed, but it is not connected.' "$remedy" "$(cat "$TMP/why")"
+	command="su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF'"
+	if [ -z "$SERVICE" ]; then say "Installed and configured. This runs the client: $command"; return; fi
+	act "start the client and wait up to $WAIT s for its connection" || return 0
+	STARTED=yes
+	service_stop
+	if start_and_wait; then
+		say "The client is connected to $host."
+		[ "$INIT" != none ] || say "Without an init system nothing starts it again. This does: $command"
+		return
+	fi
+	case $VERDICT in
+		refused) why='The server refuses the credentials: pair again with a new code. (Stopped: five failed logins ban this address for an hour.)' ;;
+		duplicate) why='Another client has the same id. Is this machine a clone? Then run the script again with -d -f. (Stopped.)' ;;
+		*) why="No connection in $WAIT s. Check fingerprint, server and firewall; the client keeps trying, see $LOG_FILE." ;;
+	esac
+	words=$(last_words)
+	[ "$VERDICT" = silent ] || service_stop
+	die 4 'installed, but not connected.' "$why" "$words"
 }
 
 {{> lib/common.sh}}
