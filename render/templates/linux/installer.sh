@@ -23,6 +23,7 @@ sources() {
 	USE_REPOSITORIES={{use_repositories}}
 	TACOSCRIPT_URL={{tacoscript_url}}
 	SHA256={{sha256}}
+	PAIRING_URL={{pairing_url}}
 }
 help() {
 	cat <<'END'
@@ -203,13 +204,13 @@ add_repository() {
 	printf '[rport]\nname=RPort\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=%s\n' "$RPM_REPO/$CHANNEL/" "$REPO_KEYS/key.gpg" >"$TMP/repo"
 	case $PACKAGES in
 		apt)
-			put "$TMP/key" /usr/share/keyrings/rport.gpg 644 root:root
+			put "$TMP/key" /usr/share/keyrings/rport.gpg 644
 			echo "deb [signed-by=/usr/share/keyrings/rport.gpg] $DEB_REPO $CODENAME $CHANNEL" >"$TMP/repo"
-			put "$TMP/repo" /etc/apt/sources.list.d/rport.list 644 root:root
+			put "$TMP/repo" /etc/apt/sources.list.d/rport.list 644
 			return
 			;;
-		zypper) put "$TMP/repo" /etc/zypp/repos.d/rport.repo 644 root:root ;;
-		*) put "$TMP/repo" /etc/yum.repos.d/rport.repo 644 root:root ;;
+		zypper) put "$TMP/repo" /etc/zypp/repos.d/rport.repo 644 ;;
+		*) put "$TMP/repo" /etc/yum.repos.d/rport.repo 644 ;;
 	esac
 	quietly rpm --import "$TMP/key" || die 3 'the key of the repository is bad.' "$(said)" 'Use -p.'
 }
@@ -388,16 +389,14 @@ service_define() {
 put_init() {
 	printf '%s\n' "$@" >"$TMP/init"
 	[ -e "$INIT_SCRIPT" ] || note service_remove rport
-	put "$TMP/init" "$INIT_SCRIPT" 755 root:root
+	put "$TMP/init" "$INIT_SCRIPT" 755
 }
 sysv_body() {
 	cat <<'END'
 up() { [ -s $p ] && kill -0 "$(cat $p)" 2>/dev/null; }
 start() {
 	up && return
-	if command -v start-stop-daemon >/dev/null; then start-stop-daemon -S -b -m -p $p -c "$u" -x "$b" -- -c "$c"
-	else su -s /bin/sh "$u" -c "exec $b -c $c <&- >&- 2>&- & echo \$!" >$p
-	fi
+	su -s /bin/sh "$u" -c "exec $b -c $c </dev/null >/dev/null 2>&1 & echo \$!" >$p
 }
 stop() {
 	up && kill "$(cat $p)"
@@ -406,9 +405,8 @@ stop() {
 }
 case $1 in
 	start | stop) $1 ;;
-	restart | force-reload) stop; start ;;
+	restart) stop; start ;;
 	status) up ;;
-	*) echo "Usage: $0 {start|stop|restart|status}" >&2; exit 2 ;;
 esac
 END
 }
@@ -442,6 +440,5 @@ connect() {
 {{> lib/config.sh}}
 {{> lib/settings.sh}}
 {{> lib/service.sh}}
-{{> lib/remove.sh}}
 
 main "$@"

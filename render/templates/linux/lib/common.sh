@@ -9,10 +9,7 @@ die() {
 	[ $# -eq 0 ] || printf '       %s\n' "$@" >&2
 	exit "$EXIT_CODE"
 }
-usage() {
-	help >&2
-	die 1 "$1"
-}
+usage() { help >&2; die 1 "$1"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 # act TEXT: says what is done next; false when nothing may be changed (-n).
 act() {
@@ -43,7 +40,7 @@ clean_up() {
 	exit "${EXIT_CODE:-0}"
 }
 
-# Until the service starts, every change is noted in UNDO (newest first), so that a failure leaves the machine as it was.
+# What was changed, newest first: a failure before the service starts leaves the machine as it was.
 note() {
 	UNDO="$1 $2
 $UNDO"
@@ -64,13 +61,13 @@ LIST
 }
 keep_old() { mkdir -p "$TMP/old${1%/*}" && cp -p "$1" "$TMP/old$1" && note old "$1"; }
 
-make_tmp() { TMP=$(mktemp -d "${TMPDIR:-/tmp}/rport.XXXXXXXX") || die 1 'cannot create a temporary folder: disk full?'; }
+make_tmp() { TMP=$(mktemp -d "${TMPDIR:-/tmp}/rport.XXXXXXXX"); }
 need_root() { [ "$(id -u)" -eq 0 ] || die 1 'this script must run as root.' "sudo sh $NAME"; }
-# put SOURCE PATH MODE OWNER: replaces PATH in one step; nobody ever sees half a file.
+# put SOURCE PATH MODE [OWNER]: replaces PATH in one step; nobody ever sees half a file.
 put() {
-	if [ ! -e "$2" ]; then note file "$2"; elif ! keep_old "$2"; then die 1 "cannot save $2: disk full?"; fi
+	if [ -e "$2" ]; then keep_old "$2"; else note file "$2"; fi
 	rm -f "$2.new"
-	if cp "$1" "$2.new" && chown "$4" "$2.new" && chmod "$3" "$2.new" && mv -f "$2.new" "$2"; then return; fi
+	if cp "$1" "$2.new" && chown "${4:-root:root}" "$2.new" && chmod "$3" "$2.new" && mv -f "$2.new" "$2"; then return; fi
 	rm -f "$2.new"
-	die 1 "cannot write $2." 'Is the disk full or read-only?'
+	die 1 "cannot write $2: is the disk full or read-only?"
 }

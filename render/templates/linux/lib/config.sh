@@ -1,5 +1,5 @@
-# rport.conf is edited section by section, because key names repeat in it. EDITS holds a change a line:
-#   SECTION KEY set|default VALUE    VALUE is TOML, or $NAME: a variable that awk reads from its environment and quotes.
+# Key names repeat in rport.conf, so it is edited by section. edit SECTION KEY set|default VALUE, which is TOML, or $NAME:
+# a variable that awk takes from its environment and quotes.
 EDITS=''
 edit() {
 	EDITS="$EDITS$*
@@ -15,7 +15,6 @@ toml() {
 		}
 		return "\"" out "\""
 	}
-	# Follows strings and brackets over the lines of a value.
 	function scan(s,   i, c) {
 		for (i = 1; i <= length(s); i++) {
 			c = substr(s, i, 1)

@@ -6,35 +6,24 @@ detect_fetcher() {
 	else FETCHER=busybox
 	fi
 }
-# The login for -z: from a file that only root can read, never in a command line. wget would show it to the target of a
-# redirection as well, so there it follows none.
+# The login for -z goes through a file, never through a command line.
 write_login() {
 	[ -n "${RPORT_INSTALLER_DL_USERNAME:-}" ] || return 0
-	RPORT_INSTALLER_DL_PASSWORD=${RPORT_INSTALLER_DL_PASSWORD:-}
-	export RPORT_INSTALLER_DL_USERNAME RPORT_INSTALLER_DL_PASSWORD
-	case $FETCHER in
-		curl) awk 'BEGIN {
-				s = ENVIRON["RPORT_INSTALLER_DL_USERNAME"] ":" ENVIRON["RPORT_INSTALLER_DL_PASSWORD"]
-				for (i = 1; i <= length(s); i++) { c = substr(s, i, 1); out = out (c ~ /["\\]/ ? "\\" c : c) }
-				print "user = \"" out "\""
-			}' >"$TMP/login" ;;
-		wget) cat >"$TMP/login" <<END ;;
-auth_no_challenge = on
-max_redirect = 0
-http_user = $RPORT_INSTALLER_DL_USERNAME
-http_password = $RPORT_INSTALLER_DL_PASSWORD
-END
-		*) die 1 'busybox wget cannot keep a password secret.' 'Install curl or GNU wget.' ;;
-	esac
+	[ "$FETCHER" = curl ] || die 1 'a login for -z needs curl.'
+	awk 'BEGIN {
+		s = ENVIRON["RPORT_INSTALLER_DL_USERNAME"] ":" ENVIRON["RPORT_INSTALLER_DL_PASSWORD"]
+		gsub(/["\\]/, "\\\\&", s)
+		print "user = \"" s "\""
+	}' >"$TMP/login"
 }
 # fetch URL FILE [login]: three tries, unless the server says no. What the tool said last is in $TMP/said.
 fetch() {
 	login=''
-	[ -z "${3:-}" ] || [ ! -f "$TMP/login" ] || login=$TMP/login
+	[ $# -lt 3 ] || [ ! -f "$TMP/login" ] || login=$TMP/login
 	for pause in 1 3 0; do
 		case $FETCHER in
 			curl) curl ${login:+-K "$login"} -gfsSL --proto '=http,https' --connect-timeout 20 --speed-limit 100 --speed-time 60 -o "$2" "$1" ;;
-			wget) WGETRC=${login:-${WGETRC:-}} wget -nv -t 1 -T 60 -O "$2" "$1" ;;
+			wget) wget -nv -t 1 -T 60 -O "$2" "$1" ;;
 			*) wget -O "$2" "$1" ;;
 		esac 2>"$TMP/said" && [ -s "$2" ] && return 0
 		! grep -q ' 4[0-9][0-9]' "$TMP/said" || return 1
@@ -64,15 +53,14 @@ download() {
 		http://* | https://*) say "- download $1" ;;
 		*) die 1 "not an http or https address: $1" ;;
 	esac
-	fetch "$@" || die 3 "cannot download $1:" "$(said)" 'Check the network, the proxy (https_proxy) and the free disk space.'
+	fetch "$@" || die 3 "cannot download $1:" "$(said)" 'Check network, proxy (https_proxy) and disk space.'
 	case $(od -An -tx1 -N8 "$2" | tr -d ' \n') in
 		1f8b*) GOT=archive ;;
 		213c617263683e0a) GOT=deb ;;
 		edabeedb*) GOT=rpm ;;
-		*) die 3 "this is not a package, but $(head -c 300 "$2" | grep -qi '<html\|<!doctype' && echo 'a web page' || echo 'something else'): $1" 'Is there a proxy or a login page in between? Is the address right?' ;;
+		*) die 3 "this is no package, but perhaps a web page: $1" 'Is a proxy or a login page in between? Is the address right?' ;;
 	esac
 }
-sha256_of() { if have sha256sum; then sha256sum <"$1"; else openssl dgst -sha256 -r <"$1"; fi | cut -d ' ' -f 1; }
 # check_sum FILE NAME [URL]: against the operator's pinned sum of NAME, else against the list of sums at URL.
 check_sum() {
 	by='pinned by this pairing service'
@@ -83,8 +71,7 @@ check_sum() {
 	fi
 	known=$(awk -v n="$2" '{ sub(/^\*/, "", $2) } $2 == n { print tolower($1); exit }' "$TMP/sums")
 	if [ -z "$known" ]; then warn "no sha256 is known for $2: nothing could be checked."; return; fi
-	actual=$(sha256_of "$1") || :
-	[ -n "$actual" ] || die 1 'there is no program to calculate a sha256.' 'Install coreutils or openssl.'
+	actual=$(if have sha256sum; then sha256sum <"$1"; else openssl dgst -sha256 -r <"$1"; fi | cut -d ' ' -f 1)
 	[ "$actual" = "$known" ] || die 3 "the sha256 of $2 is wrong, it is not installed." "expected $known ($by)" "got      $actual"
 	say "  sha256 is correct ($by)"
 }
@@ -92,7 +79,7 @@ check_sum() {
 unpack() {
 	mkdir "$2"
 	if ! gzip -dc <"$1" 2>"$TMP/said" | (cd "$2" && tar -xof -) 2>>"$TMP/said" || [ ! -f "$2/$3" ] || [ -L "$2/$3" ]; then
-		die 3 "the package is broken or lacks $3." "$(said)" 'Run this script again if it was cut off. Is the disk full?'
+		die 3 "the package is broken or lacks $3." "$(said)" 'Was it cut off, or is the disk full?'
 	fi
 }
 # get_client [URL]: downloads, checks and unpacks; GOT says what it is.
@@ -112,12 +99,11 @@ get_client() {
 put_client() {
 	act "install $BIN" || return 0
 	[ -d "${BIN%/*}" ] || { mkdir -p "${BIN%/*}" && chmod 755 "${BIN%/*}" && note dir "${BIN%/*}"; }
-	put "$TMP/new/rport" "$BIN" 755 root:root
+	put "$TMP/new/rport" "$BIN" 755
 	new_version=$(version_of "$BIN")
 	[ -n "$new_version" ] || die 3 'the new client does not run on this machine.' 'Is it for another processor, or the disk mounted noexec?'
 	say "  version $new_version"
 }
-# Tacoscript is downloaded before anything is changed, and installed at the end.
 get_tacoscript() {
 	replace "$TACOSCRIPT_URL" '{channel}' "$CHANNEL" '{os}' Linux '{arch}' "$ARCH"
 	act "get Tacoscript from $REPLACED" || return 0
@@ -130,6 +116,15 @@ get_tacoscript() {
 put_tacoscript() {
 	act 'install /usr/local/bin/tacoscript' || return 0
 	: >"$TMP/mark"
-	[ -e /usr/local/bin/tacoscript ] || put "$TMP/mark" "$CONF_DIR/.tacoscript" 644 root:root
-	put "$TMP/taco/tacoscript" /usr/local/bin/tacoscript 755 root:root
+	[ -e /usr/local/bin/tacoscript ] || put "$TMP/mark" "$CONF_DIR/.tacoscript" 644
+	put "$TMP/taco/tacoscript" /usr/local/bin/tacoscript 755
+}
+# Uninstalling has a script of its own.
+uninstall() {
+	need_root
+	make_tmp
+	detect_fetcher
+	fetch "$PAIRING_URL/uninstall.sh" "$TMP/uninstall" || die 2 "cannot get $PAIRING_URL/uninstall.sh:" "$(said)"
+	sh "$TMP/uninstall" ${DRY:+-n} ${QUIET:+-q} || EXIT_CODE=$?
+	exit "${EXIT_CODE:-0}"
 }

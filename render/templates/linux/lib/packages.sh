@@ -8,15 +8,15 @@ install_package() {
 		*.deb) quietly dpkg --force-confold --force-confmiss -i "$1" ;;
 		*.rpm) quietly rpm -U --force "$1" ;;
 		apt)
-			quietly apt-get -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/rport.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0 update &&
+			quietly apt-get -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/rport.list -o Dir::Etc::sourceparts=- update &&
 				quietly apt-get -y -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confmiss --allow-downgrades \
 					install ${FORCE:+--reinstall} "rport${VERSION:+=$VERSION}"
 			;;
 		zypper) quietly zypper --non-interactive --gpg-auto-import-keys install ${FORCE:+--force} --oldpackage "rport${VERSION:+=$VERSION}" ;;
 		*) quietly "$PACKAGES" -y install "rport${VERSION:+-$VERSION}" ;;
-	esac || die 3 'the package could not be installed:' "$(said)" 'Use -p to install the archive instead.'
+	esac || die 3 'the package could not be installed:' "$(said)" 'Use -p.'
 	find_client
-	[ -x "$BIN" ] || die 3 'the package holds no client.' 'Use -p to install the archive instead.'
+	[ -x "$BIN" ] || die 3 'the package holds no client.' 'Use -p.'
 }
 remove_package() {
 	if dpkg-query -W rport; then dpkg --purge rport; else rpm -e rport; fi >/dev/null 2>&1 </dev/null

@@ -28,5 +28,5 @@ sudo_rule() {
 	cat >"$TMP/rule"
 	act "write the sudo rule /etc/sudoers.d/$1" || return 0
 	! have visudo || quietly visudo -cqf "$TMP/rule" || die 1 'sudo refuses the rule:' "$(said)"
-	put "$TMP/rule" "/etc/sudoers.d/$1" 440 root:root
+	put "$TMP/rule" "/etc/sudoers.d/$1" 440
 }
