@@ -52,7 +52,7 @@ def host():
     folder = build_folder("powershell-host")
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / "bin" / "pshost.dll"
-    sources = [HERE / "host" / "Program.cs", HERE / "host" / "pshost.csproj"]
+    sources = [p for p in (HERE / "host").iterdir() if p.suffix in (".cs", ".csproj")]
     with open(folder / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists() or program.stat().st_mtime < max(s.stat().st_mtime for s in sources):

@@ -25,6 +25,21 @@ KNOWN_COMMANDS = {
     "$File": 0, "$Function": 0, "$shell": 0,
 }
 
+# What the methods are called on, for the comparison with .NET 4.5: Windows PowerShell 4 may have nothing newer.
+STRING, LIST, ENCODING = "System.String", "System.Collections.Generic.List`1", "System.Text.Encoding"
+RECEIVERS = {
+    "Add": LIST, "AddHours": "System.DateTime", "AddSeconds": "System.DateTime", "Append": "System.Text.StringBuilder",
+    "Close": "System.Net.WebResponse", "ComputeHash": "System.Security.Cryptography.HashAlgorithm", "Contains": STRING,
+    "CopyTo": "System.IO.Stream", "Dispose": "System.IO.Stream System.IO.Compression.ZipArchive", "EndsWith": STRING,
+    "GetAddressBytes": "System.Net.IPAddress", "GetBytes": ENCODING, "GetLeftPart": "System.Uri", "GetProxy": "System.Net.IWebProxy",
+    "GetRange": LIST, "GetResponse": "System.Net.HttpWebRequest", "GetResponseStream": "System.Net.HttpWebResponse",
+    "GetString": ENCODING, "GetUnresolvedProviderPathFromPSPath": "PowerShell", "IndexOf": STRING, "Insert": LIST,
+    "IsBypassed": "System.Net.IWebProxy", "LastIndexOf": STRING, "Read": "System.IO.Stream", "ReadToEnd": "System.IO.StreamReader",
+    "RemoveAt": LIST, "RemoveRange": LIST, "Replace": STRING, "Seek": "System.IO.Stream", "Set": "System.Net.WebHeaderCollection",
+    "Split": STRING, "StartsWith": STRING, "Substring": STRING, "ToCharArray": STRING, "ToLowerInvariant": STRING,
+    "ToString": "System.DateTime System.Int32", "Trim": STRING, "TrimEnd": STRING, "TrimStart": STRING, "WriteErrorLine": "PowerShell",
+}
+
 PARAMETERS = {
     "installer": ["x", "t", "i", "r", "g", "d", "pkgUrl", "Version", "Log", "WhatIf", "h"],
     "update": ["t", "x", "d", "m", "f", "v", "r", "pkgUrl", "Log", "WhatIf", "h"],
@@ -82,6 +97,29 @@ class ServedScripts(unittest.TestCase):
             self.assertEqual([], features["newer"], name)
             unknown = set(features["commands"]) - set(features["functions"]) - set(KNOWN_COMMANDS)
             self.assertEqual(set(), unknown, name)
+
+    def net45(self, path):
+        receivers = path.with_name("receivers.json")
+        receivers.write_text(json.dumps(RECEIVERS))
+        return support.pshost("net45", path, receivers)
+
+    def test_nothing_is_newer_than_dotnet_4_5(self):
+        for name in support.SCRIPTS:
+            result = self.net45(self.files[name])
+            self.assertEqual("", result.stdout, name)
+            self.assertEqual(0, result.returncode, result.stderr)
+            checks = int(result.stderr.split()[0])
+            self.assertGreater(checks, {"not_found": -1, "uninstall": 100}.get(name, 400), name)
+
+    def test_the_check_for_newer_dotnet_finds_it(self):
+        path = self.files["installer"].with_name("dotnet.ps1")
+        for text in ("[IO.File]::SetUnixFileMode('a', 1)", "[Convert]::ToHexString($x)", "$x.Contains('a', 1)", "[Text.Json.JsonDocument]$x",
+                     "New-Object Text.StringBuilder 1 2 3 4 5 6", "[Net.HttpStatusCode]::TooManyRequests", "[IO.File]::Move($a, $b, $true)",
+                     "New-Object 'Collections.Generic.PriorityQueue[string,int]'", "$x.Unheard()"):
+            path.write_text(text)
+            result = self.net45(path)
+            self.assertEqual(1, result.returncode, text)
+            self.assertNotEqual("", result.stdout, text)
 
     def test_the_check_for_newer_syntax_finds_it(self):
         path = self.files["installer"].with_name("newer.ps1")

@@ -8,6 +8,8 @@
 //   pshost help FILE                           the comment-based help as the engine reads it, as JSON
 //   pshost features FILE                       what of the syntax is newer than PowerShell 4, the commands it calls, and
 //                                              where text could turn into code; as JSON
+//   pshost net45 FILE TYPES                    .NET types and members that the script uses and .NET 4.5 does not have;
+//                                              TYPES is a JSON object {method: type} for calls on objects
 //   pshost values FOLDER                       the four slot variables of every *.ps1 in a folder: the script is parsed
 //                                              whole, its assignments are executed; one line of JSON each, in base64
 //   pshost run [--prelude FILE]... FILE ARG... like `pwsh -File FILE ARG...`, exit code included
@@ -53,6 +55,10 @@ namespace Pairport.Tests
             {
                 return Features(args[1]);
             }
+            if (args.Length == 3 && args[0] == "net45")
+            {
+                return Net45.Check(args[1], args[2]);
+            }
             if (args.Length == 2 && args[0] == "values")
             {
                 return new Session(Array.Empty<string>()).Values(args[1]);
@@ -80,7 +86,7 @@ namespace Pairport.Tests
                     return new Session(preludes).RunWithFunctions(rest[0], rest[1]);
                 }
             }
-            Console.Error.WriteLine("usage: pshost parse FILE... | help FILE | features FILE | values FOLDER | serve | run [--prelude FILE]... FILE ARG... | "
+            Console.Error.WriteLine("usage: pshost parse FILE... | help FILE | features FILE | net45 FILE TYPES | values FOLDER | serve | run [--prelude FILE]... FILE ARG... | "
                 + "functions [--prelude FILE]... SCRIPT TEST");
             return 64;
         }
