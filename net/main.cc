@@ -173,6 +173,12 @@ void on_signal(uv_signal_t* signal, int number) {
   auto& program = *static_cast<Program*>(signal->data);
   spdlog::info("stopping on signal {}: answers that are under way are finished first", number);
   program.server->stop([&program] {
+    // Without handlers a second signal would now kill the process before it has said goodbye.
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGTERM);
+    sigaddset(&both, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &both, nullptr);
     for (uv_signal_t* handle : {&program.terminate, &program.interrupt}) {
       uv_close(reinterpret_cast<uv_handle_t*>(handle), nullptr);
     }
