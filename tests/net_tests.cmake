@@ -10,3 +10,4 @@ pairport_unit_test(config SOURCES ${PROJECT_SOURCE_DIR}/net/config.cc LIBRARIES 
 pairport_python_test(contract tests/test_contract.py)
 pairport_python_test(command_line tests/test_command_line.py)
 pairport_python_test(layering tests/test_layering.py)
+pairport_python_test(valgrind tests/test_valgrind.py)
