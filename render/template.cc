@@ -109,7 +109,15 @@ class Template::Compiler {
         return error(file, number, "an include stands alone on its line: {{> name}}");
       }
       if (depth == kMaxIncludeDepth) return error(file, number, "includes are nested too deeply");
-      return add_file(folder_ + std::string(line.substr(4, end - 4)), depth + 1);
+      const std::size_t text_before = text_.size();
+      const std::size_t slots_before = template_.pieces_.size();
+      if (Status status = add_file(folder_ + std::string(line.substr(4, end - 4)), depth + 1); !status.ok()) {
+        return status;
+      }
+      // The included text takes the place of a whole line, also when it does not end its own last one.
+      const bool added = text_.size() != text_before || template_.pieces_.size() != slots_before;
+      if (added && !text_.ends_with('\n') && line.ends_with('\n')) text_ += '\n';
+      return StatusCode::kOk;
     }
     while (true) {
       const std::size_t begin = line.find("{{");

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: MIT
 pairport_unit_test(quote LIBRARIES pairport::service simdjson::simdjson)
+pairport_unit_test(template LIBRARIES pairport::service)
