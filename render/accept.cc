@@ -32,9 +32,11 @@ int weight(std::string_view parameters) noexcept {
     const std::size_t semicolon = std::min(parameters.find(';'), parameters.size());
     const std::string_view parameter = trim(parameters.substr(0, semicolon));
     parameters.remove_prefix(std::min(semicolon + 1, parameters.size()));
-    if (parameter.size() < 3 || (parameter[0] != 'q' && parameter[0] != 'Q') || parameter[1] != '=') continue;
+    if (parameter.size() < 2 || (parameter[0] != 'q' && parameter[0] != 'Q') || parameter[1] != '=') continue;
     const std::string_view value = parameter.substr(2);
-    if (value.size() > 5 || (value[0] != '0' && value[0] != '1') || (value.size() > 1 && value[1] != '.')) return 0;
+    if (value.empty() || value.size() > 5 || (value[0] != '0' && value[0] != '1') ||
+        (value.size() > 1 && value[1] != '.'))
+      return 0;
     int result = (value[0] - '0') * 1000;
     int unit = 100;
     for (std::size_t i = 2; i < value.size(); ++i, unit /= 10) {

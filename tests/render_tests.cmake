@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 pairport_unit_test(quote LIBRARIES pairport::service simdjson::simdjson)
 pairport_unit_test(template LIBRARIES pairport::service)
+pairport_unit_test(accept LIBRARIES pairport::service)
