@@ -13,6 +13,14 @@ int hex_value(char c) noexcept {
   return -1;
 }
 
+// RFC 3986 section 3.1.
+bool is_scheme(std::string_view text) noexcept {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return !text.empty() && is_letter(text.front()) && std::all_of(text.begin(), text.end(), [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+  });
+}
+
 }  // namespace
 
 bool Target::is_reserved(std::string_view segment) noexcept {
@@ -29,7 +37,7 @@ Target::Target(std::string_view target) noexcept {
   if (!target.starts_with('/')) {
     // absolute-form: what comes before the path is who was asked, which is us.
     const std::size_t authority = target.find("://");
-    if (authority == std::string_view::npos || authority == 0) return;
+    if (authority == std::string_view::npos || !is_scheme(target.substr(0, authority))) return;
     target.remove_prefix(authority + 3);
     const std::size_t path = target.find_first_of("/?");
     if (path == 0 || target.empty()) return;

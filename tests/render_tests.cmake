@@ -2,3 +2,4 @@
 pairport_unit_test(quote LIBRARIES pairport::service simdjson::simdjson)
 pairport_unit_test(template LIBRARIES pairport::service)
 pairport_unit_test(accept LIBRARIES pairport::service)
+pairport_unit_test(target LIBRARIES pairport::service)

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#include "target.h"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace pairport {
+namespace {
+
+using Route = Target::Route;
+
+Route route(std::string_view target) {
+  return Target(target).route();
+}
+// The code that is asked for; a word that cannot be one when it is another route.
+std::string code(std::string_view target) {
+  const Target parsed(target);
+  return parsed.route() == Route::kCode ? std::string(parsed.code()) : "(no code)";
+}
+
+TEST(Target, KnowsTheRoutes) {
+  EXPECT_EQ(route("/"), Route::kRoot);
+  EXPECT_EQ(route("/update"), Route::kUpdate);
+  EXPECT_EQ(route("/uninstall"), Route::kUninstall);
+  EXPECT_EQ(code("/abcdefg"), "abcdefg");
+  EXPECT_EQ(route("/a/b"), Route::kUnknown);
+  EXPECT_EQ(route("/update/x"), Route::kUnknown);
+  EXPECT_EQ(route("*"), Route::kUnknown);
+  EXPECT_EQ(code("/Update"), "Update") << "paths are case-sensitive";
+  EXPECT_EQ(code("/updates"), "updates");
+}
+
+TEST(Target, RepeatedAndTrailingSlashesAreTolerated) {
+  EXPECT_EQ(route("//"), Route::kRoot);
+  EXPECT_EQ(route("////"), Route::kRoot);
+  EXPECT_EQ(code("//abcdefg"), "abcdefg");
+  EXPECT_EQ(code("/abcdefg/"), "abcdefg");
+  EXPECT_EQ(code("///abcdefg///"), "abcdefg");
+  EXPECT_EQ(route("//update//"), Route::kUpdate);
+  EXPECT_EQ(route("/a//b"), Route::kUnknown);
+}
+
+TEST(Target, EscapesAreDecodedBeforeMatching) {
+  EXPECT_EQ(code("/%61bcdef%67"), "abcdefg");
+  EXPECT_EQ(route("/%75pdate"), Route::kUpdate);
+  EXPECT_EQ(route("/%2f"), Route::kRoot);
+  EXPECT_EQ(code("/%2Fabcdefg"), "abcdefg");
+  EXPECT_EQ(route("/a%2Fb"), Route::kUnknown);
+  EXPECT_EQ(code("/%2561"), "%61") << "once, not twice";
+  EXPECT_EQ(code("/a%00b"), std::string("a\0b", 3));
+  EXPECT_EQ(code("/a%3Fos=windows"), "a?os=windows") << "an escaped ? starts no query";
+  EXPECT_EQ(code("/a+b"), "a+b");
+  EXPECT_EQ(code("/%2e%2e"), "..");
+  EXPECT_EQ(code("/.."), "..") << "no file system here";
+}
+
+TEST(Target, MalformedEscapesAreSeenWhereverTheyAre) {
+  for (const std::string_view bad : {"/%", "/%6", "/%6/", "/%zz", "/%6g", "/abc%", "/a/b/%x1", "/a/b/c%", "/%%41",
+                                     "/% 1", "/abc%?x", "/%-1", "/%+1"}) {
+    EXPECT_EQ(route(bad), Route::kMalformed) << bad;
+  }
+  EXPECT_EQ(route("/" + std::string(1000, 'a') + "%"), Route::kMalformed);
+  EXPECT_EQ(code("/abc?%"), "abc") << "queries are not decoded";
+}
+
+TEST(Target, WhatIsNotATargetIsMalformed) {
+  for (const std::string_view bad : {"", "abc", "update", "?", "?os=linux", "**", "http:", "http:/", "http://", "://",
+                                     "http:///abc", "http://?x", "\\abc"}) {
+    EXPECT_EQ(route(bad), Route::kMalformed) << bad;
+  }
+}
+
+TEST(Target, AbsoluteFormAsksForItsPath) {
+  EXPECT_EQ(code("http://pair.example.com/abcdefg"), "abcdefg");
+  EXPECT_EQ(code("HTTPS://pair.example.com:8443/abcdefg/?x"), "abcdefg");
+  EXPECT_EQ(route("http://pair.example.com"), Route::kRoot);
+  EXPECT_EQ(route("http://pair.example.com/"), Route::kRoot);
+  EXPECT_EQ(route("http://pair.example.com//update"), Route::kUpdate);
+  EXPECT_EQ(Target("http://h/abc?os=windows").os(), Os::kWindows);
+  EXPECT_EQ(route("http://h/%"), Route::kMalformed);
+}
+
+TEST(Target, AbsoluteFormNeedsAScheme) {
+  for (const std::string_view bad :
+       {"a b://h/abcdefg", "?x://h/abcdefg", "abc/def://h/abcdefg", "1http://h/abcdefg", "a%62://h/abcdefg"}) {
+    EXPECT_EQ(route(bad), Route::kMalformed) << bad;
+  }
+}
+
+TEST(Target, SuffixesChooseTheSystem) {
+  EXPECT_EQ(Target("/abcdefg").os(), std::nullopt);
+  EXPECT_EQ(Target("/abcdefg.sh").os(), Os::kLinux);
+  EXPECT_EQ(Target("/abcdefg.ps1").os(), Os::kWindows);
+  EXPECT_EQ(code("/abcdefg.sh"), "abcdefg");
+  EXPECT_EQ(code("/abcdefg.ps1/"), "abcdefg");
+  EXPECT_EQ(route("/update.sh"), Route::kUpdate);
+  EXPECT_EQ(Target("/update.ps1").os(), Os::kWindows);
+  EXPECT_EQ(route("/uninstall.ps1"), Route::kUninstall);
+  EXPECT_EQ(code("/abc.SH"), "abc.SH");
+  EXPECT_EQ(code("/.sh"), ".sh");
+  EXPECT_EQ(code("/abc.sh.sh"), "abc.sh") << "one suffix, and what is left cannot be a code";
+  EXPECT_EQ(code("/update.sh.ps1"), "update.sh");
+  EXPECT_EQ(code("/abc%2Esh"), "abc");
+  EXPECT_EQ(code("/abc.exe"), "abc.exe");
+}
+
+TEST(Target, TheQueryChoosesTheSystem) {
+  EXPECT_EQ(Target("/abc?os=linux").os(), Os::kLinux);
+  EXPECT_EQ(Target("/abc?os=windows").os(), Os::kWindows);
+  EXPECT_EQ(Target("/abc?a=b&os=windows&c").os(), Os::kWindows);
+  EXPECT_EQ(Target("/update?os=windows").os(), Os::kWindows);
+  EXPECT_EQ(Target("/abc?os=windows&os=windows").os(), Os::kWindows);
+  EXPECT_EQ(Target("/abc.sh?os=linux").os(), Os::kLinux);
+}
+
+TEST(Target, AnUnknownSystemIsAnError) {
+  for (const std::string_view bad :
+       {"/abc?os=", "/abc?os=macos", "/abc?os=Linux", "/abc?os=linux2", "/update?os=x", "/uninstall?a&os=x",
+        "/abc?os=linux&os=x", "/abc?os=linux&os=windows", "/abc.sh?os=windows", "/abc.ps1?os=linux"}) {
+    EXPECT_EQ(route(bad), Route::kBadOs) << bad;
+  }
+}
+
+TEST(Target, OtherQueriesAreIgnored) {
+  for (const std::string_view target : {"/abc?", "/abc?os", "/abc?xos=1", "/abc?OS=x", "/abc?&&&", "/abc?x=os=1",
+                                        "/abc?a=%zz", "/abc??os=x", "/abc?a/b/c"}) {
+    EXPECT_EQ(code(target), "abc") << target;
+    EXPECT_EQ(Target(target).os(), std::nullopt) << target;
+  }
+  EXPECT_EQ(route("/?os=x"), Route::kRoot) << "a deposit is for every system";
+}
+
+TEST(Target, LongSegmentsAreNothing) {
+  EXPECT_EQ(code("/" + std::string(128, 'a')), std::string(128, 'a'));
+  EXPECT_EQ(route("/" + std::string(129, 'a')), Route::kUnknown);
+  EXPECT_EQ(route("/" + std::string(8000, 'a')), Route::kUnknown);
+  EXPECT_EQ(route("/" + std::string(8000, '/')), Route::kRoot);
+}
+
+TEST(Target, OwnWordsAreReserved) {
+  for (const std::string_view word : {"update", "uninstall"}) EXPECT_TRUE(Target::is_reserved(word));
+  for (const std::string_view word : {"", "Update", "updat", "abcdefg"}) EXPECT_FALSE(Target::is_reserved(word));
+}
+
+}  // namespace
+}  // namespace pairport
