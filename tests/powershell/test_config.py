@@ -2,15 +2,19 @@
 """The configuration functions, run apart from Windows: what they write, a real TOML parser reads back."""
 
 import base64
+import os
 import pathlib
 import random
+import sys
 import tempfile
 import tomllib
 import unittest
 
-import support
-from support import literal
-from test_values import nasty
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import pssupport as support  # noqa: E402
+from pssupport import literal  # noqa: E402
+from test_values import nasty  # noqa: E402
 
 KEYS = ("server", "enabled", "allow", "net_lan", "log_file", "id", "new-key")
 TABLES = ("client", "logging", "remote-commands", "remote-scripts", "monitoring", "file-reception", "brand-new")

@@ -10,10 +10,13 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
-import support
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import pssupport as support  # noqa: E402
 
 GRAMMAR = support.HERE / "grammar"
 FALSE_ALARMS = {

@@ -5,12 +5,16 @@ configuration with a real TOML parser."""
 
 import hashlib
 import json
+import os
 import re
 import socket
+import sys
 import unittest
 
-import support
-from support import FINGERPRINT
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import pssupport as support  # noqa: E402
+from pssupport import FINGERPRINT  # noqa: E402
 
 PASSWORD = "p\u00e4'\"\\$(x)`;| \u2019\U0001f600 "
 CLIENT_ID = " it's \u201aid\u2018 100%"

@@ -2,12 +2,16 @@
 """The served scripts as texts: they parse, are ASCII, need nothing newer than PowerShell 4, and show their help."""
 
 import json
+import os
 import pathlib
 import re
+import sys
 import tempfile
 import unittest
 
-import support
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import pssupport as support  # noqa: E402
 
 NASTY = {"client_id": "it's `$(x)` \u2018a\u2019 \U0001f600", "password": "'; exit 9 #\u201b\"$env:X %PATH% & | <# #>"}
 
@@ -155,6 +159,17 @@ class ServedScripts(unittest.TestCase):
         self.assertEqual("", result.stdout)
         self.assertIn("unknown or has expired", result.stderr)
         self.assertEqual("#No pairing found by pairing code ZZZZZZZ", self.files["not_found"].read_text().split("\n")[0])
+
+    def test_the_command_to_paste_parses_and_ends_in_the_call(self):
+        with support.pairport() as service:
+            answer = service.deposit(connect_url="http://x:1", fingerprint=support.FINGERPRINT, client_id="a", password="b")
+        path = self.files["installer"].with_name("paste.ps1")
+        path.write_text(answer["installers"]["windows"])
+        result = support.pshost("parse", path)
+        self.assertEqual("", result.stdout)
+        lines = answer["installers"]["windows"].split("\n")
+        # User interfaces append options to the end.
+        self.assertRegex(lines[-1], r"^powershell .*-File \.\\rport-installer\.ps1$")
 
     def test_the_help_block_is_complete(self):
         for name, parameters in PARAMETERS.items():

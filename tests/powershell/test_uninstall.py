@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The uninstall script from start to end under PowerShell 7 with stubbed Windows cmdlets."""
 
+import os
 import re
 import shutil
+import sys
 import unittest
 
-import support
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import pssupport as support  # noqa: E402
 
 CONFIG = "[client]\nserver = 'x'\nauth = 'a:b'\nfingerprint = 'c'\n"
 

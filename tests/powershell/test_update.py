@@ -2,11 +2,15 @@
 """The update script from start to end under PowerShell 7 with stubbed Windows cmdlets: MSI, zip, and each failure."""
 
 import hashlib
+import os
 import re
+import sys
 import unittest
 
-import support
-from test_installer import files, package_name
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import pssupport as support  # noqa: E402
+from test_installer import files, package_name  # noqa: E402
 
 PASSWORD = "old'\"\\ \u2019 secret"
 

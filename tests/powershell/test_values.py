@@ -3,12 +3,16 @@
 
 import base64
 import json
+import os
 import pathlib
 import random
+import sys
 import tempfile
 import unittest
 
-import support
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import pssupport as support  # noqa: E402
 
 DEPOSITS = 1000  # two nasty values each, besides a URL with a nasty path
 SEED = 20240101

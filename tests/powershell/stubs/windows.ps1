@@ -5,7 +5,7 @@
 #   service         the command line of the registered service
 #   service.status  Running or Stopped
 #   product         '<code> <version>' of the registered MSI package
-# $World is set by the test; its keys are described in ../support.py.
+# $World is set by the test; its keys are described in ../pssupport.py.
 
 function Get-State([string]$Name) {
     $path = [IO.Path]::Combine($World.State, $Name)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # ---- client: what is installed, and how to stop it ----
 $script:StoppedClient = $false
 

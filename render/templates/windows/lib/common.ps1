@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # ---- common: messages, failures, processes ----
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # ---- config: rport.conf, edited table by table, all else left as it is ----
 
 # A TOML basic string.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # ---- package: where the client comes from, download, checks, MSI and zip ----
 $StableVersion = {{version}}
 $UnstableVersion = {{unstable_version}}

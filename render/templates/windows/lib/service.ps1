@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # ---- service: the Windows service rport, its log, its connection ----
 
 # Creates the service where there is none, then sets delayed automatic start and restarts after failures.
