@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "config.h"
 
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -46,6 +48,38 @@ TEST(ConfigTest, AnEmptyFileGivesTheDefaults) {
   EXPECT_EQ(config.value().service.ttl_ms, 600'000U);
   EXPECT_EQ(config.value().service.store.max_deposits, 1'000'000U);
   EXPECT_EQ(config.value().service.store.minimum_level, SecretLevel::kPlain);
+}
+
+TEST(ConfigTest, TheExampleShowsTheDefaults) {
+  std::ifstream file(PAIRPORT_EXAMPLE_CONFIG);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto example = parse_config(text, "pairport.conf");
+  ASSERT_TRUE(example.ok()) << example.status().message();
+  const Config defaults;
+  EXPECT_EQ(example.value().address, defaults.address);
+  EXPECT_EQ(example.value().url, defaults.url);
+  const ServiceOptions& shown = example.value().service;
+  EXPECT_EQ(shown.ttl_ms, defaults.service.ttl_ms);
+  EXPECT_EQ(shown.code_length, defaults.service.code_length);
+  EXPECT_EQ(shown.store.max_deposits, defaults.service.store.max_deposits);
+  EXPECT_EQ(shown.store.max_bytes, defaults.service.store.max_bytes);
+  EXPECT_EQ(shown.store.minimum_level, defaults.service.store.minimum_level);
+  EXPECT_EQ(shown.deposit_limit.per_second, defaults.service.deposit_limit.per_second);
+  EXPECT_EQ(shown.deposit_limit.burst, defaults.service.deposit_limit.burst);
+  EXPECT_EQ(shown.miss_limit.per_second, defaults.service.miss_limit.per_second);
+  EXPECT_EQ(shown.miss_limit.burst, defaults.service.miss_limit.burst);
+  EXPECT_EQ(example.value().server.max_connections, defaults.server.max_connections);
+  const InstallerOptions& installer = shown.installer;
+  EXPECT_EQ(installer.version, defaults.service.installer.version);
+  EXPECT_EQ(installer.unstable_version, defaults.service.installer.unstable_version);
+  EXPECT_EQ(installer.linux_url, defaults.service.installer.linux_url);
+  EXPECT_EQ(installer.windows_url, defaults.service.installer.windows_url);
+  EXPECT_EQ(installer.checksums_url, defaults.service.installer.checksums_url);
+  EXPECT_EQ(installer.deb_repo, defaults.service.installer.deb_repo);
+  EXPECT_EQ(installer.rpm_repo, defaults.service.installer.rpm_repo);
+  EXPECT_EQ(installer.repo_keys, defaults.service.installer.repo_keys);
+  EXPECT_EQ(installer.tacoscript_url, defaults.service.installer.tacoscript_url);
+  EXPECT_EQ(installer.use_repositories, defaults.service.installer.use_repositories);
 }
 
 TEST(ConfigTest, ReadsEveryKey) {

@@ -16,6 +16,7 @@ import unittest
 import runner
 from pairport_process import Pairport, binary
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 SECRET = "hunter2-secret"
 STATIC = f"""
 [static-deposit]
@@ -72,6 +73,18 @@ class CommandLine(unittest.TestCase):
         self.assertIn("client_id contains a colon", wrong_deposit.stderr)
         for result in (good, bad, wrong_deposit):
             self.assertNotIn(SECRET, result.stderr)
+
+    def test_the_example_configuration_is_valid_also_with_every_key_switched_on(self):
+        example = (ROOT / "packaging" / "pairport.conf").read_text(encoding="utf-8")
+        self.assertEqual(run("--check-config", config=example).returncode, 0)
+        lines = []
+        for line in example.splitlines():
+            # "#key = ..." and "#[table]" are keys that need not be set; "# Text" is an explanation.
+            lines.append(re.sub(r"^(\s*)#( *[a-z0-9_]+ =|\[[a-z-]+\])", r"\1\2", line))
+        everything = "\n".join(lines).replace('"/etc/pairport/templates"', f'"{ROOT}/render/templates"')
+        self.assertIn('\n  code = "0000000"', everything)
+        result = run("--check-config", config=everything)
+        self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_a_configuration_that_is_not_there(self):
         result = run("-c", "/nonexistent/pairport.conf")
