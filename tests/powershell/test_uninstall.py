@@ -131,6 +131,18 @@ class Uninstall(unittest.TestCase):
             machine.world["Parent"] = "svchost.exe"
             self.assert_removed(machine, machine.run(copy))
 
+    def test_the_task_takes_the_log_over(self):
+        with support.Windows() as machine:
+            self.installed(machine)
+            machine.world["Parent"] = "rport.exe"
+            self.assertEqual(0, self.uninstall(machine, "-Log", "it's.log").returncode)
+            task = [line for line in machine.record if line.startswith("Register-ScheduledTask")][0]
+            self.assertIn(f" -Log '{machine.folder}/tmp/it''s.log'; Remove-Item", task)
+            for name in ('x"; calc; "', "x\u2019; calc; \u2018"):
+                machine.record = []
+                self.assertEqual(1, self.uninstall(machine, "-Log", name).returncode)
+                self.assertEqual([], machine.record)
+
     def test_windows_installer_fails(self):
         with support.Windows() as machine:
             self.installed(machine)

@@ -104,7 +104,12 @@ function Start-DetachedUninstall {
     $copy = [IO.Path]::Combine((Get-WorkFolder), 'rport-uninstall.ps1')
     [IO.File]::Copy($script:ScriptPath, $copy, $true)
     $folder = $script:WorkFolder.Replace("'", "''")
-    Start-Detached ('-Command "Start-Sleep -Seconds 10; & ''' + $copy.Replace("'", "''") + '''; Remove-Item -LiteralPath ''' + $folder + ''' -Recurse -Force"')
+    $call = '& ''' + $copy.Replace("'", "''") + ''''
+    if ($Log) {
+        if ($Log -match '["\u2018-\u201b]') { Stop-WithError 1 'The task cannot take over this name of a file.' 'Give another one with -Log.' }
+        $call += ' -Log ''' + $Log.Replace("'", "''") + ''''
+    }
+    Start-Detached ('-Command "Start-Sleep -Seconds 10; ' + $call + '; Remove-Item -LiteralPath ''' + $folder + ''' -Recurse -Force"')
     # The task needs the copy and removes it.
     $script:WorkFolder = $null
     Write-Step 'The removal starts in some seconds.'

@@ -89,7 +89,7 @@ function Stop-Client($Client) {
     }
 }
 
-# After a failure: what ran before shall run again.
+# After a failure or Ctrl+C: what ran before shall run again. Start-Client resets the mark.
 function Restore-StoppedClient {
     if ($script:StoppedClient -and (Get-ClientService)) {
         Write-Note 'Starting the service again that this script had stopped.'

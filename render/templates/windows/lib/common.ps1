@@ -97,8 +97,9 @@ function Invoke-Main([string]$Function) {
             Write-Problem ('! Unexpected error in line ' + $_.InvocationInfo.ScriptLineNumber + ': ' + (Hide-Secret $_.Exception.Message))
             Write-Problem '  Please report this line together with your version of Windows and PowerShell.'
         }
-        Restore-StoppedClient
     } finally {
+        # Also after Ctrl+C.
+        Restore-StoppedClient
         Remove-WorkFolder
     }
 }
