@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: MIT
+"""What the tests of the Linux scripts share: the stand-in client, packages made of it, a web server, the real service."""
+
+import contextlib
+import fcntl
+import functools
+import http.server
+import io
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tarfile
+import threading
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(HERE)]
+
+from isolated_root import IsolatedRoot, SHELLS, busybox, require_isolation, unavailable  # noqa: E402,F401
+from pairport_process import Pairport, binary  # noqa: E402,F401
+
+FINGERPRINT = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
+EXAMPLE = HERE / "rport.example.conf"
+ARCHIVE = "rport_{}_linux_x86_64.tar.gz"
+ID = "client-1"
+PASSWORD = "pass'word \"$(touch /tmp/canary)`touch /tmp/canary`\\"
+
+
+@functools.lru_cache(maxsize=None)
+def stand_in():
+    """The bytes of the stand-in client, compiled once below the build folder."""
+    folder = pathlib.Path(os.environ.get("PAIRPORT_BUILD", str(ROOT / "build"))) / "installer-tests"
+    folder.mkdir(parents=True, exist_ok=True)
+    source, program = HERE / "stand_in_client.cc", folder / "stand_in_client"
+    with open(folder / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+            made = subprocess.run(["g++", "-std=c++20", "-O1", "-static", "-s", "-Wall", "-Wextra", "-Werror", str(source), "-o",
+                                   str(program)], capture_output=True, text=True)
+            if made.returncode:
+                raise RuntimeError("stand_in_client.cc (packages g++, libtomlplusplus-dev): " + made.stderr)
+    return program.read_bytes()
+
+
+def client(version="0.9.14", play=""):
+    """A client program of that version that plays that part whatever its configuration says."""
+    content = stand_in()
+    for marker, value in ((b"STAND-IN-VERSION:", version), (b"STAND-IN-PLAY:", play)):
+        at = content.index(marker) + len(marker)
+        content = content[:at] + value.encode().ljust(24, b"\0") + content[at + 24:]
+    return content
+
+
+def archive(files):
+    """A flat tar.gz of name -> bytes."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.uid, entry.gid = len(content), 0o755, 1234, 1234
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def client_archive(version="0.9.14", play="", example=None):
+    return archive({"rport": client(version, play), "rport.example.conf": example or EXAMPLE.read_bytes()})
+
+
+class Web:
+    """A web server on 127.0.0.1: `files` maps a path to bytes, to a status code, or to a function of the request."""
+
+    def __init__(self, files=None):
+        self.files = dict(files or {})
+        self.requests = []
+
+    def __enter__(self):
+        web = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                web.requests.append((self.path, dict(self.headers)))
+                answer = web.files.get(self.path.split("?")[0], 404)
+                if callable(answer):
+                    answer = answer(self)
+                status, body = (answer, b"") if isinstance(answer, int) else (200, answer)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                with contextlib.suppress(OSError):
+                    self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def configuration(web_url, extra="", pairing=""):
+    """The service's configuration with every address at the test's own server."""
+    templates = os.environ.get("PAIRPORT_TEMPLATES")  # for work on the templates without a build
+    return f"""
+[limits]
+  deposits_per_second = 0
+  misses_per_second = 0
+{pairing}
+[installer]
+  linux_url = "{web_url}/rport_{{version}}_{{os}}_{{arch}}.tar.gz"
+  checksums_url = "{web_url}/{{version}}/checksums.txt"
+  deb_repo = "{web_url}/deb"
+  rpm_repo = "{web_url}/rpm"
+  repo_keys = "{web_url}/keys"
+  tacoscript_url = "{web_url}/taco/{{channel}}/?arch={{os}}_{{arch}}"
+  unstable_version = "0.9.15"
+{"  use_repositories = false" if "use_repositories" not in extra else ""}
+{f'  templates = "{templates}"' if templates else ""}
+{extra}
+"""
+
+
+class InstallerTest(unittest.TestCase):
+    """One web server with packages, one service, for all tests of a class."""
+
+    extra = ""
+
+    @classmethod
+    def setUpClass(cls):
+        require_isolation()
+        cls.stack = contextlib.ExitStack()
+        cls.web = cls.stack.enter_context(Web({
+            "/" + ARCHIVE.format("0.9.14"): client_archive("0.9.14"),
+            "/" + ARCHIVE.format("0.9.15"): client_archive("0.9.15"),
+            "/taco/stable/": archive({"tacoscript": b"#!/bin/sh\necho taco\n"}),
+        }))
+        cls.service = cls.stack.enter_context(Pairport(configuration(cls.web.url, cls.extra)))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stack.close()
+
+    def script(self, play="connected", client_id=ID, password=PASSWORD, url=None):
+        """The installer that the service serves for a fresh deposit. The server's name says what the client shall play."""
+        answer = self.service.deposit(connect_url=url or f"{self.web.url}/{play}", fingerprint=FINGERPRINT, client_id=client_id,
+                                      password=password)
+        status, _, body = self.service.get("/" + answer["pairing_code"])
+        self.assertEqual(status, 200)
+        return body
+
+    def fixed(self, name):
+        return self.service.get("/" + name)[2]
+
+    def assertExit(self, result, code):
+        self.assertEqual(result.returncode, code, f"\n{result.stdout.decode(errors='replace')}\n{result.stderr.decode(errors='replace')}")
+        for secret in (PASSWORD, ID):
+            self.assertNotIn(secret.encode(), result.stdout + result.stderr)
+
+
+NASTY = ["'", '"', "`", "\\", "$(touch /tmp/canary)", "`touch /tmp/canary`", "${IFS}", "&", "/", "|", ";", "'\\''", "#", "%s%n", "!", "*",
+         "~", "{{password}}", "\\n", "\\u0041", "$'", "=", "[client]", "<", ">", "(", ")", "é", "ß", "😀", "日本", "\u2019", "\u202e", "\ufeff",
+         " ", "  ", "-e", "-n", "\\0", "\\c", "'; touch /tmp/canary; '", "\"; touch /tmp/canary; \"", "'''", '"""', "a", "Z", "0"]
+
+
+def generated_values(count, seed):
+    """Values that a deposit may hold and that have broken shells, sed programs or TOML."""
+    source = random.Random(seed)
+    values = ["".join(source.choice(NASTY) for _ in range(source.randint(1, 9))) for _ in range(count - count // 4)]
+    values += ["".join(chr(source.randint(0x20, 0x7E)) for _ in range(source.randint(1, 40))) for _ in range(count // 4)]
+    return values
+
+
+def main():
+    """unittest.main, with exit code 77 when nothing could be tested on this machine."""
+    program = unittest.main(module="__main__", exit=False, verbosity=2)
+    result = program.result
+    if result.wasSuccessful() and (result.testsRun == 0 or len(result.skipped) >= result.testsRun):
+        print("SKIPPED: nothing could be tested on this machine", file=sys.stderr)
+        sys.exit(77)
+    sys.exit(0 if result.wasSuccessful() else 1)

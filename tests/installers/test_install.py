@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""The installer from deposit to connected client, again, and away; in every shell, as root, in a throw-away root."""
+
+import json
+import re
+import time
+import tomllib
+import unittest
+
+import support
+from support import FINGERPRINT, IsolatedRoot
+
+CONF = "/etc/rport/rport.conf"
+SHELLS = [("host", shell) for shell in support.SHELLS] + [("busybox", "ash")]
+
+
+class Install(support.InstallerTest):
+    def connected(self, root):
+        record = json.loads(root.read("/var/lib/rport/stand-in.json"))
+        self.assertNotEqual(record["uid"], 0)
+        return record
+
+    def test_from_deposit_to_connection_and_back_in_every_shell(self):
+        for number, (kind, shell) in enumerate(SHELLS):
+            with self.subTest(shell=shell), IsolatedRoot(kind) as root:
+                before = root.snapshot()
+                id_ = "it's \"$(touch /tmp/canary)\" \\ `&/|; 😀" + str(number)
+                password = " 'leading and trailing: spaces' \\\" 😀 "
+                result = root.run(self.script("connected", id_, password), shell=shell)
+                self.assertExit(result, 0)
+                self.assertNotIn(id_.encode(), result.stdout + result.stderr)
+                record = self.connected(root)
+                self.assertEqual((record["server"], record["auth"], record["fingerprint"]),
+                                 (f"{self.web.url}/connected", f"{id_}:{password}", FINGERPRINT))
+                self.assertFalse(root.exists("/tmp/canary"))
+                uid, gid, mode = root.owner("/var/lib/rport")
+                self.assertEqual((uid, mode), (record["uid"], 0o750))
+                self.assertEqual(root.owner(CONF), (0, gid, 0o640))
+                self.assertEqual(root.owner("/usr/local/bin/rport"), (0, 0, 0o755))
+                self.assertEqual(root.owner("/var/log/rport/rport.log")[0], uid)
+                config = tomllib.loads(root.read(CONF).decode())
+                self.assertTrue(config["client"]["use_system_id"])
+                self.assertFalse(config["file-reception"]["enabled"])
+                self.assertFalse(config["remote-scripts"]["enabled"])
+                self.assertNotIn("enabled", config["remote-commands"])
+                self.assertEqual(len(root.processes("rport")), 1)
+                self.assertEqual([n for n in root.path("/tmp").iterdir() if n.name.startswith("rport.")], [])
+                # Uninstalling leaves nothing.
+                result = root.run(self.fixed("uninstall"), shell=shell, name="/tmp/rport-uninstall.sh")
+                self.assertExit(result, 0)
+                self.assertEqual(root.processes("rport"), [])
+                left = root.changes(before)
+                left.pop("/usr/local/bin", None)  # a folder for everyone
+                self.assertEqual(left, {})
+
+    def test_the_second_run_repairs_and_pairs_again(self):
+        with IsolatedRoot() as root:
+            self.assertExit(root.run(self.script(), ["-d", "-g", "one", "-x"]), 0)
+            first = self.connected(root)
+            config = root.read(CONF).decode()
+            old_id = tomllib.loads(config)["client"]["id"]
+            config = config.replace("#keep_alive = '3m'", "keep_alive = '1m'\r") + "\n[own]\n  list = [\n    '[client]', # ]\n    'b']\n"
+            root.write(CONF, config, 0o600)
+            root.write("/var/lib/rport/client_attributes.json", '{"labels": {"city": "Lille"}, "tags": ["x]", "one"]}', 0o600)
+            result = root.run(self.script("connected", "client-2", "word-2-new"), ["-g", "two\\", "-g", "one", "-r"])
+            self.assertExit(result, 0)
+            self.assertEqual(self.connected(root)["auth"], "client-2:word-2-new")
+            new = tomllib.loads(root.read(CONF).decode())
+            self.assertEqual((new["client"]["id"], new["client"]["use_system_id"]), (old_id, False))
+            self.assertEqual((new["connection"]["keep_alive"], new["own"]["list"]), ("1m", ["[client]", "b"]))
+            self.assertTrue(new["remote-scripts"]["enabled"] and new["file-reception"]["enabled"])
+            self.assertEqual(root.owner(CONF)[2], 0o640)
+            backups = list(root.path("/etc/rport").glob("rport.conf.*.bak"))
+            self.assertEqual([b.read_text() for b in backups], [config])
+            self.assertEqual(json.loads(root.read("/var/lib/rport/client_attributes.json")),
+                             {"labels": {"city": "Lille"}, "tags": ["x]", "one", "two\\"]})
+            self.assertEqual(self.connected(root)["id"], first["id"])
+            self.assertEqual(len(root.processes("rport")), 1)
+            # -f rewrites, but the id stays; with -d it is a new one.
+            self.assertExit(root.run(self.script(), ["-f"]), 0)
+            forced = tomllib.loads(root.read(CONF).decode())
+            self.assertNotIn("own", forced)
+            self.assertEqual(forced["client"]["id"], old_id)
+            self.assertExit(root.run(self.script(), ["-fd"]), 0)
+            self.assertNotEqual(tomllib.loads(root.read(CONF).decode())["client"]["id"], old_id)
+
+    def test_a_damaged_installation_is_repaired(self):
+        with IsolatedRoot() as root:
+            self.assertExit(root.run(self.script()), 0)
+            root.write("/usr/local/bin/rport", b"\x7fELF broken", 0o755)
+            for folder in ("/var/lib/rport/stand-in.json", "/var/log/rport/rport.log"):
+                import os
+                os.chown(root.path(folder), 0, 0)
+            self.assertExit(root.run(self.script()), 0)
+            self.connected(root)
+
+    def test_an_expired_code_installs_nothing(self):
+        with support.Pairport(support.configuration(self.web.url, pairing='[pairing]\n  ttl = "1s"')) as service, IsolatedRoot() as root:
+            code = service.deposit(connect_url=self.web.url, fingerprint=FINGERPRINT, client_id="a", password="b")["pairing_code"]
+            deadline = time.monotonic() + 20
+            while True:
+                status, _, body = service.get("/" + code)
+                if status == 404 or time.monotonic() > deadline:
+                    break
+                time.sleep(0.1)
+            self.assertEqual(status, 404)
+            before = root.snapshot()
+            for shell in support.SHELLS:
+                result = root.run(body, ["-x"], shell=shell)
+                self.assertEqual((result.returncode, result.stdout), (1, b""))
+                self.assertIn(b"expired", result.stderr)
+            self.assertEqual(root.changes(before), {})
+
+    def test_cut_off_downloads_change_nothing(self):
+        with IsolatedRoot() as root:
+            before = root.snapshot()
+            for script in (self.script(), self.fixed("update"), self.fixed("uninstall")):
+                for length in range(0, len(script) - 10, 512):
+                    root.write(f"/tmp/cut/{length}.sh", script[:length])
+                root.call(["sh", "-c", "for f in /tmp/cut/*.sh; do sh $f </dev/null >/dev/null 2>&1; done"])
+            self.assertEqual(root.changes(before), {})
+            self.assertEqual(root.processes("rport"), [])
+
+    def test_the_snippet_of_the_service_works_with_options_appended(self):
+        with IsolatedRoot() as root:
+            answer = self.service.deposit(connect_url=self.web.url + "/connected", fingerprint=FINGERPRINT, client_id="a1b2", password="c3d4")
+            lines = (answer["installers"]["linux"] + " -x -s -r -b").replace("sudo ", "")
+            (root.path("/etc/sudoers.d")).mkdir(exist_ok=True)
+            result = root.call(["sh", "-c", "cd /tmp && " + lines])
+            self.assertExit(result, 0)
+            self.assertTrue(root.exists("/etc/sudoers.d/rport-all-cmd"))
+            # and through a pipe
+            result = root.call(["sh", "-s", "--", "-q"], stdin=self.script())
+            self.assertExit(result, 0)
+            self.assertEqual(result.stdout, b"")
+
+    def test_it_survives_the_terminal_and_exported_variables(self):
+        with IsolatedRoot() as root:
+            env = {"PASSWORD": "exported-before", "CLIENT_ID": "x", "FORCE": "yes", "DRY": "yes", "UNDO": "file /etc/passwd", "TMP": "/etc", "CDPATH": "/",
+                   "STARTED": "", "QUIET": "yes", "FROM": "x", "BIN": "/bin/sh"}
+            self.assertExit(root.run(self.script(), env=env), 0)
+            pid = root.processes("rport")[0]
+            with open(f"/proc/{pid}/environ", "rb") as environ:
+                self.assertNotIn(support.PASSWORD.encode(), environ.read())
+            self.assertTrue(root.exists("/etc/passwd"))
+
+    def test_installs_with_wget_only(self):
+        for tool in ("wget", "busybox"):
+            with self.subTest(tool=tool), IsolatedRoot() as root:
+                root.call(["rm", "/usr/bin/curl"])
+                if tool == "busybox":
+                    root.call(["ln", "-sf", "/bin/busybox", "/usr/bin/wget"])
+                result = root.run(self.script())
+                self.assertExit(result, 0)
+
+    def test_without_machine_id_the_client_gets_an_id_of_its_own(self):
+        with IsolatedRoot() as root:
+            root.write("/etc/machine-id", "")
+            self.assertExit(root.run(self.script()), 0)
+            config = tomllib.loads(root.read(CONF).decode())["client"]
+            self.assertFalse(config["use_system_id"])
+            self.assertRegex(config["id"], r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+
+
+if __name__ == "__main__":
+    support.main()

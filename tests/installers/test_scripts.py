@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The served Linux scripts as texts: clean for shellcheck, valid in every shell, small, and harmless when cut off."""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import support
+
+LIMITS = {"installer": 32 * 1024, "update": 24 * 1024, "uninstall": 16 * 1024, "not_found": 1024}
+
+
+class Scripts(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with support.Pairport(support.configuration("http://127.0.0.1:1")) as service:
+            code = service.deposit(connect_url="http://127.0.0.1:1", fingerprint=support.FINGERPRINT, client_id="it's",
+                                   password="it's")["pairing_code"]
+            cls.scripts = {"installer": service.get("/" + code)[2], "update": service.get("/update")[2],
+                           "uninstall": service.get("/uninstall")[2], "not_found": service.get("/zzzzzzz")[2]}
+
+    def each(self):
+        for name, text in self.scripts.items():
+            with self.subTest(script=name), tempfile.TemporaryDirectory() as folder:
+                path = pathlib.Path(folder, name + ".sh")
+                path.write_bytes(text)
+                yield name, text, path
+
+    def test_shellcheck_has_nothing_to_say(self):
+        if not shutil.which("shellcheck"):
+            self.skipTest("SKIPPED: no shellcheck on this machine")
+        for _, text, path in self.each():
+            result = subprocess.run(["shellcheck", "--shell=sh", "--severity=style", str(path)], capture_output=True, text=True)
+            self.assertEqual(result.stdout, "")
+            self.assertNotRegex(text.decode(), r"(?m)^# *shellcheck")  # at the start of a line it would be for a whole function or file
+
+    def test_every_shell_parses_them(self):
+        for _, _, path in self.each():
+            for shell in (*support.SHELLS, "busybox sh"):
+                if shutil.which(shell.split()[0]):
+                    result = subprocess.run([*shell.split(), "-n", str(path)], capture_output=True, text=True)
+                    self.assertEqual((shell, result.returncode, result.stderr), (shell, 0, ""))
+
+    def test_sizes(self):
+        for name, text, _ in self.each():
+            self.assertLess(len(text), LIMITS[name])
+            self.assertLess(max(map(len, text.splitlines())), 200)
+
+    def test_everything_is_in_functions(self):
+        for name, text, _ in self.each():
+            self.assertEqual(text.rstrip(b"\n").splitlines()[-1], b'main "$@"')
+            without = re.sub(r"(?ms)^\w+\(\) \{.*?^\}$|^\w+\(\) \{.*\}$", "", text.decode())
+            for line in without.splitlines():
+                self.assertRegex(line, r"^(#.*|[A-Z_]+='[^']*'( [A-Z_]+=\S+)*|[A-Z_]+=\S+( [A-Z_]+=\S+)*|main \"\$@\"|)$")
+
+    def test_the_values_stand_in_one_block(self):
+        text = self.scripts["installer"]
+        places = [text.index(name + b"=") for name in (b"\nFINGERPRINT", b"\nCONNECT_URL", b"\nCLIENT_ID", b"\nPASSWORD")]
+        self.assertEqual(places, sorted(places))
+        self.assertLess(places[-1] - places[0], 200)
+
+    def test_help_names_every_option_and_none_besides(self):
+        for name in ("installer", "update", "uninstall"):
+            text = self.scripts[name].decode()
+            letters = set(re.search(r"getopts :(\S+) option", text)[1].replace(":", ""))
+            named = set(re.findall(r"(?m)^  -(\w)", text))
+            self.assertEqual(letters - named, set(), name)
+            self.assertEqual(named - letters, set(), name)
+            for letter in letters - {"h"}:
+                self.assertRegex(text, rf"(?m)^\s+{letter}\) ", name)
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""Whatever was deposited arrives in rport.conf byte for byte, in every shell, and is never executed or shown.
+
+Each value goes the whole way: deposit over HTTP, served script, shell, its own functions that write rport.conf, and a real
+TOML parser. To be quick, one shell handles many served scripts: it runs the `credentials` and `configure` of each.
+"""
+
+import os
+import pathlib
+import re
+import threading
+import tomllib
+import unittest
+
+import support
+from support import IsolatedRoot
+
+PAIRS = 2000
+MARK = "S3cr3tM4rk"
+
+DRIVER = r"""
+set_up
+sources
+options
+RUN_AS=root EXISTING='' OLD_ID='' LOG_FILE=/var/log/rport/rport.log ATTRIBUTES=/x.json TMP=/tmp/work QUIET=yes
+mkdir "$TMP"
+# Everything of `configure` is real but these: a copy in place of the atomic replacement, and no look at the network cards.
+network_cards() { :; }
+put() { cat "$1" >"$2"; }
+group_of() { echo root; }
+have() { return 1; }
+trap - EXIT
+i=0
+while [ "$i" -lt "$COUNT" ]; do
+  . "/tmp/in/$i.sh"
+  credentials
+  EDITS='' CONF=/tmp/out/$i.conf
+  configure
+  i=$((i + 1))
+done
+"""
+
+
+class Sampler(threading.Thread):
+    """Looks at the command lines of all processes, again and again, for the mark that is in every value."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.stop = threading.Event()
+        self.found = []
+        self.looks = 0
+
+    def run(self):
+        while not self.stop.wait(0.1):
+            self.looks += 1
+            for entry in os.listdir("/proc"):
+                if entry.isdigit():
+                    try:
+                        line = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes()
+                    except OSError:
+                        continue
+                    if MARK.encode() in line:
+                        self.found.append(line)
+
+
+class Values(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        support.require_isolation()
+        singles = [chr(c) for c in range(0x20, 0x7F)]
+        nasty = support.generated_values(2 * PAIRS, seed=1)
+        # The first two kinds hold nothing but the value itself; the rest also holds the mark that the sampler looks for.
+        cls.pairs = [(c.replace(":", "x"), c) for c in singles] + [(f"{c}x{c}".replace(":", "."), f"{c}:{c}") for c in singles]
+        cls.pairs += [(f"{a}{MARK}{a}".replace(":", ";")[:250], f"{b}{MARK}{b}") for a, b in zip(nasty[:PAIRS], nasty[PAIRS:])]
+        paths = ["/" + re.sub(r"[\s#?\x00-\x20\x7f]", "", v) for v in nasty]
+        cls.urls = [f"http://127.0.0.1:1{paths[i] if i % 3 == 0 else '/x'}" for i in range(len(cls.pairs))]
+        cls.pieces, cls.sent = [], []
+        with support.Pairport(support.configuration("http://127.0.0.1:1")) as service:
+            cls.base = service.get("/" + service.deposit(connect_url="a:1", fingerprint=support.FINGERPRINT, client_id="a",
+                                                         password="b")["pairing_code"])[2]
+            for (client_id, password), url in zip(cls.pairs, cls.urls):
+                try:
+                    code = service.deposit(connect_url=url, fingerprint=support.FINGERPRINT.upper(), client_id=client_id,
+                                           password=password)["pairing_code"]
+                except RuntimeError:  # not every path is a URL for the service; the two other values are what counts
+                    url = "http://127.0.0.1:1"
+                    code = service.deposit(connect_url=url, fingerprint=support.FINGERPRINT, client_id=client_id,
+                                           password=password)["pairing_code"]
+                body = service.get("/" + code)[2]
+                start = body.index(b"credentials() {")
+                cls.pieces.append(body[start:body.index(b"sources() {")])
+                cls.sent.append((url, f"{client_id}:{password}"))
+
+    def check(self, kind, shell):
+        with IsolatedRoot(kind) as root:
+            (root.path("/tmp/in")).mkdir()
+            (root.path("/tmp/out")).mkdir()
+            for i, piece in enumerate(self.pieces):
+                root.path(f"/tmp/in/{i}.sh").write_bytes(piece)
+            body, last = self.base.rstrip(b"\n").rsplit(b"\n", 1)
+            self.assertEqual(last, b'main "$@"')
+            sampler = Sampler()
+            sampler.start()
+            result = root.run(body + b"\n" + DRIVER.encode(), shell=shell, env={"COUNT": str(len(self.pieces))}, timeout=300)
+            sampler.stop.set()
+            sampler.join()
+            self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
+            self.assertFalse(root.exists("/tmp/canary"))
+            self.assertGreater(sampler.looks, 10)
+            self.assertEqual(sampler.found, [])
+            for i, (server, auth) in enumerate(self.sent):
+                written = tomllib.loads(root.read(f"/tmp/out/{i}.conf").decode())["client"]
+                self.assertEqual((written["server"], written["auth"], written["fingerprint"]), (server, auth, support.FINGERPRINT))
+
+    def test_dash(self):
+        self.check("host", "dash")
+
+    def test_bash(self):
+        self.check("host", "bash")
+
+    def test_busybox_ash(self):
+        self.check("busybox", "ash")
+
+    def test_mksh(self):
+        self.check("host", "mksh")
+
+    def test_yash(self):
+        self.check("host", "yash")
+
+    def test_zsh(self):
+        self.check("host", "zsh")
+
+
+if __name__ == "__main__":
+    support.main()
