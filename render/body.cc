@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -186,8 +187,13 @@ Result<std::unique_ptr<BodyDecoder>> BodyDecoder::create() noexcept {
 
 void BodyDecoder::wipe() noexcept {
   pairport::wipe(impl_->text.data(), impl_->text_used);
+  if (impl_->json_used) {
+    pairport::wipe(impl_->document.string_buf.get(), Impl::kStringBytes);
+    // The parser keeps numbers in its tape, and a password of digits may have come without quotes. A document of n
+    // bytes fills at most n + 3 words (simdjson sizes the tape by that).
+    pairport::wipe(impl_->document.tape.get(), (impl_->text_used + 3) * sizeof(std::uint64_t));
+  }
   impl_->text_used = 0;
-  if (impl_->json_used) pairport::wipe(impl_->document.string_buf.get(), Impl::kStringBytes);
   impl_->json_used = false;
   impl_->keys.clear();
 }
@@ -205,6 +211,10 @@ BodyVerdict BodyDecoder::decode(std::string_view content_type, std::string_view 
 
 BodyVerdict BodyDecoder::decode_json(std::string_view body, DepositInput& input) noexcept {
   Impl& self = *impl_;
+  // Some versions of simdjson skip one and some do not.
+  if (body.starts_with("\xEF\xBB\xBF")) {
+    return malformed("the JSON body begins with a byte order mark; send UTF-8 without one");
+  }
   auto* text = reinterpret_cast<std::uint8_t*>(self.text.data());
   std::copy(body.begin(), body.end(), text);
   self.text_used = body.size();
@@ -254,6 +264,9 @@ BodyVerdict BodyDecoder::decode_json(std::string_view body, DepositInput& input)
 BodyVerdict BodyDecoder::decode_urlencoded(std::string_view body, DepositInput& input) noexcept {
   Impl& self = *impl_;
   char* out = reinterpret_cast<char*>(self.text.data());
+  // Decoded text is never longer than the body. Said beforehand: wipe() must also reach what a malformed escape cuts
+  // off.
+  self.text_used = body.size();
   // Decodes up to `terminator` or the end; false for a malformed escape.
   const auto decode_until = [&](std::string_view& rest, std::string_view terminators, std::string_view& decoded) {
     char* const begin = out;
@@ -272,7 +285,6 @@ BodyVerdict BodyDecoder::decode_urlencoded(std::string_view body, DepositInput& 
         *out++ = rest[i];
       }
     }
-    self.text_used += static_cast<std::size_t>(out - begin);
     decoded = {begin, static_cast<std::size_t>(out - begin)};
     rest.remove_prefix(i);
     return true;
