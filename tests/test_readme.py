@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""What the README shows is what the project does."""
+
+import pathlib
+import re
+import subprocess
+import unittest
+
+import runner
+from pairport_process import binary
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+class Readme(unittest.TestCase):
+    def test_the_embedding_example_is_the_one_that_is_compiled(self):
+        source = (ROOT / "tests" / "readme_example.cc").read_text(encoding="utf-8")
+        example = source.split("// README: begin\n")[1].split("// README: end\n")[0]
+        self.assertIn("```cpp\n" + example + "```\n", README)
+
+    def test_help_is_the_real_output(self):
+        shown = re.search(r"```\n\$ pairport --help\n(.*?)```\n", README, re.S).group(1)
+        real = subprocess.run([binary(), "--help"], capture_output=True, text=True, timeout=60).stdout
+        # The packaged versions of the option parser differ in white space and in how they show the program's name.
+        words = lambda text: re.sub(r"\s+", " ", text.replace(binary(), "pairport")).strip()
+        self.assertEqual(set(words(shown).split()) - set(words(real).split()), set())
+
+    def test_every_source_folder_and_file_of_the_map_exists(self):
+        paths = re.findall(r"^\d+\. `([^`]+)`", README, re.M)
+        self.assertGreater(len(paths), 10)
+        for path in paths:
+            self.assertTrue((ROOT / path).exists(), path)
+
+    def test_the_version_stands_in_the_changelog(self):
+        version = re.search(r"project\(pairport VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")).group(1)
+        self.assertIn(f"## {version}", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+
+    def test_every_key_of_the_configuration_is_named(self):
+        for key in re.findall(r"^\s*#?\s*([a-z0-9_]+) = ", (ROOT / "packaging" / "pairport.conf").read_text(encoding="utf-8"), re.M):
+            self.assertIn(f"`{key}`", README, key)
+
+
+if __name__ == "__main__":
+    runner.run()
