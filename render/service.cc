@@ -28,6 +28,8 @@ namespace {
 
 constexpr std::uint32_t kStoreFullRetrySeconds = 60;
 constexpr int kMaxCodeAttempts = 16;
+// Keeps sums of times, and the year of `expires`, far from overflowing.
+constexpr std::uint64_t kMaxTtlMs = std::uint64_t{3650} * 24 * 3600 * 1000;
 constexpr std::string_view kCompatNotFound = "404 page not found\n";
 
 std::string_view default_file_name(Os os, std::string_view what) noexcept {
@@ -208,8 +210,9 @@ Status check_options(const ServiceOptions& options) {
   if (options.code_length < kMinCodeLength || options.code_length > kMaxCodeLength) {
     return bad("code_length must be 7 to 32");
   }
-  if (options.ttl_ms < 1000 || options.ttl_ms % 1000 != 0)
-    return bad("ttl must be a whole number of seconds, at least one");
+  if (options.ttl_ms < 1000 || options.ttl_ms % 1000 != 0 || options.ttl_ms > kMaxTtlMs) {
+    return bad("ttl must be a whole number of seconds, from one second to ten years");
+  }
   // The URL is shown in shell and PowerShell commands and in JSON: plain URL characters only (RFC 3986 appendix A).
   const auto is_url_character = [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
@@ -219,6 +222,25 @@ Status check_options(const ServiceOptions& options) {
   if ((!url.starts_with("http://") && !url.starts_with("https://")) || url.ends_with('/') ||
       url.size() > kMaxServiceUrl || !std::all_of(url.begin(), url.end(), is_url_character)) {
     return bad("url must be an http or https URL of at most 512 characters without query, fragment and trailing slash");
+  }
+  // These go into scripts, where a NUL has no literal and a line break no place.
+  const auto is_plain = [](const std::string& text) {
+    return std::none_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; });
+  };
+  const InstallerOptions& installer = options.installer;
+  for (const auto& [name, value] : {std::pair("version", &installer.version),
+                                    {"unstable_version", &installer.unstable_version},
+                                    {"linux_url", &installer.linux_url},
+                                    {"windows_url", &installer.windows_url},
+                                    {"checksums_url", &installer.checksums_url},
+                                    {"deb_repo", &installer.deb_repo},
+                                    {"rpm_repo", &installer.rpm_repo},
+                                    {"repo_keys", &installer.repo_keys},
+                                    {"tacoscript_url", &installer.tacoscript_url}}) {
+    if (!is_plain(*value)) return bad(std::string("installer: ") + name + " must not contain control characters");
+  }
+  for (const auto& [file, digest] : installer.sha256) {
+    if (!is_plain(file) || !is_plain(digest)) return bad("installer: sha256 must not contain control characters");
   }
   return StatusCode::kOk;
 }

@@ -55,7 +55,7 @@ struct RateLimit {
 
 struct ServiceOptions {
   std::string url = "http://127.0.0.1:9978";  // how clients reach the service; no trailing slash
-  std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds
+  std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds, up to ten years
   std::size_t code_length = kDefaultCodeLength;
   Store::Options store;  // hash_seed is drawn by create()
   RateLimit deposit_limit = {5, 50};
