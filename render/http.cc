@@ -8,10 +8,12 @@
 namespace pairport {
 
 HeaderBlock::HeaderBlock(std::vector<std::pair<std::string_view, std::string>> headers) {
-  for (const auto& [name, value] : headers) wire_.append(name).append(": ").append(value).append("\r\n");
+  std::string text;
+  for (const auto& [name, value] : headers) text.append(name).append(": ").append(value).append("\r\n");
+  wire_.assign(text.begin(), text.end());
   std::size_t position = 0;
   for (const auto& [name, value] : headers) {
-    const std::string_view wire = wire_;
+    const std::string_view wire = this->wire();
     list_.push_back({wire.substr(position, name.size()), wire.substr(position + name.size() + 2, value.size())});
     position += name.size() + value.size() + 4;
   }

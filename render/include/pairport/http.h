@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <pairport/rate_limiter.h>
@@ -47,15 +49,19 @@ struct Header {
 };
 
 // Headers that never change, once as a list and once as the bytes of an HTTP/1 header section ("Name: value\r\n" each).
+// Movable, not copyable; what list() and wire() gave out stays valid in the object that was moved to.
 class HeaderBlock {
  public:
   explicit HeaderBlock(std::vector<std::pair<std::string_view, std::string>> headers);
 
+  HeaderBlock(HeaderBlock&&) noexcept = default;
+  HeaderBlock& operator=(HeaderBlock&&) noexcept = default;
+
   std::span<const Header> list() const noexcept { return list_; }
-  std::string_view wire() const noexcept { return wire_; }
+  std::string_view wire() const noexcept { return {wire_.data(), wire_.size()}; }
 
  private:
-  std::string wire_;
+  std::vector<char> wire_;    // unlike a string's, its bytes never move with the object
   std::vector<Header> list_;  // points into wire_
 };
 
