@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+// What allocates, and what happens when there is no memory: the n-th allocation fails, for every n.
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <pairport/service.h>
+
+#include "slab.h"
+#include "support/failing_new.h"
+#include "support/service_fixture.h"
+
+namespace pairport::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr std::string_view kForm = "application/x-www-form-urlencoded";
+constexpr std::string_view kFormDeposit =
+    "connect_url=http://h&fingerprint=2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24&client_id=i&password=foobaz";
+constexpr std::string_view kMultipart = "multipart/form-data; boundary=X";
+
+std::string multipart_deposit() {
+  std::string body;
+  for (const auto& [name, value] : {std::pair(std::string_view("connect_url"), kGoodUrl),
+                                    {"fingerprint", kGoodFingerprint},
+                                    {"client_id", kGoodId},
+                                    {"password", kGoodPassword}}) {
+    body.append("--X\r\nContent-Disposition: form-data; name=")
+        .append(name)
+        .append("\r\n\r\n")
+        .append(value)
+        .append("\r\n");
+  }
+  return body + "--X--";
+}
+
+class Allocating : public ServiceTest {};
+
+TEST_F(Allocating, TheCounterCounts) {
+  const Watch watch;
+  const std::unique_ptr<int> number(new int(1));
+  const std::vector<int> numbers(3);
+  EXPECT_EQ(Allocations::count, 2U);
+}
+
+TEST_F(Allocating, GetAndHeadNeverAllocate) {
+  const std::string code = "/" + deposit();
+  const std::string windows = code + "?os=windows";
+  get("/update");
+  const std::string etag = header("ETag");
+  const std::string_view targets[] = {code,      windows, "/ABCDEFG", "/update",      "/uninstall.ps1", "/a/b/c",
+                                      "/%41%zz", "/",     "*",        "/update?os=x", "//h//",          "http://h/x"};
+  for (const std::string_view target : targets) {
+    for (const Method method : {Method::kGet, Method::kHead, Method::kOptions}) {
+      for (const std::string_view accept : {"*/*", "application/json"}) {
+        Request request = request_of(method, target);
+        request.accept = accept;
+        request.if_none_match = etag;
+        const Watch watch;
+        for (int i = 0; i < 10; ++i) handle(request);
+        EXPECT_EQ(Allocations::count, 0U) << target;
+      }
+    }
+  }
+}
+
+TEST_F(Allocating, LimitedLookUpsNeverAllocate) {
+  ServiceOptions options = unlimited();
+  options.miss_limit = {1, 20};
+  open(options);
+  const Watch watch;
+  for (int i = 0; i < 1000; ++i) {
+    client.bytes[0] = static_cast<std::uint8_t>(i);
+    get("/ABCDEFG");
+  }
+  EXPECT_EQ(Allocations::count, 0U);
+}
+
+TEST_F(Allocating, ADepositInSteadyStateNeverAllocates) {
+  for (int i = 0; i < 50; ++i) deposit();
+  const std::string multipart = multipart_deposit();
+  const Watch watch;
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(post(kGoodJson), 200);
+    EXPECT_EQ(post(kFormDeposit, kForm), 200);
+    EXPECT_EQ(post(multipart, kMultipart), 200);
+  }
+  EXPECT_EQ(Allocations::count, 0U) << "but when a segment of the table or a chunk of records is added";
+}
+
+TEST_F(Allocating, RefusalsAndExpiryNeverAllocate) {
+  deposit();
+  wait(700'000);
+  const Watch watch;
+  service->refuse(431, "too large", "application/json", response);
+  service->refuse(400, "bad", "", response);
+  service->expire(now, 100);
+  EXPECT_EQ(Allocations::count, 0U);
+}
+
+// Every allocation of Service::create() fails once: no crash, no leak, and a reason.
+class WithoutMemory : public ServiceTest {
+ protected:
+  static ServiceOptions options() {
+    ServiceOptions options = unlimited();
+    options.deposit_limit = {5, 50};
+    options.miss_limit = {1, 20};
+    options.static_deposit = StaticDeposit{"0000000", std::string(kGoodUrl), std::string(kGoodFingerprint),
+                                           std::string(kGoodId), std::string(kGoodPassword)};
+    // Small templates: the point is each allocation, not each line.
+    options.templates = [](std::string_view name) -> std::optional<std::string> {
+      if (name.find("installer") != std::string_view::npos) {
+        return "head\n{{connect_url}} {{fingerprint}} {{client_id}} {{password}}\n{{version}}\n";
+      }
+      return name.find("not_found") != std::string_view::npos ? "#No pairing found by pairing code {{code}}\n"
+                                                              : "static\n";
+    };
+    return options;
+  }
+};
+
+TEST_F(WithoutMemory, CreateFailsCleanlyAtEveryAllocation) {
+  const ServiceOptions wanted = options();
+  bool created = false;
+  std::size_t n = 1;
+  for (; !created; ++n) {
+    ASSERT_LT(n, 10'000U);
+    random = FixedRandom();
+    bool thrown = false;
+    StatusCode status = StatusCode::kOk;
+    bool failed = false;
+    {
+      const Watch watch(n);
+      try {
+        auto result = Service::create(wanted, random, now);
+        status = result.status().code();
+        created = result.ok();
+      } catch (const std::bad_alloc&) {
+        thrown = true;
+      }
+      failed = Allocations::failed;
+    }
+    if (created) {
+      EXPECT_FALSE(failed) << "an allocation that failed went unnoticed: " << n;
+    } else {
+      EXPECT_TRUE(thrown || status == StatusCode::kOutOfMemory) << n << " " << to_string(status);
+    }
+  }
+  EXPECT_GT(n, 50U);
+}
+
+struct Deposits {
+  std::string_view type;
+  std::string body;
+};
+
+// From an empty service through several deposits, look-ups and expiry; the n-th allocation fails, alone or with all
+// that come after it.
+TEST_F(WithoutMemory, EveryRequestIsAnsweredAtEveryAllocation) {
+  const std::vector<Deposits> deposits = {{"application/json", std::string(kGoodJson)},
+                                          {kForm, std::string(kFormDeposit)},
+                                          {kMultipart, multipart_deposit()}};
+  for (const bool all_after : {false, true}) {
+    bool through = false;
+    std::size_t n = 1;
+    for (; !through; ++n) {
+      ASSERT_LT(n, 1000U);
+      random = FixedRandom();
+      open(unlimited());
+      int refused = 0;
+      std::size_t held = 0;
+      std::vector<std::string> codes;
+      bool failed = false;
+      for (const Deposits& one : deposits) {
+        int status = 0;
+        {
+          // The count runs on over the deposits of one round.
+          const std::size_t before = Allocations::count;
+          const Watch watch(n, all_after);
+          if (&one != &deposits.front()) Allocations::count = before;
+          status = post(one.body, one.type);
+          failed = failed || Allocations::failed;
+        }
+        ASSERT_TRUE(status == 200 || status == 503) << status;
+        if (status == 200) {
+          codes.push_back(string_after("\"pairing_code\":\""));
+          ++held;
+        } else {
+          ++refused;
+          EXPECT_GT(response.retry_after(), 0U);
+          EXPECT_THAT(body(), HasSubstr("out of memory"));
+        }
+        ASSERT_EQ(service->store().size(), held) << "no half state";
+        ASSERT_EQ(service->store().expiring(), held);
+      }
+      EXPECT_EQ(refused > 0, failed) << n;
+      for (const std::string& code : codes) {
+        const Watch watch(1, true);
+        EXPECT_EQ(get("/" + code), 200);
+      }
+      ASSERT_EQ(post(kGoodJson), 200) << "as soon as there is memory, all is well";
+      wait(700'000);
+      {
+        const Watch watch(1, true);
+        EXPECT_TRUE(service->expire(now, 1000));
+      }
+      EXPECT_EQ(service->store().size(), 0U);
+      through = !failed;
+    }
+    EXPECT_GT(n, 3U);
+  }
+}
+
+// The same for a store that grows: segments, directories, chunks of records.
+TEST_F(WithoutMemory, AGrowingStoreLosesNothingAtAnyAllocation) {
+  DepositView view;
+  ASSERT_TRUE(validate(good_input(), view).ok());
+  const std::string long_password(kMaxPassword, 'p');
+  view.password = long_password;
+  constexpr int kDeposits = 4000;
+  for (std::size_t n = 1;; n += n < 40 ? 1 : 7) {
+    auto store = std::move(Store::create({.hash_seed = 5}, 0)).value();
+    std::vector<bool> held(kDeposits);
+    std::size_t count = 0;
+    bool failed = false;
+    {
+      Watch watch(n);
+      for (std::size_t i = 0; i < kDeposits; ++i) {
+        char code[16];
+        const int size = std::snprintf(code, sizeof(code), "code%zu", i);
+        const Status status = store->insert({code, static_cast<std::size_t>(size)}, view, 1000 + i);
+        if (!status.ok()) {
+          EXPECT_EQ(status.code(), StatusCode::kOutOfMemory);
+        }
+        held[i] = status.ok();
+        count += status.ok() ? 1U : 0U;
+      }
+      failed = Allocations::failed;
+    }
+    ASSERT_EQ(store->size(), count);
+    ASSERT_EQ(store->expiring(), count);
+    for (std::size_t i = 0; i < kDeposits; i += 13) {
+      DepositView found;
+      ASSERT_EQ(store->find("code" + std::to_string(i), 0, found), held[i]) << i << " " << n;
+    }
+    {
+      // Merging wants a smaller directory: without memory it keeps the larger one.
+      Watch watch(1, true);
+      ASSERT_TRUE(store->expire(1'000'000, static_cast<std::size_t>(-1)));
+    }
+    ASSERT_EQ(store->size(), 0U);
+    ASSERT_LE(store->memory_bytes(), 2 * Slab::kChunkSize);
+    ASSERT_TRUE(store->insert("another", view, 2'000'000).ok());
+    if (!failed) {
+      EXPECT_GT(n, 20U);
+      break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace pairport::testing
