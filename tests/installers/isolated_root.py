@@ -188,6 +188,7 @@ class IsolatedRoot:
                 try:
                     if os.readlink(f"/proc/{entry}/ns/pid") == space and \
                             pathlib.Path(f"/proc/{entry}/comm").read_text().strip() == name:
+                        os.readlink(f"/proc/{entry}/exe")  # not for a zombie
                         found.append(int(entry))
                 except OSError:
                     pass

@@ -2,7 +2,7 @@
 """The installer from deposit to connected client, again, and away; in every shell, as root, in a throw-away root."""
 
 import json
-import re
+import os
 import time
 import tomllib
 import unittest
@@ -71,7 +71,7 @@ class Install(support.InstallerTest):
             self.assertTrue(new["remote-scripts"]["enabled"] and new["file-reception"]["enabled"])
             self.assertEqual(root.owner(CONF)[2], 0o640)
             backups = list(root.path("/etc/rport").glob("rport.conf.*.bak"))
-            self.assertEqual([b.read_text() for b in backups], [config])
+            self.assertEqual([b.read_bytes().decode() for b in backups], [config])
             self.assertEqual(json.loads(root.read("/var/lib/rport/client_attributes.json")),
                              {"labels": {"city": "Lille"}, "tags": ["x]", "one", "two\\"]})
             self.assertEqual(self.connected(root)["id"], first["id"])
@@ -87,9 +87,9 @@ class Install(support.InstallerTest):
     def test_a_damaged_installation_is_repaired(self):
         with IsolatedRoot() as root:
             self.assertExit(root.run(self.script()), 0)
+            root.path("/usr/local/bin/rport").unlink()
             root.write("/usr/local/bin/rport", b"\x7fELF broken", 0o755)
             for folder in ("/var/lib/rport/stand-in.json", "/var/log/rport/rport.log"):
-                import os
                 os.chown(root.path(folder), 0, 0)
             self.assertExit(root.run(self.script()), 0)
             self.connected(root)

@@ -326,13 +326,15 @@ write_tags() {
 	END {
 		at = match(text, /"tags"[ \t\n]*:[ \t\n]*\[/) ? RSTART + RLENGTH : 0
 		rest = at ? substr(text, at) : "]"
-		have = substr(rest, 1, index(rest, "]") - 1)
+		match(rest, /^([^]"]|"([^"\\]|\\.)*")*/)
+		have = substr(rest, 1, RLENGTH)
+		rest = substr(rest, RLENGTH + 1)
 		n = split(ENVIRON["TAGS"], tag, "\n")
 		for (i = 1; i < n; i++) {
 			gsub(/["\\]/, "\\\\&", tag[i])
 			if (!index(have, "\"" tag[i] "\"")) have = have (have ~ /"/ ? ", " : "") "\"" tag[i] "\""
 		}
-		if (at) printf "%s%s%s", substr(text, 1, at - 1), have, substr(rest, index(rest, "]"))
+		if (at) printf "%s%s%s", substr(text, 1, at - 1), have, rest
 		else if (sub(/\{[ \t\n]*"/, "\"", text)) printf "{\"tags\": [%s],\n%s", have, text
 		else printf "{\"tags\": [%s], \"labels\": {}}\n", have
 	}' "$old" >"$TMP/tags"
@@ -394,19 +396,11 @@ put_init() {
 sysv_body() {
 	cat <<'END'
 up() { [ -s $p ] && kill -0 "$(cat $p)" 2>/dev/null; }
-start() {
-	up && return
-	su -s /bin/sh "$u" -c "exec $b -c $c </dev/null >/dev/null 2>&1 & echo \$!" >$p
-}
-stop() {
-	up && kill "$(cat $p)"
-	for i in 1 2 3 4 5 6 7 8 9; do up && sleep 1; done
-	rm -f $p
-}
 case $1 in
-	start | stop) $1 ;;
-	restart) stop; start ;;
-	status) up ;;
+  start) up || su -s /bin/sh "$u" -c "exec $b -c $c </dev/null >/dev/null 2>&1 & echo \$!" >$p ;;
+  stop) up && kill "$(cat $p)"; for i in 1 2 3 4 5 6 7 8 9; do up && sleep 1; done; rm -f $p ;;
+  restart) "$0" stop; "$0" start ;;
+  status) up ;;
 esac
 END
 }
