@@ -11,6 +11,8 @@
 
 #include <simdjson.h>
 
+#include <pairport/client_address.h>
+
 namespace pairport {
 namespace {
 
@@ -23,10 +25,6 @@ std::optional<std::uint8_t> hex_digit(char c) noexcept {
   if (c >= 'a' && c <= 'f') return static_cast<std::uint8_t>(c - 'a' + 10);
   if (c >= 'A' && c <= 'F') return static_cast<std::uint8_t>(c - 'A' + 10);
   return std::nullopt;
-}
-
-bool is_hex(char c) noexcept {
-  return hex_digit(c).has_value();
 }
 
 bool starts_with_ignoring_case(std::string_view text, std::string_view lower_prefix) noexcept {
@@ -43,50 +41,18 @@ bool has_control_character(std::string_view text) noexcept {
   });
 }
 
-bool is_ipv4(std::string_view text) noexcept {
-  int parts = 0;
-  while (true) {
-    const std::size_t dot = text.find('.');
-    const std::string_view part = text.substr(0, dot);
-    if (part.empty() || part.size() > 3 || !std::all_of(part.begin(), part.end(), is_digit)) return false;
-    int value = 0;
-    for (const char c : part) value = value * 10 + (c - '0');
-    if (value > 255) return false;
-    ++parts;
-    if (dot == std::string_view::npos) return parts == 4;
-    text.remove_prefix(dot + 1);
-  }
-}
-
 // RFC 4291 section 2.2, with an optional zone (RFC 6874: `%25` and a name; the bare `%` that people type is taken too).
 bool is_ipv6(std::string_view text) noexcept {
   if (const std::size_t zone = text.find('%'); zone != std::string_view::npos) {
     const std::string_view name = text.substr(zone + 1);
     const bool fits = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-      return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || std::strchr("-._~%", c) != nullptr;
+      return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+             std::string_view("-._~%").find(c) != std::string_view::npos;
     });
     if (!fits) return false;
     text = text.substr(0, zone);
   }
-  const std::size_t gap = text.find("::");
-  int groups = 0;
-  const auto count_groups = [&groups](std::string_view part, bool may_end_in_ipv4) {
-    if (part.empty()) return true;
-    while (true) {
-      const std::size_t colon = part.find(':');
-      const std::string_view group = part.substr(0, colon);
-      if (colon == std::string_view::npos && may_end_in_ipv4 && is_ipv4(group)) {
-        groups += 2;
-        return true;
-      }
-      if (group.empty() || group.size() > 4 || !std::all_of(group.begin(), group.end(), is_hex)) return false;
-      ++groups;
-      if (colon == std::string_view::npos) return true;
-      part.remove_prefix(colon + 1);
-    }
-  };
-  if (gap == std::string_view::npos) return count_groups(text, true) && groups == 8;
-  return count_groups(text.substr(0, gap), false) && count_groups(text.substr(gap + 2), true) && groups < 8;
+  return text.find(':') != std::string_view::npos && ClientAddress::parse(text).has_value();
 }
 
 FieldProblem check_port(std::string_view port) noexcept {

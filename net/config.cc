@@ -114,6 +114,18 @@ class Section {
       return check(value);
     });
   }
+  // Calls `use(element)` for each element of a list of strings.
+  void strings(std::string_view key, std::string_view expected, const std::function<bool(const std::string&)>& use) {
+    known_.insert(std::string(key));
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    const toml::array* list = node->as_array();
+    const bool good = list != nullptr && std::all_of(list->begin(), list->end(), [&](const toml::node& element) {
+                        const auto text = element.value<std::string>();
+                        return text && use(*text);
+                      });
+    if (!good) reader_.report(node->source(), name_of(key), "expected " + std::string(expected));
+  }
   void boolean(std::string_view key, bool& target) {
     read<bool>(key, "true or false", [&](bool value) {
       target = value;
@@ -185,6 +197,8 @@ void read_server(Reader& reader, const toml::table& root, Config& config) {
   section.string("address", config.address);
   section.string("url", config.url);
   while (config.url.ends_with('/')) config.url.pop_back();
+  section.strings("trusted_proxies", "a list of addresses, networks such as \"10.0.0.0/8\", and \"unix\"",
+                  [&](const std::string& text) { return config.server.trusted_proxies.add(text); });
   section.finish();
 }
 

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include <pairport/secret_memory.h>
 
@@ -77,8 +78,9 @@ struct Connection::Parser {
   ChunkedDecoder chunked;
 };
 
-ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& limits) noexcept
-    : service_(service), limits_(limits) {}
+ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& limits,
+                                     TrustedProxies trusted_proxies) noexcept
+    : service_(service), limits_(limits), trusted_proxies_(std::move(trusted_proxies)) {}
 
 ConnectionContext::~ConnectionContext() = default;
 
@@ -118,9 +120,9 @@ std::string_view ConnectionContext::date_line(const Now& now) noexcept {
   return {date_line_.data(), date_line_.size()};
 }
 
-Connection::Connection(ConnectionContext& context, const ClientKey& client, const Now& now) noexcept
+Connection::Connection(ConnectionContext& context, const ClientAddress& peer, const Now& now) noexcept
     : context_(context),
-      client_(client),
+      peer_(peer),
       deadline_(after(now, context.limits_.head_timeout)),
       parser_(new (std::nothrow) Parser),
       exchange_(nullptr, {&context.exchanges_}),
@@ -287,7 +289,7 @@ void Connection::dispatch(const RequestHead& parsed, std::string_view body, cons
                            .content_type = parsed.content_type,
                            .if_none_match = parsed.if_none_match,
                            .body = body,
-                           .client = client_};
+                           .client = context_.trusted_proxies_.client_of(peer_, parsed.forwarded_for).key()};
   context_.service_.handle(request, now, exchange_->response);
   start_answer(now);
 }

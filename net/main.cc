@@ -100,7 +100,8 @@ Result<LoadedConfig> load_config(const std::string& requested) {
     }
     Result<Config> config = parse_config(*text, path);
     if (!config.ok()) return config.status();
-    return LoadedConfig{std::move(config).value(), path == "/dev/null" ? std::string(kNoFile) : "configuration " + path};
+    return LoadedConfig{std::move(config).value(),
+                        path == "/dev/null" ? std::string(kNoFile) : "configuration " + path};
   }
   if (requested.empty()) return LoadedConfig{Config(), std::string(kNoFile)};
   std::string looked_for;
@@ -189,7 +190,7 @@ int run(const LoadedConfig& loaded) {
   const Config& config = loaded.config;
   forbid_core_dumps();
   raise_file_limit();
-  std::signal(SIGPIPE, SIG_IGN);
+  if (std::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return kExitFailure;
   spdlog::info("pairport {} starting: {}", PAIRPORT_VERSION, loaded.origin);
 
   Result<Listener> listener = Listener::open(config.address);

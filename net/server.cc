@@ -46,19 +46,16 @@ constexpr std::string_view kTooManyConnections =
     "\r\n"
     "the service has no room for one more connection yet\n";
 
-ClientKey key_of(const sockaddr_storage& address) noexcept {
-  ClientKey key;
-  if (address.ss_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
-    key.bytes[10] = key.bytes[11] = 0xff;
-    std::memcpy(&key.bytes[12], &v4.sin_addr, 4);
-  } else if (address.ss_family == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
-    const bool mapped = IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr);
-    // Whoever has an IPv6 address has the 2^64 of its network.
-    std::memcpy(key.bytes.data(), &v6.sin6_addr, mapped ? 16 : 8);
+ClientAddress address_of(const sockaddr_storage& storage) noexcept {
+  ClientAddress address;
+  if (storage.ss_family == AF_INET) {
+    const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+    address.bytes[10] = address.bytes[11] = 0xff;
+    std::memcpy(&address.bytes[12], &v4.sin_addr, 4);
+  } else if (storage.ss_family == AF_INET6) {
+    std::memcpy(address.bytes.data(), &reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr, 16);
   }
-  return key;
+  return address;
 }
 
 }  // namespace
@@ -69,7 +66,7 @@ class Server::Impl {
       : loop_(loop),
         service_(service),
         options_(options),
-        context_(service, options.connection),
+        context_(service, options.connection, options.trusted_proxies),
         wheel_(*this, uv_now(loop)) {}
 
   Status start();
@@ -138,8 +135,8 @@ class Server::Impl {
 };
 
 struct Server::Impl::Peer {
-  Peer(Impl& owner, TimerId peer_id, const ClientKey& client, const Now& now) noexcept
-      : server(owner), id(peer_id), connection(owner.context_, client, now) {}
+  Peer(Impl& owner, TimerId peer_id, const ClientAddress& address, const Now& now) noexcept
+      : server(owner), id(peer_id), connection(owner.context_, address, now) {}
 
   StreamHandle handle;
   uv_write_t write;
@@ -320,8 +317,8 @@ Status Server::Impl::open_stream(StreamHandle& handle, int fd, bool is_unix) noe
 Status Server::Impl::add_peer(int fd, bool is_unix) noexcept {
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
-  ClientKey client;
-  if (!is_unix && getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) client = key_of(address);
+  ClientAddress client;
+  if (!is_unix && getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) client = address_of(address);
 
   TimerId id = 0;
   try {

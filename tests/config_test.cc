@@ -134,7 +134,7 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
 
 TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
   EXPECT_EQ(error_of("[server]\nadress = \"x\"\n"),
-            "test.conf:2: [server] adress: there is no such key; [server] has address, url");
+            "test.conf:2: [server] adress: there is no such key; [server] has address, trusted_proxies, url");
   EXPECT_EQ(error_of("\n[pairing]\nttl = 10\n"),
             "test.conf:3: [pairing] ttl: expected a duration from \"1s\" to \"24h\", such as \"10m\" or \"1h30m\"");
   EXPECT_THAT(error_of("[pairing]\ncode_length = 6\n"),
@@ -143,6 +143,11 @@ TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
   EXPECT_THAT(error_of("[limits]\nmiss_burst = -1\n"), HasSubstr("a number from 0 (off)"));
   EXPECT_THAT(error_of("[limits]\nmiss_burst = nan\n"), HasSubstr("a number from 0 (off)"));
   EXPECT_THAT(error_of("[security]\nrequire_locked_memory = 1\n"), HasSubstr("true or false"));
+  for (const char* proxies : {"\"10.0.0.0/8\"", "[\"10.0.0.0/33\"]", "[\"example.com\"]", "[\"0.0.0.0/0\"]", "[5]"}) {
+    EXPECT_THAT(error_of("[server]\ntrusted_proxies = " + std::string(proxies) + "\n"),
+                HasSubstr("a list of addresses"))
+        << proxies;
+  }
   EXPECT_THAT(error_of("[serverr]\n"), HasSubstr("test.conf:1: serverr: there is no such table"));
   EXPECT_THAT(error_of("address = \"x\"\n"), HasSubstr("there is no such table or key here"));
   EXPECT_THAT(error_of("server = 5\n"), HasSubstr("[server]: expected a table"));

@@ -314,6 +314,28 @@ TEST(Connection, NoErrorRepeatsWhatWasSent) {
   }
 }
 
+TEST(Connection, LimitsApplyToTheClientBehindATrustedProxy) {
+  ServiceOptions options;
+  options.miss_limit = {.per_second = 0.1, .burst = 2};
+  TrustedProxies proxies;
+  ASSERT_TRUE(proxies.add("10.0.0.0/8"));
+  const auto status_for = [](Wire& wire, std::string_view forwarded_for) {
+    wire.output.clear();
+    wire.feed(get("/1234567", "X-Forwarded-For: " + std::string(forwarded_for) + "\r\n"));
+    return wire.status();
+  };
+  Wire trusted(options, {}, proxies, *ClientAddress::parse("10.1.2.3"));
+  EXPECT_EQ(status_for(trusted, "192.0.2.1"), 404);
+  EXPECT_EQ(status_for(trusted, "203.0.113.9, 192.0.2.1"), 404);
+  EXPECT_EQ(status_for(trusted, "198.51.100.1, 192.0.2.1, 10.9.9.9"), 429) << "what the client invents changes nothing";
+  EXPECT_EQ(status_for(trusted, "192.0.2.2"), 404) << "another client has tokens of its own";
+
+  Wire stranger(options, {}, proxies, *ClientAddress::parse("192.0.2.77"));
+  EXPECT_EQ(status_for(stranger, "192.0.2.1"), 404);
+  EXPECT_EQ(status_for(stranger, "192.0.2.2"), 404);
+  EXPECT_EQ(status_for(stranger, "192.0.2.3"), 429) << "only a proxy is believed";
+}
+
 TEST(Connection, UpgradesAreIgnored) {
   Wire wire;
   wire.feed(get("/update",

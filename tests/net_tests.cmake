@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+pairport_unit_test(client_address LIBRARIES pairport::core)
 pairport_unit_test(head_guard LIBRARIES pairport::http)
 pairport_unit_test(chunked LIBRARIES pairport::http)
 pairport_unit_test(connection LIBRARIES pairport::http)

@@ -14,7 +14,8 @@ RESTRICTED = [
     (r"uv\.h", r"net/(server\.cc|main\.cc)$"),
     (r"llhttp\.h", r"net/(http1|main)\.cc$"),
     (r"mbedtls/.*", r"net/"),
-    (r"(sys/socket|netdb|netinet/.*|arpa/.*|sys/un)\.?h?", r"net/"),
+    (r"(sys/socket|netdb|netinet/.*|sys/un)\.?h?", r"net/"),
+    (r"arpa/inet\.h", r"core/client_address\.cc$"),  # inet_pton: text to bytes, no socket
     (r"(time|ctime|sys/time)(\.h)?", r"net/(server|main)\.cc$"),
     (r"(toml\+\+|CLI|spdlog|fmt)/.*", r"net/(config|main)\.cc$"),
     (r"(iostream|fstream|cstdio|stdio\.h)", r"net/main\.cc$"),

@@ -3,22 +3,14 @@
 #ifndef PAIRPORT_RATE_LIMITER_H_
 #define PAIRPORT_RATE_LIMITER_H_
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 
+#include <pairport/client_address.h>
 #include <pairport/status.h>
 
 namespace pairport {
-
-// Who is limited: an IPv4 address (as ::ffff:a.b.c.d, RFC 4291 section 2.5.5.2), an IPv6 /64 prefix with the rest zero,
-// or all zero for a peer without an address.
-struct ClientKey {
-  std::array<std::uint8_t, 16> bytes{};
-
-  friend bool operator==(const ClientKey&, const ClientKey&) = default;
-};
 
 // Each key has a bucket of `burst` tokens that refills at `per_second`. Kept as one time stamp per key (the generic
 // cell rate algorithm, ITU-T I.371, equivalent to a token bucket). The table is 8-way associative: a key in a set that

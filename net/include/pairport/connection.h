@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include <pairport/client_address.h>
 #include <pairport/http.h>
 #include <pairport/secret_pool.h>
 #include <pairport/service.h>
@@ -37,7 +38,7 @@ struct ConnectionLimits {
 class ConnectionContext {
  public:
   // REQUIRES: `service` outlives this object.
-  ConnectionContext(Service& service, const ConnectionLimits& limits) noexcept;
+  ConnectionContext(Service& service, const ConnectionLimits& limits, TrustedProxies trusted_proxies = {}) noexcept;
   ~ConnectionContext();
   ConnectionContext(const ConnectionContext&) = delete;
   ConnectionContext& operator=(const ConnectionContext&) = delete;
@@ -52,6 +53,7 @@ class ConnectionContext {
 
   Service& service_;
   const ConnectionLimits limits_;
+  const TrustedProxies trusted_proxies_;
   SecretPool<Exchange> exchanges_;
   SecretPool<Input> inputs_;
   std::int64_t date_seconds_ = std::numeric_limits<std::int64_t>::min();
@@ -73,7 +75,7 @@ class Connection {
   static constexpr std::size_t kMaxInput = 16 * 1024;
 
   // REQUIRES: `context` outlives this object.
-  Connection(ConnectionContext& context, const ClientKey& client, const Now& now) noexcept;
+  Connection(ConnectionContext& context, const ClientAddress& peer, const Now& now) noexcept;
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -127,7 +129,7 @@ class Connection {
   void close() noexcept;
 
   ConnectionContext& context_;
-  const ClientKey client_;
+  const ClientAddress peer_;
   State state_ = State::kHead;
   bool head_started_ = false;  // a byte of the next request has arrived
   bool keep_alive_ = true;     // after the current answer

@@ -20,6 +20,7 @@ namespace pairport {
 
 struct ServerOptions {
   ConnectionLimits connection;
+  TrustedProxies trusted_proxies;
   std::size_t max_connections = 20'000;  // beyond it a new connection gets 503 and is closed
   // How long stop() waits for answers that are under way, in milliseconds.
   std::uint64_t drain_timeout = 10'000;

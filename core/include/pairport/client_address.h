@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// Who a request comes from, as far as limits are concerned.
+#ifndef PAIRPORT_CLIENT_ADDRESS_H_
+#define PAIRPORT_CLIENT_ADDRESS_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace pairport {
+
+// Who is limited: an IPv4 address, or the /64 network of an IPv6 address, because whoever has one address of it has
+// 2^64.
+struct ClientKey {
+  std::array<std::uint8_t, 16> bytes{};
+
+  friend bool operator==(const ClientKey&, const ClientKey&) = default;
+};
+
+// An IPv6 address, or an IPv4 address as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), in network order. All zero: a peer
+// without an address, on a Unix socket.
+struct ClientAddress {
+  std::array<std::uint8_t, 16> bytes{};
+
+  // `a.b.c.d` or an IPv6 address without brackets and zone; nothing for anything else.
+  static std::optional<ClientAddress> parse(std::string_view text) noexcept;
+
+  bool is_ipv4() const noexcept;
+  ClientKey key() const noexcept;
+
+  friend bool operator==(const ClientAddress&, const ClientAddress&) = default;
+};
+
+// The addresses of the proxies whose X-Forwarded-For is believed. Pure once filled; any thread.
+class TrustedProxies {
+ public:
+  // Adds an address, a network (`10.0.0.0/8`, `fd00::/8`), or `unix` for every peer on a Unix socket. False, and
+  // nothing is added, when `text` is none of these. May throw std::bad_alloc: for the start of a program.
+  bool add(std::string_view text);
+
+  // The client behind `peer`: `peer` itself when it is not trusted, else the rightmost address in `forwarded_for` that
+  // is not trusted. What stands left of it may be anybody's invention. An entry that is no address ends the search at
+  // the last proxy that is known.
+  ClientAddress client_of(const ClientAddress& peer, std::string_view forwarded_for) const noexcept;
+
+ private:
+  struct Network {
+    ClientAddress address;
+    unsigned prefix;  // bits of the 128 that count
+  };
+  bool trusts(const ClientAddress& address) const noexcept;
+
+  std::vector<Network> networks_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_CLIENT_ADDRESS_H_
