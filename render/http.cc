@@ -7,7 +7,7 @@
 
 namespace pairport {
 
-HeaderBlock::HeaderBlock(std::vector<std::pair<std::string_view, std::string>> headers) {
+HeaderBlock::HeaderBlock(const std::vector<std::pair<std::string_view, std::string>>& headers) {
   std::string text;
   for (const auto& [name, value] : headers) text.append(name).append(": ").append(value).append("\r\n");
   wire_.assign(text.begin(), text.end());

@@ -98,7 +98,7 @@ HeaderBlock block(Headers headers, std::string cache_control = "no-store") {
                                    {"X-Content-Type-Options", "nosniff"},
                                    {"Referrer-Policy", "no-referrer"},
                                    {"Cache-Control", std::move(cache_control)}});
-  return HeaderBlock(std::move(headers));
+  return HeaderBlock(headers);
 }
 
 // The same headers for a plain text error and for a problem document (RFC 9457).

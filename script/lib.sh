@@ -56,9 +56,10 @@ python3
 shellcheck
 util-linux
 valgrind
-yash
 zsh
 END
+  # Debian 13 has no yash; its tests say that they are skipped.
+  if [ "$(debian_release)" -lt 13 ]; then echo yash; fi
 }
 
 debian_release() {

@@ -6,6 +6,7 @@ import email.utils
 import json
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -312,7 +313,7 @@ class Contract(unittest.TestCase):
             shown = path[1:].removesuffix(".sh")
             self.assertEqual(body.split(b"\n")[0], f"#No pairing found by pairing code {shown}".encode())
             self.assertEqual(headers["Cache-Control"], "no-store")
-            for shell in ("dash", "bash", "mksh", "yash"):
+            for shell in filter(shutil.which, ("dash", "bash", "mksh", "yash")):
                 result = subprocess.run([shell], input=body, capture_output=True, timeout=20)
                 self.assertEqual(result.returncode, 1, shell)
                 self.assertIn(b"expired", result.stderr)

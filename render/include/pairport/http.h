@@ -52,7 +52,7 @@ struct Header {
 // Movable, not copyable; what list() and wire() gave out stays valid in the object that was moved to.
 class HeaderBlock {
  public:
-  explicit HeaderBlock(std::vector<std::pair<std::string_view, std::string>> headers);
+  explicit HeaderBlock(const std::vector<std::pair<std::string_view, std::string>>& headers);
 
   HeaderBlock(HeaderBlock&&) noexcept = default;
   HeaderBlock& operator=(HeaderBlock&&) noexcept = default;
