@@ -28,6 +28,8 @@ IGNORED = ("/proc", "/sys", "/dev", "/run", "/tmp", "/etc/passwd-", "/etc/group-
            "/etc/subuid-", "/etc/subgid-", "/etc/.pwd.lock", "/var/lib/dpkg", "/var/log/dpkg.log", "/var/cache", "/var/log/apt",
            "/var/lib/apt", "/var/log/faillog", "/var/log/lastlog")
 
+HIDDEN = ("/etc/rport", "/var/lib/rport", "/var/log/rport", "/etc/machine-id")
+
 _SETUP = r"""
 set -eu
 base=$1 kind=$2
@@ -214,20 +216,18 @@ class IsolatedRoot:
         after = self.snapshot()
         found = {}
         for path in sorted(before.keys() | after.keys()):
-            old, new = before.get(path), after.get(path)
-            if old == new:
-                continue
-            if self.kind != "busybox" and (old is None or new is None) and self._same_as_below(path, new):
-                continue
-            found[path] = (old, new)
+            old, new = self._seen(path, before.get(path)), self._seen(path, after.get(path))
+            if old != new:
+                found[path] = (old, new)
         return found
 
-    def _same_as_below(self, path, state):
-        """An entry of the upper layer that equals the machine's own file is no change."""
-        below = _describe(path) if os.path.lexists(path) else None
+    def _seen(self, path, state):
+        """What a program sees at the path: where the upper layer has nothing, the machine's own file shows through."""
         if state == "whiteout":
-            state = None
-        return state == below
+            return None
+        if state is None and self.kind != "busybox" and os.path.lexists(path) and not path.startswith(HIDDEN):
+            return _describe(path)
+        return state
 
 
 def _ignored(path):

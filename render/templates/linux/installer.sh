@@ -109,7 +109,7 @@ options() {
 install() {
 	need_root
 	credentials
-	! selinux_enforcing || [ -n "$SELINUX" ] || die 1 'SELinux is enforcing and may stop the client.' 'Use -l to go on all the same.'
+	[ "$(getenforce 2>/dev/null)" != Enforcing ] || [ -n "$SELINUX" ] || die 1 'SELinux is enforcing and may stop the client.' 'Use -l to go on all the same.'
 	need_sudo
 	make_tmp
 	detect_arch
@@ -176,7 +176,7 @@ get_ready() {
 	if [ -n "$URL" ]; then
 		write_login
 		get_client "$URL"
-		[ "$GOT" = archive ] || FROM=file
+		[ "$GOT" = archive ] || FROM='file'
 	elif [ -n "$BIN" ] && [ "$FORCE$VERSION$CHANNEL" = stable ] && [ -n "$(version_of "$BIN")" ]; then
 		FROM=keep
 		say "- keep $BIN $(version_of "$BIN")"
@@ -274,8 +274,7 @@ back_up() {
 }
 
 configure() {
-	mode=default
-	[ -n "$EXISTING" ] && [ -z "$FORCE" ] || mode=set
+	case $EXISTING$FORCE in yes) mode='default' ;; *) mode='set' ;; esac
 	# shellcheck disable=SC2016 # names of variables
 	{
 		edit client server set '$SERVER'
@@ -309,11 +308,7 @@ configure() {
 	base=$CONF
 	[ $mode = default ] || [ ! -f "$TMP/new/rport.example.conf" ] || base=$TMP/new/rport.example.conf
 	[ -f "$base" ] || base=/dev/null
-	(
-		SERVER=$CONNECT_URL AUTH=$CLIENT_ID:$PASSWORD
-		export SERVER AUTH FINGERPRINT ID DATA LOG_FILE ATTRIBUTES
-		write_conf "$base"
-	)
+	write_conf "$base"
 	[ -z "$TAGS" ] || write_tags
 }
 new_uuid() { cat /proc/sys/kernel/random/uuid; }
@@ -342,8 +337,8 @@ write_tags() {
 }
 # The first physical network card with a private address is the LAN, with a public one the WAN.
 network_cards() {
-	for card in /sys/class/net/*; do
-		[ -e "$card/device" ] && have ip || continue
+	! have ip || for card in /sys/class/net/*; do
+		[ -e "$card/device" ] || continue
 		speed=$(cat "$card/speed" 2>/dev/null) || :
 		case $speed in '' | 0 | *[!0-9]*) speed=1000 ;; esac
 		card=${card##*/}
@@ -354,7 +349,7 @@ network_cards() {
 				127.* | 169.254.* | fe80:* | ::1/*) continue ;;
 				*) net=wan ;;
 			esac
-			edit monitoring net_$net default "['$card', '$speed']"
+			edit monitoring net_"$net" default "['$card', '$speed']"
 		done
 	done
 }
@@ -428,8 +423,11 @@ connect() {
 
 {{> lib/common.sh}}
 {{> lib/platform.sh}}
+{{> lib/init.sh}}
+{{> lib/distribution.sh}}
 {{> lib/fetch.sh}}
 {{> lib/account.sh}}
+{{> lib/user.sh}}
 {{> lib/packages.sh}}
 {{> lib/config.sh}}
 {{> lib/settings.sh}}

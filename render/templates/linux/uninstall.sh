@@ -35,8 +35,9 @@ main() {
 }
 
 {{> lib/common.sh}}
-{{> lib/platform.sh}}
+{{> lib/init.sh}}
 {{> lib/account.sh}}
+{{> lib/user.sh}}
 {{> lib/packages.sh}}
 {{> lib/service.sh}}
 {{> lib/remove.sh}}

@@ -5,19 +5,6 @@ owner_of_data() {
 	owner=$(ls -ld "$DATA" 2>/dev/null | awk '{ print $3 }')
 	case $owner in '' | root) echo rport ;; *) echo "$owner" ;; esac
 }
-# Only a user that was made for the client is removed: its home is the client's data folder.
-remove_user() {
-	grep -q "^$1:[^:]*:[^:]*:[^:]*:[^:]*:$DATA:" /etc/passwd || return 0
-	act "remove the user $1" || return 0
-	if have userdel; then userdel "$1"
-	elif have deluser; then deluser "$1"
-	else
-		for list in /etc/passwd /etc/group; do
-			cp -p "$list" "$list.old" && grep -v "^$1:" "$list.old" >"$list" && rm -f "$list.old"
-		done
-	fi </dev/null >/dev/null 2>&1 || warn "the user $1 could not be removed."
-	if grep -q "^$1:" /etc/group; then groupdel "$1" 2>/dev/null || delgroup "$1" 2>/dev/null || :; fi
-}
 # Sets BIN (empty: no client here) and METHOD: deb, rpm or archive.
 find_client() {
 	BIN='' METHOD=archive

@@ -23,7 +23,7 @@ set_up() {
 	umask 077
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 	export PATH
-	QUIET='' DRY='' FORCE='' TMP='' EXIT_CODE='' STARTED='' UNDO=''
+	QUIET='' DRY='' FORCE='' TMP='' EXIT_CODE='' STARTED='' UNDO='' GOT=''
 	CONF_DIR=/etc/rport CONF=/etc/rport/rport.conf DATA=/var/lib/rport LOGS=/var/log/rport
 	trap 'clean_up $?' EXIT
 	trap 'EXIT_CODE=130; exit 130' HUP INT TERM

@@ -7,7 +7,8 @@ edit() {
 }
 # toml FILE [SECTION KEY]: FILE with EDITS made, or the value of KEY. Exit code 5: not written in sections.
 toml() {
-	EDITS=$EDITS GET="${2:-} ${3:-}" awk '
+	SERVER=${CONNECT_URL:-} AUTH=${CLIENT_ID:-}:${PASSWORD:-} FINGERPRINT=${FINGERPRINT:-} ID=${ID:-} DATA=$DATA LOG_FILE=${LOG_FILE:-} \
+		ATTRIBUTES=${ATTRIBUTES:-} EDITS=$EDITS GET="${2:-} ${3:-}" awk '
 	function quote(s,   i, c, out) {
 		for (i = 1; i <= length(s); i++) {
 			c = substr(s, i, 1)

@@ -1,4 +1,3 @@
-REPO_FILES='/etc/apt/sources.list.d/rport.list /usr/share/keyrings/rport.gpg /etc/yum.repos.d/rport.repo /etc/zypp/repos.d/rport.repo'
 quietly() { DEBIAN_FRONTEND=noninteractive "$@" >"$TMP/said" 2>&1 </dev/null; }
 # install_package [FILE]: from FILE, else from the repository.
 install_package() {
@@ -8,7 +7,9 @@ install_package() {
 		*.deb) quietly dpkg --force-confold --force-confmiss -i "$1" ;;
 		*.rpm) quietly rpm -U --force "$1" ;;
 		apt)
-			quietly apt-get -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/rport.list -o Dir::Etc::sourceparts=- update &&
+			list=/etc/apt/sources.list.d/rport.list
+			[ -f $list ] || list=''
+			quietly apt-get ${list:+-o Dir::Etc::sourcelist=$list -o Dir::Etc::sourceparts=-} update &&
 				quietly apt-get -y -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confmiss --allow-downgrades \
 					install ${FORCE:+--reinstall} "rport${VERSION:+=$VERSION}"
 			;;

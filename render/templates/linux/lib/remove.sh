@@ -1,3 +1,4 @@
+REPO_FILES='/etc/apt/sources.list.d/rport.list /usr/share/keyrings/rport.gpg /etc/yum.repos.d/rport.repo /etc/zypp/repos.d/rport.repo'
 # The server shares folders and user with the client: then nothing is removed.
 refuse_beside_server() {
 	beside=/etc/rport/rportd.conf

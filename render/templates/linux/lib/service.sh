@@ -1,4 +1,4 @@
-UNIT=/etc/systemd/system/rport.service INIT_SCRIPT=/etc/init.d/rport
+INIT_SCRIPT=/etc/init.d/rport
 # This machine's client processes, not those in containers: same program, same mount namespace.
 client_pids() {
 	for proc in /proc/[0-9]*; do
@@ -38,16 +38,6 @@ service_start() {
 			;;
 	esac >"$TMP/said" 2>&1 </dev/null || :
 }
-service_remove() {
-	case $INIT in
-		systemd) systemctl disable rport ;;
-		openrc) rc-update del rport default ;;
-		sysv) if have update-rc.d; then update-rc.d -f rport remove; elif have chkconfig; then chkconfig --del rport; fi ;;
-	esac >/dev/null 2>&1 || :
-	rm -f "$UNIT" "$INIT_SCRIPT" /etc/systemd/system/*.wants/rport.service /etc/rc?.d/[SK]??rport /run/rport.pid
-	[ "$INIT" != systemd ] || systemctl daemon-reload || :
-}
-
 # Standard input without the credentials, for everything that another program wrote.
 redact() {
 	R1=${PASSWORD:-} R2=${CLIENT_ID:-} awk '

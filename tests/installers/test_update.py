@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""The update script: the new version, or the old one again, with the configuration kept; uninstall by each of the scripts."""
+
+import json
+import re
+import time
+import tomllib
+import unittest
+
+import support
+from support import ARCHIVE, EXAMPLE, IsolatedRoot, client, client_archive
+
+CONF = "/etc/rport/rport.conf"
+QUICK = {"RPORT_INSTALLER_WAIT": "3"}
+NAME = "/tmp/rport-update.sh"
+
+
+class Update(support.InstallerTest):
+    def installed(self, root, args=(), play="connected"):
+        self.assertExit(root.run(self.script(play), args), 0)
+
+    def update(self, root, args=(), code=0, shell="dash", env=None):
+        result = root.run(self.fixed("update"), args, shell=shell, name=NAME, env={**QUICK, **(env or {})})
+        self.assertExit(result, code)
+        return result
+
+    def record(self, root):
+        return json.loads(root.read("/var/lib/rport/stand-in.json"))
+
+    def serve(self, path, content):
+        self.addCleanup(self.web.files.pop, path, None)
+        self.web.files[path] = content
+        return self.web.url + path
+
+    def test_to_a_version_in_every_shell(self):
+        for kind, shell in [("host", s) for s in support.SHELLS] + [("busybox", "ash")]:
+            with self.subTest(shell=shell), IsolatedRoot(kind) as root:
+                self.installed(root)
+                config = root.read(CONF)
+                self.update(root, ["-v", "0.9.15"], shell=shell)
+                self.assertEqual(self.record(root)["version"], "0.9.15")
+                self.assertEqual(root.read(CONF), config)
+                self.assertEqual(len(root.processes("rport")), 1)
+
+    def test_up_to_date_and_unstable(self):
+        with IsolatedRoot() as root:
+            self.installed(root)
+            before, pid = root.snapshot(), root.processes("rport")
+            self.update(root)
+            self.assertEqual((root.changes(before), root.processes("rport")), ({}, pid))
+            self.update(root, ["-tm"])
+            self.assertEqual(self.record(root)["version"], "0.9.15")
+
+    def test_the_old_version_comes_back_when_the_new_one_does_not_connect(self):
+        for play in ("silent", "crash", "refused"):
+            with self.subTest(play=play), IsolatedRoot() as root:
+                self.installed(root)
+                root.path("/etc/sudoers.d").mkdir(exist_ok=True)
+                before = root.snapshot()
+                url = self.serve(f"/{play}.tar.gz", client_archive("0.9.16", play))
+                result = self.update(root, ["-z", url, "-x", "-s"], code=4)
+                self.assertIn(b"put back and is connected", result.stderr)
+                self.assertEqual(self.record(root)["version"], "0.9.14")
+                changed = set(root.changes(before)) - {"/var/log/rport/rport.log", "/var/lib/rport/stand-in.json"}
+                self.assertEqual(changed, set())
+                self.assertEqual(len(root.processes("rport")), 1)
+
+    def test_failures_change_nothing(self):
+        with IsolatedRoot() as root:
+            self.update(root, code=1)
+            self.installed(root)
+            before, pid = root.snapshot(), root.processes("rport")
+            for args, code in ((["-Q"], 1), (["-v"], 1), (["-b"], 1), (["-xd"], 1), (["stray"], 1), (["-v", "9.9.9"], 3),
+                               (["-z", self.web.url + "/none"], 3), (["-z", self.serve("/x.tar.gz", b"<html>")], 3),
+                               (["-z", self.serve("/y.tar.gz", support.archive({"rport": b"\x7fELF"}))], 3)):
+                self.update(root, args, code)
+                self.assertEqual((root.changes(before), root.processes("rport")), ({}, pid), args)
+
+    def test_settings_and_new_sections(self):
+        with IsolatedRoot() as root:
+            self.installed(root, ["-g", "tag"])
+            text = root.read(CONF).decode()
+            without = re.sub(r"(?ms)^\[monitoring\].*?(?=^\[)", "", text)
+            self.assertNotEqual(text, without)
+            root.write(CONF, without, 0o640)
+            example = EXAMPLE.read_bytes() + b"\n[brand-new]\n  key = 'value'\n"
+            self.serve("/" + ARCHIVE.format("0.9.17"), client_archive("0.9.17", example=example))
+            root.path("/etc/sudoers.d").mkdir(exist_ok=True)
+            self.update(root, ["-v", "0.9.17", "-x", "-srb"])
+            config = tomllib.loads(root.read(CONF).decode())
+            self.assertEqual(config["brand-new"], {"key": "value"})
+            self.assertIn("pm_enabled", config["monitoring"])
+            self.assertTrue(config["remote-scripts"]["enabled"] and config["file-reception"]["enabled"])
+            self.assertEqual(config["remote-commands"]["allow"], [".*"])
+            self.assertEqual(config["client"]["auth"], f"{support.ID}:{support.PASSWORD}")
+            self.assertTrue(root.exists("/etc/sudoers.d/rport-all-cmd") and root.exists("/etc/sudoers.d/rport-filereception"))
+            self.assertEqual(root.owner(CONF)[2], 0o640)
+            self.update(root, ["-d"])
+            self.assertFalse(tomllib.loads(root.read(CONF).decode())["remote-scripts"]["enabled"])
+
+    def test_dry_run_and_quiet(self):
+        with IsolatedRoot() as root:
+            self.installed(root)
+            before = root.snapshot()
+            result = self.update(root, ["-n", "-xv", "0.9.15"])
+            self.assertIn(b"would get the client from", result.stdout)
+            self.assertEqual(root.changes(before), {})
+            self.assertEqual(self.update(root, ["-qv", "0.9.15"]).stdout, b"")
+
+    def test_tacoscript(self):
+        with IsolatedRoot() as root:
+            self.installed(root)
+            self.update(root, ["-v", "0.9.15"])
+            self.assertFalse(root.exists("/usr/local/bin/tacoscript"))
+            root.write("/usr/local/bin/tacoscript", "old", 0o755)
+            self.update(root, ["-m"])
+            self.assertEqual(root.read("/usr/local/bin/tacoscript"), b"old")
+            self.update(root)
+            self.assertIn(b"echo taco", root.read("/usr/local/bin/tacoscript"))
+
+    def test_from_within_the_client(self):
+        with IsolatedRoot() as root:
+            self.installed(root)
+            root.write(NAME, self.fixed("update"), 0o600)
+            root.call(["cp", "/bin/dash", "/tmp/rport"])  # a process of that name runs the script
+            result = root.call(["/tmp/rport", NAME, "-v", "0.9.15"], QUICK)
+            self.assertExit(result, 0)
+            self.assertIn(b"background", result.stdout)
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and b"version 0.9.15 (was" not in (
+                    root.read("/var/log/rport-update.log") if root.exists("/var/log/rport-update.log") else b""):
+                time.sleep(0.1)
+            self.assertEqual(self.record(root)["version"], "0.9.15")
+            result = root.call(["/tmp/rport", "-s"], QUICK, stdin=self.fixed("update"))
+            self.assertExit(result, 1)
+            self.assertIn(b"from a file", result.stderr)
+
+    def test_uninstall_by_each_script(self):
+        for which, args in (("installer", ["-u"]), ("update", ["-u"]), ("uninstall", [])):
+            with self.subTest(script=which), IsolatedRoot() as root:
+                root.path("/etc/sudoers.d").mkdir(exist_ok=True)
+                before = root.snapshot()
+                self.installed(root, ["-xsrbi", "-g", "tag"])
+                self.installed(root)
+                script = self.script() if which == "installer" else self.fixed(which)
+                planned = root.snapshot()
+                result = root.run(script, [*args, "-n"])
+                self.assertExit(result, 0)
+                self.assertIn(b"would remove /etc/rport", result.stdout)
+                self.assertEqual(root.changes(planned), {})
+                self.assertExit(root.run(script, args), 0)
+                self.assertEqual(root.changes(before), {})
+                self.assertEqual(root.processes("rport"), [])
+                result = root.run(script, args)
+                self.assertExit(result, 0)
+                self.assertIn(b"not installed", result.stdout)
+
+    def test_uninstall_refuses_beside_the_server(self):
+        with IsolatedRoot() as root:
+            self.installed(root)
+            root.write("/etc/rport/rportd.conf", "")
+            before = root.snapshot()
+            result = root.run(self.fixed("uninstall"))
+            self.assertExit(result, 1)
+            self.assertIn(b"rportd", result.stderr)
+            root.path("/etc/rport/rportd.conf").unlink()
+            root.call(["cp", "/bin/sleep", "/usr/bin/rportd"])
+            root.call(["sh", "-c", "setpriv --reuid rport --clear-groups rportd 60 >/dev/null 2>&1 & sleep 1"])
+            result = root.run(self.fixed("uninstall"))
+            self.assertExit(result, 1)
+            self.assertIn(b"rportd", result.stderr)
+            self.assertEqual(set(root.changes(before)), {"/etc/rport/rportd.conf", "/usr/bin/rportd"})
+
+    def test_uninstall_keeps_a_user_of_yours(self):
+        with IsolatedRoot() as root:
+            root.call(["useradd", "-m", "joe"])
+            self.installed(root, ["-a", "joe"])
+            self.assertNotEqual(self.record(root)["uid"], 0)
+            self.installed(root)  # again, and still as joe
+            self.assertExit(root.run(self.fixed("uninstall")), 0)
+            self.assertTrue(root.exists("/home/joe"))
+            self.assertEqual(root.call(["id", "joe"]).returncode, 0)
+
+
+if __name__ == "__main__":
+    support.main()
