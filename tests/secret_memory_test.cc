@@ -13,6 +13,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,10 +22,15 @@
 
 #include <pairport/store.h>
 
+#include "support/process_memory.h"
+
 namespace pairport {
 namespace {
 
+using pairport::testing::kSanitized;
 using ::testing::HasSubstr;
+
+constexpr std::string_view kNoMlock = "sanitizers turn mlock(2) into nothing that always succeeds";
 
 bool all_zero(const std::byte* data, std::size_t size) {
   return std::all_of(data, data + size, [](std::byte b) { return b == std::byte{0}; });
@@ -167,7 +173,8 @@ TEST(SecretBlock, AChildNeverSeesTheSecret) {
   EXPECT_EQ(std::to_integer<int>(block.data()[0]), 0x5a);
 }
 
-TEST(SecretBlock, SaysHonestlyThatItCouldNotBeLocked) {
+TEST(WithoutLockedMemory, SaysHonestlyThatItCouldNotBeLocked) {
+  if (kSanitized) GTEST_SKIP() << kNoMlock;
   EXPECT_EQ(in_child([] {
               forbid_locked_memory();
               const SecretBlock block = SecretBlock::map(64 * 1024);
@@ -178,7 +185,8 @@ TEST(SecretBlock, SaysHonestlyThatItCouldNotBeLocked) {
             0);
 }
 
-TEST(SecretBlock, RefusesLessThanTheMinimum) {
+TEST(WithoutLockedMemory, RefusesLessThanTheMinimum) {
+  if (kSanitized) GTEST_SKIP() << kNoMlock;
   EXPECT_EQ(in_child([] {
               forbid_locked_memory();
               if (SecretBlock::map(64 * 1024, SecretLevel::kLocked)) return 1;
@@ -188,7 +196,8 @@ TEST(SecretBlock, RefusesLessThanTheMinimum) {
             0);
 }
 
-TEST(SecretBlock, ARefusalHoldsNothing) {
+TEST(WithoutLockedMemory, ARefusalHoldsNothing) {
+  if (kSanitized) GTEST_SKIP() << kNoMlock;
   EXPECT_EQ(in_child([] {
               forbid_locked_memory();
               std::ifstream before("/proc/self/statm");
@@ -205,7 +214,8 @@ TEST(SecretBlock, ARefusalHoldsNothing) {
             0);
 }
 
-TEST(SecretBlock, AStoreThatDemandsLockedMemoryDoesNotStartWithLess) {
+TEST(WithoutLockedMemory, AStoreThatDemandsLockedMemoryDoesNotStartWithLess) {
+  if (kSanitized) GTEST_SKIP() << kNoMlock;
   EXPECT_EQ(in_child([] {
               forbid_locked_memory();
               Store::Options options;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Replaces operator new of the whole test program: counts allocations and lets one fail. Include it in one file only.
+// With support/failing_new.cc, operator new of the whole test program is one that counts and lets allocations fail.
 #ifndef PAIRPORT_TESTS_SUPPORT_FAILING_NEW_H_
 #define PAIRPORT_TESTS_SUPPORT_FAILING_NEW_H_
 
 #include <cstddef>
 #include <cstdlib>
-#include <new>
 
 namespace pairport::testing {
 
@@ -44,38 +43,5 @@ class Watch {
 };
 
 }  // namespace pairport::testing
-
-void* operator new(std::size_t size) {
-  void* memory = pairport::testing::Allocations::allocate(size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-void* operator new[](std::size_t size) {
-  return operator new(size);
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  return pairport::testing::Allocations::allocate(size);
-}
-void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  return pairport::testing::Allocations::allocate(size);
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, const std::nothrow_t&) noexcept {
-  std::free(memory);
-}
-void operator delete[](void* memory, const std::nothrow_t&) noexcept {
-  std::free(memory);
-}
 
 #endif  // PAIRPORT_TESTS_SUPPORT_FAILING_NEW_H_
