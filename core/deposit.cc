@@ -97,6 +97,14 @@ FieldProblem check_authority(std::string_view authority, bool port_required) noe
   return port_required ? FieldProblem::kBadPort : FieldProblem::kNone;
 }
 
+// The client's URL parser refuses a path with a `%` that begins no escape; it does not look into the query.
+bool has_good_escapes(std::string_view path) noexcept {
+  for (std::size_t i = path.find('%'); i != std::string_view::npos; i = path.find('%', i + 1)) {
+    if (i + 2 >= path.size() || !hex_digit(path[i + 1]) || !hex_digit(path[i + 2])) return false;
+  }
+  return true;
+}
+
 FieldProblem check_connect_url(std::string_view url) noexcept {
   if (url.find_first_of(" #") != std::string_view::npos) return FieldProblem::kBadUrl;
   const std::size_t scheme_end = url.find("://");
@@ -105,7 +113,11 @@ FieldProblem check_connect_url(std::string_view url) noexcept {
     for (const std::string_view scheme : {"http:", "https:", "ws:", "wss:"}) {
       if (with_colon.size() == scheme.size() && starts_with_ignoring_case(with_colon, scheme)) {
         const std::string_view rest = url.substr(scheme_end + 3);
-        return check_authority(rest.substr(0, rest.find_first_of("/?")), false);
+        const std::size_t path = std::min(rest.find_first_of("/?"), rest.size());
+        const FieldProblem problem = check_authority(rest.substr(0, path), false);
+        if (problem != FieldProblem::kNone) return problem;
+        const bool good = has_good_escapes(rest.substr(path, rest.find('?') - path));
+        return good ? FieldProblem::kNone : FieldProblem::kBadUrl;
       }
     }
     // `host:80/a://b` is no scheme: fall through, the plain form will say what is wrong.

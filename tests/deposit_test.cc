@@ -250,6 +250,7 @@ INSTANTIATE_TEST_SUITE_P(
         UrlCase{"http://h:80/", kGood}, UrlCase{"http://h/a/b/c", kGood}, UrlCase{"http://h/a?b=c&d=e", kGood},
         UrlCase{"http://h?x", kGood}, UrlCase{"http://h/a'b\"c`d$e", kGood}, UrlCase{"http://h/$(id);|&", kGood},
         UrlCase{"http://h/a@b:c", kGood}, UrlCase{"http://h/a//b://c", kGood}, UrlCase{"http://h/%20", kGood},
+        UrlCase{"http://h/%C3%a4%2F", kGood}, UrlCase{"http://h/?100%", kGood}, UrlCase{"http://h?%zz", kGood},
         UrlCase{"http://h/\xC3\xA4", kGood}, UrlCase{"http://192.0.2.1:8080", kGood},
         UrlCase{"http://my-host_1.example.com.", kGood}, UrlCase{"http://m\xC3\xBCnchen.example", kGood},
         UrlCase{"http://xn--mnchen-3ya.example", kGood}, UrlCase{"http://[::1]", kGood}, UrlCase{"http://[::]", kGood},
@@ -322,7 +323,9 @@ INSTANTIATE_TEST_SUITE_P(
         UrlCase{"http://[::1.2.3.4:1]", FieldProblem::kBadUrl}, UrlCase{"http://[1.2.3.4::]", FieldProblem::kBadUrl},
         UrlCase{"http://[::1%]", FieldProblem::kBadUrl}, UrlCase{"http://[%25eth0]", FieldProblem::kBadUrl},
         UrlCase{"http://[::1%25a b]", FieldProblem::kBadUrl}, UrlCase{"http://[::1%25a'b]", FieldProblem::kBadUrl},
-        UrlCase{"http://[::1%25a/b]", FieldProblem::kBadUrl}));
+        UrlCase{"http://[::1%25a/b]", FieldProblem::kBadUrl}, UrlCase{"http://h/%", FieldProblem::kBadUrl},
+        UrlCase{"http://h/%4", FieldProblem::kBadUrl}, UrlCase{"http://h/%zz", FieldProblem::kBadUrl},
+        UrlCase{"http://h/a%4?b", FieldProblem::kBadUrl}, UrlCase{"wss://[::1]:80/100%", FieldProblem::kBadUrl}));
 
 TEST(Deposit, TheFirstRuleThatIsBrokenIsReported) {
   EXPECT_EQ(password(std::string(kMaxPassword + 1, '\xFF')), FieldProblem::kTooLong);
