@@ -131,6 +131,14 @@ class ConfigFunctions(Functions):
         self.assertEqual(len(broken), len(lines))
         self.assertTrue(all(line.startswith("rport.conf: ") for line in lines), lines)
 
+    def test_what_stands_twice_is_recognised(self):
+        cases = {"[a]\nx=1\n[b]\nx=1\n": "", "[a]\nx=1\n[b]\n[a]\n": "line 4 repeats line 1", "[a]\nx=1\ny=2\n'x'=3\n": "line 4 repeats line 2",
+                 "[[a]]\nx=1\n[[a]]\nx=2\n[a.b]\n[[a]]\n[a.b]\n": "", "x=1\n[a]\nx=1\nX=1\n": "", "x=1\nx=2": "line 2 repeats line 1"}
+        with tempfile.TemporaryDirectory() as folder:
+            lines = self.run_functions(
+                f"foreach ($text in {literal(list(cases))}) {{ try {{ Assert-Config (New-Config $text); 'fine' }} catch {{ $_.Exception.Message }} }}\n", folder)
+        self.assertEqual([f"rport.conf: {text}" if text else "fine" for text in cases.values()], lines)
+
     def test_values_are_read_back(self):
         cases = {'"a\\u00e9\\n\\"\\\\x"': "a\u00e9\n\"\\x", "'C:\\x'": "C:\\x", '"\\U0001F600" # "b"': "\U0001f600", "''": "", "true": ""}
         document = "[client]\n" + "".join(f"k{i} = {text}\n" for i, text in enumerate(cases))

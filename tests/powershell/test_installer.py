@@ -302,8 +302,9 @@ class DryRuns(InstallerTest):
 
     def test_d_writes_the_configuration_only(self):
         with support.Windows() as machine:
-            result = self.install(machine, "-d", "-x", "-g", "tag")
+            result = self.install(machine, "-d", "-x", "-g", "tag", "-i")
             self.assertEqual(0, result.returncode, result.stderr)
+            self.assertIn("With -d the options -t, -i, -Version and -pkgUrl have no effect.", result.stdout)
             self.assertEqual({"rport.conf", "client_attributes.json", "data"}, {p.name for p in machine.client_folder.iterdir()})
             self.assertEqual(CLIENT_ID + ":" + PASSWORD, machine.config()["client"]["auth"])
             self.assertIsNone(machine.status())
@@ -436,12 +437,14 @@ class RepairsAndPairsAnew(InstallerTest):
 
     def test_a_broken_configuration_is_written_anew_and_keeps_the_id(self):
         with support.Windows() as machine:
-            machine.install(config="[client]\nid = \"keep-me\"\nserver = \"http://x\nauth\n")
-            result = self.install(machine)
-            self.assert_connected(machine, result)
-            self.assertEqual("keep-me", machine.config()["client"]["id"])
-            self.assertIn("is not valid and is written anew", result.stdout)
-            self.assertEqual(1, len(machine.backups()))
+            for broken in ("[client]\nid = \"keep-me\"\nserver = \"http://x\nauth\n", "[client]\nid = 'keep-me'\n[monitoring]\nenabled=true\nenabled=true\n"):
+                machine.install(config=broken)
+                result = self.install(machine)
+                self.assert_connected(machine, result)
+                self.assertEqual("keep-me", machine.config()["client"]["id"])
+                self.assertIn("is not valid and is written anew", result.stdout)
+                self.assertEqual(broken.encode(), machine.backups()[-1].read_bytes())
+                machine.backups()[-1].unlink()
 
     def test_another_folder_and_account_are_respected(self):
         with support.Windows() as machine:
@@ -458,8 +461,10 @@ class RepairsAndPairsAnew(InstallerTest):
         with support.Windows() as machine:
             machine.install("0.9.1", config=self.config(machine))
             machine.world["Parent"] = "rport.exe"
-            result = self.install(machine, "-x")
+            tacoscript = {"/taco/stable/?arch=Windows_x86_64": support.zip_package(names=("tacoscript.exe",))}
+            result = self.install(machine, "-x", "-i", web_files=tacoscript)
             self.assertEqual(0, result.returncode, result.stderr)
+            self.assertTrue((machine.program_files / "tacoscript" / "bin" / "tacoscript.exe").exists())
             self.assertEqual(CLIENT_ID + ":" + PASSWORD, machine.config()["client"]["auth"])
             self.assertEqual("Running", machine.status())
             self.assertFalse([line for line in machine.record if line.startswith(("Stop", "Start-P", "Start-Serv"))])

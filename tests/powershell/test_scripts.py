@@ -33,7 +33,7 @@ KNOWN_COMMANDS = {
 STRING, LIST, ENCODING = "System.String", "System.Collections.Generic.List`1", "System.Text.Encoding"
 RECEIVERS = {
     "Add": LIST, "AddHours": "System.DateTime", "AddSeconds": "System.DateTime", "Append": "System.Text.StringBuilder",
-    "Close": "System.Net.WebResponse", "ComputeHash": "System.Security.Cryptography.HashAlgorithm", "Contains": STRING,
+    "Close": "System.Net.WebResponse", "ContainsKey": "System.Collections.Hashtable", "ComputeHash": "System.Security.Cryptography.HashAlgorithm", "Contains": STRING,
     "CopyTo": "System.IO.Stream", "Dispose": "System.IO.Stream System.IO.Compression.ZipArchive", "EndsWith": STRING,
     "GetAddressBytes": "System.Net.IPAddress", "GetBytes": ENCODING, "GetLeftPart": "System.Uri", "GetProxy": "System.Net.IWebProxy",
     "GetRange": LIST, "GetResponse": "System.Net.HttpWebRequest", "GetResponseStream": "System.Net.HttpWebResponse",

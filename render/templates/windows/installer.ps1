@@ -214,7 +214,7 @@ function Open-ClientConfig($Client, [switch]$Quiet) {
     if ([IO.File]::Exists($Client.ConfigPath)) {
         $config = Read-Config $Client.ConfigPath
         try {
-            $null = @(Get-ConfigLayout $config)
+            Assert-Config $config
             return [pscustomobject]@{ Config = $config; Fresh = $false; Id = '' }
         } catch {
             if (-not $Quiet) { Write-Note ('The existing configuration is not valid and is written anew (' + $_.Exception.Message + ').') }
@@ -283,6 +283,21 @@ function Select-Version([string]$Installed) {
     return $target
 }
 
+# -i. The client works without it, but the exit code tells when it failed.
+function Add-Tacoscript {
+    if ($i -and (Test-Go 'Install Tacoscript')) {
+        $channel = 'stable'
+        if ($t) { $channel = 'unstable' }
+        try {
+            Install-Tacoscript $channel
+        } catch {
+            $script:Failure = $null
+            Write-Problem ('! Tacoscript was not installed: ' + $_.Exception.Message)
+            if ($script:ExitCode -eq 0) { $script:ExitCode = 3 }
+        }
+    }
+}
+
 function Install-Client {
     if ($h) {
         Show-Help
@@ -303,6 +318,9 @@ function Install-Client {
     $proxy = Test-Server $ConnectUrl
     Write-Step ('The server answers at ' + $ConnectUrl)
     $target = ''
+    if ($d -and ($t -or $i -or $Version -or $pkgUrl)) {
+        Write-Note 'With -d the options -t, -i, -Version and -pkgUrl have no effect.'
+    }
     if ($d -or $inside) {
         if ($inside -and ($t -or $Version -or $pkgUrl)) {
             Stop-WithError 1 'Run by the client itself, this script cannot replace the client.' ('Use the update script: ' + $PairingUrl + '/update')
@@ -363,6 +381,7 @@ function Install-Client {
             Start-Detached '-Command "Start-Sleep -Seconds 10; Restart-Service -Name rport -Force"'
         }
         $script:ExitCode = 0
+        Add-Tacoscript
         return
     }
     if (Test-Go 'Register the service rport: delayed automatic start, restart after failures') {
@@ -388,17 +407,7 @@ function Install-Client {
             Write-Problem ('  | ' + $line)
         }
     }
-    if ($i -and (Test-Go 'Install Tacoscript')) {
-        $channel = 'stable'
-        if ($t) { $channel = 'unstable' }
-        try {
-            Install-Tacoscript $channel
-        } catch {
-            $script:Failure = $null
-            Write-Problem ('! Tacoscript was not installed: ' + $_.Exception.Message)
-            if ($script:ExitCode -eq 0) { $script:ExitCode = 3 }
-        }
-    }
+    Add-Tacoscript
 }
 
 Invoke-Main 'Install-Client'

@@ -217,7 +217,7 @@ function Update-Client {
     $config = Read-Config $client.ConfigPath
     $oldConfig = Read-Config $client.ConfigPath
     try {
-        $null = @(Get-ConfigLayout $config)
+        Assert-Config $config
     } catch {
         Stop-WithError 1 ('The configuration is not valid: ' + $_.Exception.Message) ('Correct ' + $client.ConfigPath + ', or pair the client anew with the installer.')
     }

@@ -163,6 +163,22 @@ function Get-ConfigLayout($Config) {
     }
 }
 
+# Throws on what stops the client: text that is no TOML, a table or a key that stands there twice.
+function Assert-Config($Config) {
+    # Unlike @{} it tells upper from lower case.
+    $seen = New-Object Collections.Hashtable
+    $lists = $false
+    foreach ($entry in @(Get-ConfigLayout $Config)) {
+        $name = $entry.Kind + ' ' + $entry.Table + ' ' + $entry.Key
+        if ($Config.Lines[$entry.First].Trim().StartsWith('[[')) { $lists = $true }
+        # In a list of tables names come again.
+        if (-not $lists -and $seen.ContainsKey($name)) {
+            throw ('rport.conf: line ' + ($entry.First + 1) + ' repeats line ' + $seen[$name])
+        }
+        $seen[$name] = $entry.First + 1
+    }
+}
+
 function Test-ConfigTable($Config, [string]$Table) {
     @(Get-ConfigLayout $Config | Where-Object { $_.Kind -eq 'table' -and $_.Table -ceq $Table }).Count -gt 0
 }
