@@ -18,7 +18,7 @@ SYSTEMCTL = r"""#!/bin/sh
 echo "$*" >>/tmp/systemctl.log
 unit=/etc/systemd/system/rport.service
 case $1 in
-  cat) cat "$unit" 2>/dev/null ;;
+  cat) exec cat "$unit" 2>/dev/null ;;
   start)
     user=$(sed -n 's/^User=//p' "$unit")
     command=$(sed -n 's/^ExecStart=//p' "$unit" | tr -d '"')
@@ -266,6 +266,7 @@ class Options(support.InstallerTest):
                                    password=support.PASSWORD)["pairing_code"]
             root.write("/etc/os-release", 'ID="rocky"\nID_LIKE="rhel centos fedora"\nVERSION_ID="9.3"\n')
             root.write("/tmp/client", client(), 0o755)
+            root.path("/etc/yum.repos.d").mkdir()
             root.write("/usr/local/sbin/rpm", '#!/bin/sh\ncase $1 in -q) test -e /tmp/installed ;; -e) rm -f /tmp/installed /usr/bin/rport ;; esac\n', 0o755)
             root.write("/usr/local/sbin/dnf", '#!/bin/sh\necho "$*" >>/tmp/dnf.log\ncp /tmp/client /usr/bin/rport; chmod 755 /usr/bin/rport; touch /tmp/installed\n', 0o755)
             for path, content in (("/rpm/unstable/repodata/repomd.xml", b"x"), ("/keys/key.gpg", b"key")):

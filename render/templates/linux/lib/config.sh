@@ -9,13 +9,7 @@ edit() {
 toml() {
 	SERVER=${CONNECT_URL:-} AUTH=${CLIENT_ID:-}:${PASSWORD:-} FINGERPRINT=${FINGERPRINT:-} ID=${ID:-} DATA=$DATA LOG_FILE=${LOG_FILE:-} \
 		ATTRIBUTES=${ATTRIBUTES:-} EDITS=$EDITS GET="${2:-} ${3:-}" awk '
-	function quote(s,   i, c, out) {
-		for (i = 1; i <= length(s); i++) {
-			c = substr(s, i, 1)
-			out = out (c in control ? sprintf("\\u%04X", control[c]) : c == "\\" || c == "\"" ? "\\" c : c)
-		}
-		return "\"" out "\""
-	}
+	function quote(s) { gsub(/["\\]/, "\\\\&", s); return "\"" s "\"" }
 	function scan(s,   i, c) {
 		for (i = 1; i <= length(s); i++) {
 			c = substr(s, i, 1)
@@ -31,20 +25,14 @@ toml() {
 			}
 		}
 	}
-	function plain(s,   i, c, out) {
-		c = substr(s, 1, 1)
-		if (c !~ /["\047]/) { sub(/[ \t]*#.*/, "", s); return s }
-		for (i = 2; i <= length(s) && substr(s, i, 1) != c; i++) {
-			if (c == "\"" && substr(s, i, 1) == "\\") i++
-			out = out substr(s, i, 1)
-		}
-		return out
+	function plain(s) {
+		if (match(s, /^"[^"]*"|^\047[^\047]*\047/)) return substr(s, 2, RLENGTH - 2)
+		sub(/[ \t]*#.*/, "", s)
+		return s
 	}
 	function trim(s) { gsub(/^[ \t"\047]+|[ \t"\047]+$/, "", s); return s }
 	function add(line, text) { after[line] = after[line] text "\n" }
 	BEGIN {
-		for (i = 1; i < 32; i++) control[sprintf("%c", i)] = i
-		control[sprintf("%c", 127)] = 127
 		split(ENVIRON["GET"], get, " ")
 		bom = "\357\273\277"
 	}

@@ -4,7 +4,7 @@ check_arguments() {
 	[ -z "$RECEPTION_SUDO" ] || [ -n "$RECEPTION" ] || usage '-b needs -r.'
 }
 need_sudo() {
-	[ -z "$SUDO$RECEPTION_SUDO" ] || is_dir /etc/sudoers.d || die 1 'sudo is not installed, so -s and -b cannot work.' 'Install sudo, or leave them out.'
+	[ -z "$SUDO$RECEPTION_SUDO" ] || is_dir /etc/sudoers.d || die 1 'sudo is not installed: -s and -b cannot work.' 'Install sudo first.'
 }
 edit_settings() {
 	if [ -n "$COMMANDS" ]; then
@@ -17,15 +17,13 @@ edit_settings() {
 	[ -z "$RECEPTION" ] || edit file-reception enabled set true
 }
 sudo_rules() {
-	[ -z "$SUDO" ] || echo "$RUN_AS ALL=(ALL) NOPASSWD: ALL" | sudo_rule rport-all-cmd
-	[ -z "$RECEPTION_SUDO" ] || sudo_rule rport-filereception <<END
-$RUN_AS ALL=NOPASSWD: $(command -v chown) * $DATA/filepush/*_rport_filepush
-$RUN_AS ALL=NOPASSWD: $(command -v mv) $DATA/filepush/*_rport_filepush *
-END
+	[ -z "$SUDO" ] || sudo_rule rport-all-cmd "$RUN_AS ALL=(ALL) NOPASSWD: ALL"
+	[ -z "$RECEPTION_SUDO" ] || sudo_rule rport-filereception "$RUN_AS ALL=NOPASSWD: $(command -v chown) * $DATA/filepush/*_rport_filepush
+$RUN_AS ALL=NOPASSWD: $(command -v mv) $DATA/filepush/*_rport_filepush *"
 }
 # A broken rule would lock everyone out of sudo.
 sudo_rule() {
-	cat >"$TMP/rule"
+	echo "$2" >"$TMP/rule"
 	act "write the sudo rule /etc/sudoers.d/$1" || return 0
 	! have visudo || quietly visudo -cqf "$TMP/rule" || die 1 'sudo refuses the rule:' "$(said)"
 	put "$TMP/rule" "/etc/sudoers.d/$1" 440
