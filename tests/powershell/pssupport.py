@@ -229,6 +229,7 @@ class Windows:
                       "StartFails": False, "ServiceHangs": False, "Hanging": None, "IcaclsCode": 0,
                       "DeleteFails": False}
         self.env = {}
+        self.constrained = False  # constrained language mode, as application control sets it
         self.without = []  # cmdlets that this Windows does not have
 
     def __enter__(self):
@@ -246,7 +247,9 @@ class Windows:
     def prelude(self):
         world = {**self.world, "State": str(self.state), "Record": str(self.record_file), "Example": str(EXAMPLE)}
         path = self.folder / "world.ps1"
-        path.write_text("$World = " + literal(world) + "\n" + "".join(f"$ExecutionContext.InvokeProvider.Item.Remove('Function:\\{name}', $false)\n" for name in self.without) + "Set-StrictMode -Version 3\n", encoding="utf-8")
+        path.write_text("$World = " + literal(world) + "\n" + "".join(f"$ExecutionContext.InvokeProvider.Item.Remove('Function:\\{name}', $false)\n" for name in self.without) + "Set-StrictMode -Version 3\n"
+                        + ("$ExecutionContext.SessionState.LanguageMode = 'ConstrainedLanguage'\n" if self.constrained else ""),
+                        encoding="utf-8")
         return [HERE / "stubs" / "utility.ps1", HERE / "stubs" / "windows.ps1", path]
 
     def run(self, script, *arguments):

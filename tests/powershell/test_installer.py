@@ -509,6 +509,15 @@ class Failures(InstallerTest):
             machine.env["PROCESSOR_ARCHITECTURE"] = architecture
             self.fails(1, "Only 64-bit Windows on x86_64 is supported, this is " + architecture, machine=machine)
 
+    def test_constrained_language_is_named_as_the_cause(self):
+        with support.Windows() as machine:
+            machine.constrained = True
+            before = machine.tree()
+            result = self.install(machine)
+            self.assertEqual(1, result.returncode)
+            self.assertIn("! PowerShell is restricted on this machine (constrained language mode)", result.stdout)
+            self.assert_untouched(machine, before)
+
     def test_32_bit_powershell_starts_the_64_bit_one(self):
         with support.Windows() as machine:
             machine.env.update({"PROCESSOR_ARCHITECTURE": "x86", "PROCESSOR_ARCHITEW6432": "AMD64"})

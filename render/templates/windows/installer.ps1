@@ -388,7 +388,7 @@ function Install-Client {
         Register-Client $client
     }
     $result = $null
-    if (Test-Go 'Start the service and wait for the connection') {
+    if (Test-Go 'Start the service and wait up to a minute for the connection') {
         $result = Start-Client $client $clientLog 60
     }
     $script:ExitCode = 0

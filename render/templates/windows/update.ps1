@@ -277,7 +277,7 @@ function Update-Installation($Client, $Config, $OldConfig, [string]$Target, [boo
         return
     }
     if ($WhatIf) {
-        foreach ($action in @('Stop the service rport', 'Install the package and change the configuration', 'Start the service and wait for the connection')) {
+        foreach ($action in @('Stop the service rport', 'Install the package and change the configuration', 'Start the service and wait up to a minute for the connection')) {
             $null = Test-Go $action
         }
         $script:ExitCode = 0
@@ -308,7 +308,7 @@ function Update-Installation($Client, $Config, $OldConfig, [string]$Target, [boo
             Write-Step ('Write the configuration ' + $Client.ConfigPath)
             Save-Config $Config $Client.ConfigPath $Client.Account
         }
-        Write-Step 'Start the service and wait for the connection'
+        Write-Step 'Start the service and wait up to a minute for the connection'
         Register-Client $Client
         $result = Start-Client $Client $clientLog 60
     } catch {
