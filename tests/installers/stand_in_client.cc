@@ -122,7 +122,9 @@ int install_service(const std::string& user, const std::string& path) {
                       << "\n[Service]\nStartLimitInterval=5\nStartLimitBurst=10\nExecStart=" << self << " \"-c\" \"" << path
                       << "\"\nUser=" << user << "\nRestart=always\nRestartSec=120\n[Install]\nWantedBy=multi-user.target\n";
   mkdir("/etc/systemd/system/multi-user.target.wants", 0755);
-  return symlink(unit, "/etc/systemd/system/multi-user.target.wants/rport.service") == 0 ? 0 : 1;
+  const char* const wants = "/etc/systemd/system/multi-user.target.wants/rport.service";
+  unlink(wants);
+  return symlink(unit, wants) == 0 ? 0 : 1;
 }
 
 int run(const std::string& path) {

@@ -28,36 +28,33 @@ sources() {
 help() {
 	cat <<'END'
 Usage: sh rport-installer.sh [options]
-Installs the RPort client and connects it to your server. An installed client is repaired and paired again: it keeps its
-id, program and settings, and a copy of its old configuration.
+Installs the RPort client and connects it to your server. An installed client is repaired and paired again: id, program
+and settings stay, the old configuration is saved beside the new one.
   -h          this help
   -v          print the version to be installed
   -n          dry run: print every action, change nothing
   -q          quiet: warnings and errors only
   -c          install (default)
   -u          uninstall the client with configuration, data and logs
-  -f          force: replace the program, rewrite the configuration (the id stays)
+  -f          force: replace program and configuration (the id stays)
   -t          newest unstable version
   -V VERSION  exactly this version
-  -p          use the archive, no deb or rpm repository
-  -z URL      use this package (tar.gz, deb, rpm)
+  -p          archive, no deb or rpm repository
+  -z URL      this package (tar.gz, deb, rpm)
   -x          let the server execute any command and script
   -s          sudo rule: full root access for the client
-  -r          let the server send files (else switched off)
+  -r          let the server send files (else off)
   -b          sudo rule: received files may go anywhere (needs -r)
   -a USER     run as USER, not rport; created if missing
   -g TAG      add a tag; repeatable
-  -d          random UUID as id, not the machine-id (with -f: a new one)
+  -d          random UUID, not the machine-id (with -f: a new one)
   -i          install Tacoscript, too
   -l          go on although SELinux is enforcing
   -N          no service: print the command that runs the client
-Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD  login for -z
-             RPORT_INSTALLER_WAIT  seconds to wait for the connection (40)
-             http_proxy, https_proxy, no_proxy  for downloads
-Exit code:   0 connected   1 wrong usage or environment   2 cannot reach the server
-             3 bad download, package or checksum          (1, 2, 3: nothing was changed)
-             4 installed, but not connected; stopped if the server refuses it
-             5 installed before in an unknown way, left alone   130 interrupted
+Environment: RPORT_INSTALLER_DL_USERNAME, RPORT_INSTALLER_DL_PASSWORD: login for -z;
+  RPORT_INSTALLER_WAIT: seconds to wait for the connection (40); http_proxy, https_proxy, no_proxy
+Exit code: 0 connected, 1 wrong usage or environment, 2 cannot reach the server, 3 bad download or package (1-3: nothing
+  changed), 4 installed, not connected (stopped if refused), 5 configuration of unknown form, left alone, 130 interrupted
 END
 }
 
@@ -71,45 +68,30 @@ main() {
 	esac
 }
 options() {
-	ACTION=install VERSION='' CHANNEL=stable ARCHIVE_ONLY='' URL='' COMMANDS='' SUDO='' RECEPTION='' RECEPTION_SUDO=''
-	RUN_AS='' TAGS='' RANDOM_ID='' TACOSCRIPT='' SELINUX='' SERVICE=yes WAIT=${RPORT_INSTALLER_WAIT:-40}
+	ACTION=install RUN_AS='' TAGS=''
 	while getopts :hvnqcuftV:pz:xsrba:g:dilN option; do
 		case $option in
 			h) ACTION=help ;;
 			v) ACTION=version ;;
-			n) DRY=yes ;;
-			q) QUIET=yes ;;
 			c) ACTION=install ;;
 			u) ACTION=uninstall ;;
-			f) FORCE=yes ;;
 			t) CHANNEL=unstable DEFAULT_VERSION=$UNSTABLE ;;
 			V) VERSION=$OPTARG ;;
-			p) ARCHIVE_ONLY=yes ;;
 			z) URL=$OPTARG ;;
-			x) COMMANDS=yes ;;
-			s) SUDO=yes ;;
-			r) RECEPTION=yes ;;
-			b) RECEPTION_SUDO=yes ;;
 			a) RUN_AS=$OPTARG && case $OPTARG in '' | root | [!a-z_]* | *[!a-z0-9_-]*) usage "-a: not a possible user: '$OPTARG'" ;; esac ;;
 			g) TAGS="$TAGS$OPTARG
 " && case $OPTARG in '' | *[[:cntrl:]]*) usage '-g: a tag must not be empty or hold control characters.' ;; esac ;;
-			d) RANDOM_ID=yes ;;
-			i) TACOSCRIPT=yes ;;
-			l) SELINUX=yes ;;
-			N) SERVICE='' ;;
-			:) usage "option -$OPTARG needs an argument." ;;
-			*) usage "there is no option -$OPTARG." ;;
+			*) set_flag ;;
 		esac
 	done
 	shift $((OPTIND - 1))
-	[ $# -eq 0 ] || usage "unexpected argument: $1"
-	check_arguments
+	check_arguments "$@"
 }
 
 install() {
 	need_root
 	credentials
-	[ "$(getenforce 2>/dev/null)" != Enforcing ] || [ -n "$SELINUX" ] || die 1 'SELinux is enforcing and may stop the client.' 'Use -l to go on all the same.'
+	[ "$(getenforce 2>/dev/null)" != Enforcing ] || has l || die 1 'SELinux is enforcing and may stop the client.' 'Use -l to go on.'
 	need_sudo
 	make_tmp
 	detect_arch
@@ -124,7 +106,6 @@ install() {
 	connect
 }
 
-# Sets EXISTING, LOG_FILE, ATTRIBUTES, OLD_ID (empty when the machine-id is used), RUN_AS.
 look_at_old() {
 	EXISTING='' OLD_ID='' ATTRIBUTES='' LOG_FILE=''
 	if [ -e "$CONF" ] || [ -L "$CONF" ]; then
@@ -132,45 +113,40 @@ look_at_old() {
 		[ "$(toml "$CONF" client use_system_id)" = true ] || OLD_ID=$(toml "$CONF" client id)
 	fi
 	if [ -n "$EXISTING" ] && [ -z "$FORCE" ]; then
-		[ ! -L "$CONF" ] || die 5 "$CONF is a link." 'It was left alone; use -f to replace it.'
 		edit client server set 1
-		toml "$CONF" >/dev/null || die 5 "$CONF is not written in the usual sections." 'It was left alone; use -f to rewrite it.'
+		if [ -L "$CONF" ] || ! toml "$CONF" >/dev/null; then die 5 "$CONF is a link or lacks the usual sections, and is left alone." 'Use -f to rewrite it.'; fi
 		EDITS=''
 		LOG_FILE=$(toml "$CONF" logging log_file)
 		ATTRIBUTES=$(toml "$CONF" client attributes_file_path)
 	fi
 	LOG_FILE=${LOG_FILE:-$LOGS/rport.log} ATTRIBUTES=${ATTRIBUTES:-$DATA/client_attributes.json} RUN_AS=${RUN_AS:-$(owner_of_data)}
-	case $TAGS$ATTRIBUTES in "$ATTRIBUTES" | *.json) ;; *) die 1 "the tags are in $ATTRIBUTES, which is not JSON." 'Edit it by hand, and leave out -g.' ;; esac
+	case $TAGS$ATTRIBUTES in "$ATTRIBUTES" | *.json) ;; *) die 1 "the tags are in $ATTRIBUTES, which is not JSON." 'Leave out -g.' ;; esac
 }
 
-# Any answer over HTTP proves that the server can be reached. Nothing of the path is used.
+# Any answer over HTTP will do. Nothing of the path is used.
 probe_server() {
+	host=${CONNECT_URL#*://}
+	host=${host%%[/?]*}
+	case $host in *[!]0-9A-Za-z.:_[-]*) warn 'unusual name of the server, the connection is not tested.'; return ;; esac
 	case $CONNECT_URL in
-		[Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) host=https://${CONNECT_URL#*://} ;;
-		*) host=http://${CONNECT_URL#*://} ;;
+		[Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) host=https://$host ;;
+		*) host=http://$host ;;
 	esac
-	rest=${host#*://}
-	host=${host%%://*}://${rest%%[/?]*}
-	case $host in *[!]0-9A-Za-z.:_/[-]*) warn 'the server has an unusual name; the connection is not tested.'; return ;; esac
 	act "test the connection to $host" || return 0
-	case $FETCHER in
-		curl) curl -gsS -o /dev/null --connect-timeout 15 --max-time 30 "$host/" ;;
-		wget) wget -nv -t 1 -T 15 -O /dev/null "$host/" ;;
-		*) timeout 30 wget -O /dev/null "$host/" ;;
-	esac >/dev/null 2>"$TMP/said" && return 0
+	login='' limit=yes
+	! request "$host/" /dev/null || return 0
 	case $(said) in
-		*' error: HTTP'* | *'ERROR '[1-5][0-9][0-9]*) return 0 ;;
-		*[Pp]roxy*) why='Check http_proxy, https_proxy, no_proxy (sudo drops them: use sudo -E).' ;;
-		*resolve* | *'bad address'* | *'not known'*) why='Check its name and the DNS of this machine.' ;;
-		*'imed out'* | *timeout* | *Terminated*) why='No answer: is a firewall in between, or does this machine need a proxy?' ;;
-		*ertificate* | *SSL* | *TLS*) why='TLS failed: check the certificate, the clock and the CA certificates here.' ;;
-		*efused* | *onnect*) why='Refused: is the server running, and is the port right?' ;;
-		*) why='It does not answer like a server: is the port right?' ;;
+		*[Ee][Rr][Rr][Oo][Rr]:*[345][0-9][0-9]* | *'ERROR '[345][0-9][0-9]*) return ;;
+		*[Pp]roxy*) why='Check the proxy variables (sudo -E keeps them).' ;;
+		*resolve* | *'bad address'* | *'not known'*) why='Check its name and the DNS here.' ;;
+		*'imed out'* | *timeout* | *Terminated*) why='No answer: is a firewall in between, or is a proxy needed?' ;;
+		*ertificate* | *SSL* | *TLS*) why='TLS failed: check its certificate, the clock and CA certificates here.' ;;
+		*) why='Refused: is it running, and is the port right?' ;;
 	esac
-	die 2 "cannot reach the server $host." "$why" "$(said)" 'Nothing was changed.'
+	die 2 "cannot reach the server $host." "$why" "$(said)"
 }
 
-# What can fail fails here, before anything is changed. Sets FROM: keep, archive, file or repository.
+# What can fail fails here, before anything is changed.
 get_ready() {
 	FROM=archive
 	if [ -n "$URL" ]; then
@@ -180,7 +156,7 @@ get_ready() {
 	elif [ -n "$BIN" ] && [ "$FORCE$VERSION$CHANNEL" = stable ] && [ -n "$(version_of "$BIN")" ]; then
 		FROM=keep
 		say "- keep $BIN $(version_of "$BIN")"
-	elif [ "$ARCHIVE_ONLY$USE_REPOSITORIES" = true ] && [ "$BIN" != /usr/local/bin/rport ] && repository_answers; then
+	elif [ "$USE_REPOSITORIES" = true ] && ! has p && [ "$BIN" != /usr/local/bin/rport ] && repository_answers; then
 		FROM=repository
 	else
 		get_client
@@ -189,30 +165,32 @@ get_ready() {
 		archivearchive | keep* | repository* | filedeb | filerpm) ;;
 		filearchive) [ -z "$BIN" ] && case $GOT in deb) have dpkg ;; *) have rpm ;; esac ;;
 		*) false ;;
-	esac || die 1 "this package does not fit the $METHOD client or the tools of this machine." 'Leave out -p, -V and -z, or uninstall first (-u).'
-	[ -z "$TACOSCRIPT" ] || get_tacoscript
+	esac || die 1 "this package does not fit the $METHOD client or the tools here." 'Leave out -p, -V, -z, or uninstall first (-u).'
+	! has i || get_tacoscript
 }
 repository_answers() {
 	case $PACKAGES in
-		'') false ;;
-		apt) [ "$DEB_ARCH" != - ] && fetch "$DEB_REPO/dists/$CODENAME/Release" "$TMP/key" && fetch "$REPO_KEYS/dearmor.gpg" "$TMP/key" ;;
-		*) [ "$RPM_ARCH" != - ] && fetch "$RPM_REPO/$CHANNEL/repodata/repomd.xml" "$TMP/key" && fetch "$REPO_KEYS/key.gpg" "$TMP/key" ;;
+		'') return 1 ;;
+		apt) arch=$DEB_ARCH index=$DEB_REPO/dists/$CODENAME/Release key=dearmor.gpg ;;
+		*) arch=$RPM_ARCH index=$RPM_REPO/$CHANNEL/repodata/repomd.xml key=key.gpg ;;
 	esac
+	[ "$arch" != - ] && fetch "$index" "$TMP/key" && fetch "$REPO_KEYS/$key" "$TMP/key"
 }
 add_repository() {
 	act "add the repository of the client ($CHANNEL)" || return 0
-	printf '[rport]\nname=RPort\nbaseurl=%s\nenabled=1\ngpgcheck=1\ngpgkey=%s\n' "$RPM_REPO/$CHANNEL/" "$REPO_KEYS/key.gpg" >"$TMP/repo"
+	file=/etc/yum.repos.d/rport.repo
 	case $PACKAGES in
-		apt)
-			put "$TMP/key" /usr/share/keyrings/rport.gpg 644
-			echo "deb [signed-by=/usr/share/keyrings/rport.gpg] $DEB_REPO $CODENAME $CHANNEL" >"$TMP/repo"
-			put "$TMP/repo" /etc/apt/sources.list.d/rport.list 644
-			return
-			;;
-		zypper) put "$TMP/repo" /etc/zypp/repos.d/rport.repo 644 ;;
-		*) put "$TMP/repo" /etc/yum.repos.d/rport.repo 644 ;;
+		apt) file=/etc/apt/sources.list.d/rport.list ;;
+		zypper) file=/etc/zypp/repos.d/rport.repo ;;
 	esac
-	quietly rpm --import "$TMP/key" || die 3 'the key of the repository is bad.' "$(said)" 'Use -p.'
+	if [ "$PACKAGES" = apt ]; then
+		put "$TMP/key" /usr/share/keyrings/rport.gpg 644
+		echo "deb [signed-by=/usr/share/keyrings/rport.gpg] $DEB_REPO $CODENAME $CHANNEL" >"$TMP/repo"
+	else
+		quietly rpm --import "$TMP/key" || die 3 'the key of the repository is bad.' "$(said)" 'Use -p.'
+		printf '%s\n' '[rport]' name=RPort "baseurl=$RPM_REPO/$CHANNEL/" enabled=1 gpgcheck=1 "gpgkey=$REPO_KEYS/key.gpg" >"$TMP/repo"
+	fi
+	put "$TMP/repo" $file 644
 }
 
 apply() {
@@ -227,23 +205,18 @@ apply() {
 			put_client
 			;;
 		file) install_package "$TMP/package.$GOT" ;;
-		repository)
-			add_repository
-			install_package
-			;;
+		repository) add_repository && install_package ;;
 	esac
 	configure
 	sudo_rules
-	[ -z "$TACOSCRIPT" ] || put_tacoscript
-	if [ -n "$SERVICE" ] && [ "$INIT" != none ] && act "register the service ($INIT)"; then service_define; fi
+	! has i || put_tacoscript
+	if ! has N && [ "$INIT" != none ] && act "register the service ($INIT)"; then service_define; fi
 	[ -z "$DRY" ] || return 0
 	chown -hR "$RUN_AS" "$DATA" "$LOGS" # whatever ran as root before
 	! have restorecon || restorecon -R "$BIN" "$CONF_DIR" "$DATA" "$LOGS" || :
 }
-# A system user that cannot log in. Small systems have BusyBox's adduser, the smallest nothing at all.
 make_user() {
-	id "$RUN_AS" >/dev/null 2>&1 || act "create the user $RUN_AS" || return 0
-	! id "$RUN_AS" >/dev/null 2>&1 || return 0
+	if hush id "$RUN_AS" || ! act "create the user $RUN_AS"; then return; fi
 	note remove_user "$RUN_AS"
 	if have useradd; then quietly useradd -r -U -d "$DATA" -M -s /bin/false "$RUN_AS"
 	elif have adduser; then quietly addgroup -S "$RUN_AS" && quietly adduser -S -D -H -h "$DATA" -s /bin/false -G "$RUN_AS" "$RUN_AS"
@@ -252,9 +225,8 @@ make_user() {
 		echo "$RUN_AS:x:$new_id:" >>/etc/group
 		echo "$RUN_AS:x:$new_id:$new_id::$DATA:/bin/false" >>/etc/passwd
 	fi || :
-	id "$RUN_AS" >/dev/null 2>&1 || die 1 "cannot create the user $RUN_AS." "$(said)" 'Create it, and use -a.'
+	hush id "$RUN_AS" || die 1 "cannot create the user $RUN_AS." "$(said)" 'Create it, and use -a.'
 }
-# make_folder PATH MODE OWNER [GROUP]
 make_folder() {
 	if [ ! -d "$1" ]; then
 		act "create $1" || return 0
@@ -288,9 +260,9 @@ configure() {
 			edit remote-scripts enabled set false
 			edit file-reception enabled set false
 		fi
-		[ "$RANDOM_ID$FORCE" != yesyes ] || OLD_ID=''
-		if [ -n "$RANDOM_ID$OLD_ID" ] || [ ! -s /etc/machine-id ]; then
-			ID=${OLD_ID:-$(new_uuid)}
+		! has d || ! has f || OLD_ID=''
+		if has d || [ -n "$OLD_ID" ] || [ ! -s /etc/machine-id ]; then
+			ID=${OLD_ID:-$(cat /proc/sys/kernel/random/uuid)}
 			edit client use_system_id set false
 			edit client id set '$ID'
 		else
@@ -301,7 +273,7 @@ configure() {
 	edit_settings
 	for interpreter in bash zsh ksh csh python3 perl pwsh fish; do
 		path=$(command -v $interpreter) || continue
-		case $path in *[!0-9A-Za-z/._+-]*) ;; /*) edit interpreter-aliases $interpreter default "\"$path\"" ;; esac
+		case $path in /*[!0-9A-Za-z/._+-]*) ;; /*) edit interpreter-aliases $interpreter default "\"$path\"" ;; esac
 	done
 	network_cards
 	act "write $CONF" || return 0
@@ -311,8 +283,6 @@ configure() {
 	write_conf "$base"
 	[ -z "$TAGS" ] || write_tags
 }
-new_uuid() { cat /proc/sys/kernel/random/uuid; }
-# Adds to the tags in the attributes file, and leaves everything else in it alone.
 write_tags() {
 	old=/dev/null
 	[ ! -s "$ATTRIBUTES" ] || old=$ATTRIBUTES
@@ -330,22 +300,24 @@ write_tags() {
 			if (!index(have, "\"" tag[i] "\"")) have = have (have ~ /"/ ? ", " : "") "\"" tag[i] "\""
 		}
 		if (at) printf "%s%s%s", substr(text, 1, at - 1), have, rest
-		else if (sub(/\{[ \t\n]*"/, "\"", text)) printf "{\"tags\": [%s],\n%s", have, text
-		else printf "{\"tags\": [%s], \"labels\": {}}\n", have
+		else {
+			if (!sub(/\{[ \t\n]*"/, "\"", text)) text = "\"labels\": {}}\n"
+			printf "{\"tags\": [%s], %s", have, text
+		}
 	}' "$old" >"$TMP/tags"
 	put "$TMP/tags" "$ATTRIBUTES" 640 "$RUN_AS:$(group_of "$RUN_AS")"
 }
-# The first physical network card with a private address is the LAN, with a public one the WAN.
+# LAN: the first physical card with a private address. WAN: with a public one.
 network_cards() {
 	! have ip || for card in /sys/class/net/*; do
 		[ -e "$card/device" ] || continue
 		speed=$(cat "$card/speed" 2>/dev/null) || :
-		case $speed in '' | 0 | *[!0-9]*) speed=1000 ;; esac
+		case $speed in '' | *[!0-9]*) speed=1000 ;; esac
 		card=${card##*/}
 		case $card in *[!0-9A-Za-z._:@-]*) continue ;; esac
 		for address in $(ip addr show dev "$card" | awk '$1 ~ /^inet/ { print $2 }'); do
 			case $address in
-				10.* | 192.168.* | 172.1[6-9].* | 172.2?.* | 172.3[01].* | 100.6[4-9].* | 100.[7-9]?.* | 100.1[01]?.* | 100.12[0-7].* | f[cd]*) net=lan ;;
+				10.* | 192.168.* | 172.1[6-9].* | 172.2?.* | 172.3[01].* | f[cd]*) net=lan ;;
 				127.* | 169.254.* | fe80:* | ::1/*) continue ;;
 				*) net=wan ;;
 			esac
@@ -354,13 +326,14 @@ network_cards() {
 	done
 }
 
-# Writes the service, unless there is one that starts the same thing.
 service_define() {
 	case $INIT in
 		systemd)
-			case $(systemctl cat rport 2>/dev/null) in *"User=$RUN_AS
-"*) [ -n "$FORCE" ] && [ -f "$UNIT" ] && rm "$UNIT" ;; *) rm -f "$UNIT" ;; esac || :
-			if ! systemctl cat rport >/dev/null 2>&1; then
+			unit=$(systemctl cat rport 2>/dev/null) || :
+			if [ "${unit#*User="$RUN_AS"}" = "$unit" ] || [ -n "$FORCE" ]; then
+				[ ! -f "$UNIT" ] || { keep_old "$UNIT" && rm "$UNIT"; }
+			fi
+			if ! hush systemctl cat rport; then
 				note service_remove rport
 				quietly "$BIN" --service install --service-user "$RUN_AS" --config "$CONF" || die 1 'the client refuses to be a service:' "$(said | redact)"
 			fi
@@ -368,33 +341,38 @@ service_define() {
 			quietly systemctl enable rport
 			;;
 		openrc)
-			put_init '#!/sbin/openrc-run' "description='RPort client'" "command='$BIN'" "command_args='-c $CONF'" "command_user='$RUN_AS'" \
+			put_init '#!/sbin/openrc-run' "command='$BIN'" "command_args='-c $CONF'" "command_user='$RUN_AS'" \
 				command_background=true pidfile=/run/rport.pid 'depend() { need net; }'
 			quietly rc-update add rport default
 			;;
 		sysv)
-			put_init '#!/bin/sh' '### BEGIN INIT INFO' '# Provides: rport' "# Required-Start: \$network \$remote_fs" \
-				"# Required-Stop: \$network \$remote_fs" '# Default-Start: 2 3 4 5' '# Default-Stop: 0 1 6' '# Short-Description: RPort client' \
-				'### END INIT INFO' '# chkconfig: 2345 95 05' '# description: RPort client' "p=/var/run/rport.pid b='$BIN' c='$CONF' u='$RUN_AS'" "$(sysv_body)"
-			if have update-rc.d; then quietly update-rc.d rport defaults
-			elif have chkconfig; then quietly chkconfig --add rport
-			else for level in 2 3 4 5; do ln -sf "$INIT_SCRIPT" "/etc/rc$level.d/S95rport"; done
-			fi
+			put_init "$(sysv_script)"
+			quietly update-rc.d rport defaults
 			;;
-	esac || warn 'the service could not be enabled: it will not start with the machine.'
+	esac || warn 'the service is not enabled: it will not start with the machine.'
 }
 put_init() {
 	printf '%s\n' "$@" >"$TMP/init"
 	[ -e "$INIT_SCRIPT" ] || note service_remove rport
 	put "$TMP/init" "$INIT_SCRIPT" 755
 }
-sysv_body() {
-	cat <<'END'
-up() { [ -s $p ] && kill -0 "$(cat $p)" 2>/dev/null; }
-case $1 in
-  start) up || su -s /bin/sh "$u" -c "exec $b -c $c </dev/null >/dev/null 2>&1 & echo \$!" >$p ;;
-  stop) up && kill "$(cat $p)"; for i in 1 2 3 4 5 6 7 8 9; do up && sleep 1; done; rm -f $p ;;
-  restart) "$0" stop; "$0" start ;;
+sysv_script() {
+	cat <<END
+#!/bin/sh
+### BEGIN INIT INFO
+# Provides: rport
+# Required-Start: \$network \$remote_fs
+# Required-Stop: \$network
+# Default-Start: 2 3 4 5
+# Default-Stop: 0 1 6
+# Short-Description: RPort client
+### END INIT INFO
+pid=/var/run/rport.pid
+up() { [ -s \$pid ] && kill -0 "\$(cat \$pid)" 2>/dev/null; }
+case \$1 in
+  start) up || su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF </dev/null >/dev/null 2>&1 & echo \$!' >\$pid ;;
+  stop) up && kill "\$(cat \$pid)"; for i in 1 2 3 4 5 6 7 8 9; do up && sleep 1; done; rm -f \$pid ;;
+  restart) "\$0" stop; "\$0" start ;;
   status) up ;;
 esac
 END
@@ -402,19 +380,19 @@ END
 
 connect() {
 	command="su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF'"
-	if [ -z "$SERVICE" ]; then say "Installed and configured. This runs the client: $command"; return; fi
+	if has N; then say "Installed and configured. This runs the client: $command"; return; fi
 	act "start the client and wait up to $WAIT s for its connection" || return 0
 	STARTED=yes
 	service_stop
 	if start_and_wait; then
-		say "The client is connected to $host."
-		[ "$INIT" != none ] || say "Without an init system nothing starts it again. This does: $command"
+		say "Connected to $host."
+		[ "$INIT" != none ] || say "There is no init system to start it again. This does: $command"
 		return
 	fi
 	case $VERDICT in
-		refused) why='The server refuses the credentials: pair again with a new code. (Stopped: five failed logins ban this address for an hour.)' ;;
-		duplicate) why='Another client has the same id. Is this machine a clone? Then run the script again with -d -f. (Stopped.)' ;;
-		*) why="No connection in $WAIT s. Check fingerprint, server and firewall; the client keeps trying, see $LOG_FILE." ;;
+		refused) why='Wrong credentials: use a new code. Stopped, since five failed logins ban this address for an hour.' ;;
+		duplicate) why='Another client has this id; for a cloned machine use -d -f. Stopped.' ;;
+		*) why="No connection in $WAIT s. Check fingerprint, server, firewall and $LOG_FILE." ;;
 	esac
 	words=$(last_words)
 	[ "$VERDICT" = silent ] || service_stop

@@ -53,33 +53,21 @@ main() {
 	esac
 }
 options() {
-	ACTION=update VERSION='' CHANNEL=stable ARCHIVE_ONLY='' URL='' COMMANDS='' NO_SCRIPTS='' SUDO='' RECEPTION='' RECEPTION_SUDO=''
-	TACOSCRIPT=/usr/local/bin/tacoscript WAIT=${RPORT_INSTALLER_WAIT:-40}
+	ACTION=update
 	while getopts :hnqcutv:pz:mxdsrb option; do
 		case $option in
 			h) ACTION=help ;;
-			n) DRY=yes ;;
-			q) QUIET=yes ;;
 			c) ACTION=update ;;
 			u) ACTION=uninstall ;;
 			t) CHANNEL=unstable DEFAULT_VERSION=$UNSTABLE ;;
 			v) VERSION=$OPTARG ;;
-			p) ARCHIVE_ONLY=yes ;;
 			z) URL=$OPTARG ;;
-			m) TACOSCRIPT=/ ;;
-			x) COMMANDS=yes ;;
-			d) NO_SCRIPTS=yes ;;
-			s) SUDO=yes ;;
-			r) RECEPTION=yes ;;
-			b) RECEPTION_SUDO=yes ;;
-			:) usage "option -$OPTARG needs an argument." ;;
-			*) usage "there is no option -$OPTARG." ;;
+			*) set_flag ;;
 		esac
 	done
 	shift $((OPTIND - 1))
-	[ $# -eq 0 ] || usage "unexpected argument: $1"
-	[ "$COMMANDS$NO_SCRIPTS" != yesyes ] || usage '-x and -d exclude each other.'
-	check_arguments
+	check_arguments "$@"
+	if has x && has d; then usage '-x and -d exclude each other.'; fi
 }
 
 update() {
@@ -99,7 +87,6 @@ update() {
 	apply
 	restart
 }
-# What can fail fails here, before anything is changed. Sets FROM: keep, archive, file or repository.
 get_ready() {
 	FROM=archive PACKAGES=''
 	for tool in apt-get dnf yum zypper; do
@@ -110,7 +97,7 @@ get_ready() {
 		get_client "$URL"
 		[ "$GOT" = archive ] || FROM='file'
 	elif [ "$METHOD" != archive ]; then
-		FROM=repository$ARCHIVE_ONLY
+		has p || FROM=repository
 	elif [ "${VERSION:-$DEFAULT_VERSION}" = "$OLD_VERSION" ]; then
 		FROM=keep
 		say "- the client has version $OLD_VERSION already"
@@ -121,7 +108,7 @@ get_ready() {
 		archivearchive* | keep* | repositorydeb | repositoryrpm | filedebdeb | filerpmrpm) ;;
 		*) die 1 "the client here was installed by $METHOD, and must be updated so." 'Leave out -p and -z, or uninstall it first (-u).' ;;
 	esac
-	[ ! -f "$TACOSCRIPT" ] || get_tacoscript
+	has m || [ ! -f /usr/local/bin/tacoscript ] || get_tacoscript
 }
 apply() {
 	case $FROM in
@@ -130,7 +117,7 @@ apply() {
 		repository) [ -n "$DRY" ] || keep_old "$BIN" && install_package ;;
 	esac
 	edit_settings
-	[ -z "$NO_SCRIPTS" ] || edit remote-scripts enabled set false
+	! has d || edit remote-scripts enabled set false
 	if act "keep $CONF, with the settings asked for and new sections"; then
 		cp "$CONF" "$TMP/conf"
 		for example in "$TMP/new/rport.example.conf" "$CONF.dpkg-dist" "$CONF.rpmnew"; do
@@ -139,9 +126,8 @@ apply() {
 		write_conf "$TMP/conf"
 	fi
 	sudo_rules
-	[ ! -f "$TACOSCRIPT" ] || put_tacoscript
+	has m || [ ! -f /usr/local/bin/tacoscript ] || put_tacoscript
 }
-# new_sections EXAMPLE: its sections that the configuration lacks.
 new_sections() {
 	awk '
 	/^[ \t]*\[[^]]*\][ \t\r]*$/ {

@@ -1,6 +1,5 @@
 say() { [ -n "$QUIET" ] || echo "$*"; }
 warn() { echo "Warning: $*" >&2; }
-# die CODE LINE...: cause, remedy, documented exit code.
 die() {
 	EXIT_CODE=$1
 	shift
@@ -10,8 +9,8 @@ die() {
 	exit "$EXIT_CODE"
 }
 usage() { help >&2; die 1 "$1"; }
-have() { command -v "$1" >/dev/null 2>&1; }
-# act TEXT: says what is done next; false when nothing may be changed (-n).
+hush() { "$@" >/dev/null 2>&1 </dev/null; }
+have() { hush command -v "$1"; }
 act() {
 	if [ -n "$DRY" ]; then echo "would $*"; return 1; fi
 	say "- $*"
@@ -33,7 +32,7 @@ clean_up() {
 	trap '' HUP INT TERM
 	set +e
 	if [ "$1" -ne 0 ]; then
-		[ -n "$EXIT_CODE" ] || { EXIT_CODE=1; echo 'Error: stopped by an unexpected failure, see above.' >&2; }
+		EXIT_CODE=${EXIT_CODE:-1}
 		[ -n "$STARTED" ] || undo
 	fi
 	[ -z "$TMP" ] || rm -rf "$TMP"
@@ -63,7 +62,6 @@ keep_old() { mkdir -p "$TMP/old${1%/*}" && cp -p "$1" "$TMP/old$1" && note old "
 
 make_tmp() { TMP=$(mktemp -d "${TMPDIR:-/tmp}/rport.XXXXXXXX"); }
 need_root() { [ "$(id -u)" -eq 0 ] || die 1 'this script must run as root.' "sudo sh $NAME"; }
-# put SOURCE PATH MODE [OWNER]: replaces PATH in one step; nobody ever sees half a file.
 put() {
 	if [ -e "$2" ]; then keep_old "$2"; else note file "$2"; fi
 	rm -f "$2.new"

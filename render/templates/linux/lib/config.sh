@@ -1,11 +1,9 @@
-# Key names repeat in rport.conf, so it is edited by section. edit SECTION KEY set|default VALUE, which is TOML, or $NAME:
-# a variable that awk takes from its environment and quotes.
+# Key names repeat in rport.conf, so it is edited section by section.
 EDITS=''
 edit() {
 	EDITS="$EDITS$*
 "
 }
-# toml FILE [SECTION KEY]: FILE with EDITS made, or the value of KEY. Exit code 5: not written in sections.
 toml() {
 	SERVER=${CONNECT_URL:-} AUTH=${CLIENT_ID:-}:${PASSWORD:-} FINGERPRINT=${FINGERPRINT:-} ID=${ID:-} DATA=$DATA LOG_FILE=${LOG_FILE:-} \
 		ATTRIBUTES=${ATTRIBUTES:-} EDITS=$EDITS GET="${2:-} ${3:-}" awk '
@@ -94,7 +92,6 @@ toml() {
 		for (i = 1; i <= sections; i++) printf "\n[%s]\n%s", order[i], added[order[i]]
 	}' "$1"
 }
-# write_conf FILE: the edited FILE becomes rport.conf.
 write_conf() {
 	toml "$1" >"$TMP/rport.conf" || die 5 "$CONF is not written in the usual sections." 'It was left alone; change it by hand, or use -f of the installer.'
 	cmp -s "$TMP/rport.conf" "$CONF" || put "$TMP/rport.conf" "$CONF" 640 "root:$(group_of "$RUN_AS")"

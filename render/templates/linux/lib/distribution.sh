@@ -12,7 +12,6 @@ opensuse rpm *
 suse rpm *
 TABLE
 }
-# Sets PACKAGES (apt, dnf, yum, zypper; empty: no repository for this machine) and CODENAME.
 detect_packages() {
 	PACKAGES='' CODENAME=$(os_value UBUNTU_CODENAME)
 	[ -n "$CODENAME" ] || CODENAME=$(os_value VERSION_CODENAME)

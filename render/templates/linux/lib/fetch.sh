@@ -1,4 +1,3 @@
-# Sets FETCHER: curl, wget (GNU) or busybox (its wget).
 detect_fetcher() {
 	if have curl; then FETCHER=curl
 	elif ! have wget; then die 1 'neither curl nor wget is installed.' 'Install one of them.'
@@ -16,16 +15,18 @@ write_login() {
 		print "user = \"" s "\""
 	}' >"$TMP/login"
 }
-# fetch URL FILE [login]: three tries, unless the server says no. What the tool said last is in $TMP/said.
+request() {
+	case $FETCHER in
+		curl) curl ${login:+-K "$login"} -gfsSL --proto '=http,https' --connect-timeout 20 --speed-limit 100 --speed-time 40 -o "$2" "$1" ;;
+		wget) wget -nv -t 1 -T 40 -O "$2" "$1" ;;
+		*) ${limit:+timeout 40} wget -O "$2" "$1" ;;
+	esac 2>"$TMP/said"
+}
 fetch() {
-	login=''
+	login='' limit=''
 	[ $# -lt 3 ] || [ ! -f "$TMP/login" ] || login=$TMP/login
 	for pause in 1 3 0; do
-		case $FETCHER in
-			curl) curl ${login:+-K "$login"} -gfsSL --proto '=http,https' --connect-timeout 20 --speed-limit 100 --speed-time 60 -o "$2" "$1" ;;
-			wget) wget -nv -t 1 -T 60 -O "$2" "$1" ;;
-			*) wget -O "$2" "$1" ;;
-		esac 2>"$TMP/said" && [ -s "$2" ] && return 0
+		if request "$1" "$2" && [ -s "$2" ]; then return; fi
 		! grep -q ' 4[0-9][0-9]' "$TMP/said" || return 1
 		sleep "$pause"
 	done
@@ -34,7 +35,6 @@ fetch() {
 }
 said() { grep -v '^Connecting\|^saving\|^$' "$TMP/said" | tail -n 3; }
 
-# replace TEXT SLOT VALUE...: the result is in REPLACED.
 replace() {
 	REPLACED=$1
 	shift
@@ -46,7 +46,6 @@ replace() {
 	done
 }
 
-# download URL FILE [login]: or the end.
 download() {
 	case $1 in
 		*://*@*) die 1 'the download address holds a login.' 'Use RPORT_INSTALLER_DL_USERNAME and RPORT_INSTALLER_DL_PASSWORD.' ;;
@@ -61,7 +60,6 @@ download() {
 		*) die 3 "this is no package, but perhaps a web page: $1" 'Is a proxy or a login page in between? Is the address right?' ;;
 	esac
 }
-# check_sum FILE NAME [URL]: against the operator's pinned sum of NAME, else against the list of sums at URL.
 check_sum() {
 	by='pinned by this pairing service'
 	echo "$SHA256" >"$TMP/sums"
@@ -75,14 +73,12 @@ check_sum() {
 	[ "$actual" = "$known" ] || die 3 "the sha256 of $2 is wrong, it is not installed." "expected $known ($by)" "got      $actual"
 	say "  sha256 is correct ($by)"
 }
-# unpack FILE FOLDER PROGRAM
 unpack() {
 	mkdir "$2"
 	if ! gzip -dc <"$1" 2>"$TMP/said" | (cd "$2" && tar -xof -) 2>>"$TMP/said" || [ ! -f "$2/$3" ] || [ -L "$2/$3" ]; then
 		die 3 "the package is broken or lacks $3." "$(said)" 'Was it cut off, or is the disk full?'
 	fi
 }
-# get_client [URL]: downloads, checks and unpacks; GOT says what it is.
 get_client() {
 	GOT=archive version=${VERSION:-$DEFAULT_VERSION}
 	replace "$LINUX_URL" '{version}' "$version" '{os}' linux '{arch}' "$ARCH"
@@ -119,7 +115,6 @@ put_tacoscript() {
 	[ -e /usr/local/bin/tacoscript ] || put "$TMP/mark" "$CONF_DIR/.tacoscript" 644
 	put "$TMP/taco/tacoscript" /usr/local/bin/tacoscript 755
 }
-# Uninstalling has a script of its own.
 uninstall() {
 	need_root
 	make_tmp

@@ -1,5 +1,4 @@
 quietly() { DEBIAN_FRONTEND=noninteractive "$@" >"$TMP/said" 2>&1 </dev/null; }
-# install_package [FILE]: from FILE, else from the repository.
 install_package() {
 	act "install the package ${1:-rport${VERSION:+ $VERSION} with $PACKAGES}" || return 0
 	[ -n "$BIN" ] || note remove_package rport
@@ -20,5 +19,5 @@ install_package() {
 	[ -x "$BIN" ] || die 3 'the package holds no client.' 'Use -p.'
 }
 remove_package() {
-	if dpkg-query -W rport; then dpkg --purge rport; else rpm -e rport; fi >/dev/null 2>&1 </dev/null
+	if hush dpkg-query -W rport; then hush dpkg --purge rport; else hush rpm -e rport; fi
 }

@@ -1,5 +1,5 @@
 INIT_SCRIPT=/etc/init.d/rport
-# This machine's client processes, not those in containers: same program, same mount namespace.
+# Not those in containers: same program, same mount namespace.
 client_pids() {
 	for proc in /proc/[0-9]*; do
 		case $(readlink "$proc/exe" 2>/dev/null) in
@@ -38,7 +38,7 @@ service_start() {
 			;;
 	esac >"$TMP/said" 2>&1 </dev/null || :
 }
-# Standard input without the credentials, for everything that another program wrote.
+# What other programs wrote, without the credentials.
 redact() {
 	R1=${PASSWORD:-} R2=${CLIENT_ID:-} awk '
 	function hide(s, secret,   p, out) {
@@ -50,7 +50,6 @@ redact() {
 }
 log_size() { if [ -f "$LOG_FILE" ]; then wc -c <"$LOG_FILE"; else echo 0; fi; }
 log_new() { [ ! -f "$LOG_FILE" ] || tail -c "+$((LOG_FROM + 1))" "$LOG_FILE"; }
-# Starts the client and waits until its own log tells. Sets VERDICT: connected, refused, duplicate or silent.
 start_and_wait() {
 	LOG_FROM=$(log_size) VERDICT=silent waited=0
 	service_start
@@ -65,7 +64,6 @@ start_and_wait() {
 	done
 	return 1
 }
-# What the client said about its failure: to standard output.
 last_words() {
 	log_new | grep -i 'error\|fail\|refuse\|in use\|invalid' | tail -n 5 >"$TMP/why" || :
 	[ -s "$TMP/why" ] || log_new | tail -n 5 >"$TMP/why"

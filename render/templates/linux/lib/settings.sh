@@ -1,27 +1,39 @@
+FLAGS='' VERSION='' CHANNEL=stable URL='' WAIT=${RPORT_INSTALLER_WAIT:-40}
+has() { case $FLAGS in *"$1"*) ;; *) return 1 ;; esac; }
+set_flag() {
+	case $option in
+		:) usage "option -$OPTARG needs an argument." ;;
+		\?) usage "there is no option -$OPTARG." ;;
+		n) DRY=yes ;;
+		q) QUIET=yes ;;
+		f) FORCE=yes ;;
+	esac
+	FLAGS=$FLAGS$option
+}
 check_arguments() {
+	[ $# -eq 0 ] || usage "unexpected argument: $1"
 	case $VERSION in *[!0-9A-Za-z.+~_-]*) usage "'$VERSION' is not a version." ;; esac
 	case $WAIT in '' | *[!0-9]*) usage 'RPORT_INSTALLER_WAIT must be a number of seconds.' ;; esac
-	[ -z "$RECEPTION_SUDO" ] || [ -n "$RECEPTION" ] || usage '-b needs -r.'
+	! has b || has r || usage '-b needs -r.'
 }
 need_sudo() {
-	[ -z "$SUDO$RECEPTION_SUDO" ] || is_dir /etc/sudoers.d || die 1 'sudo is not installed: -s and -b cannot work.' 'Install sudo first.'
+	if ! has s && ! has b; then return; fi
+	is_dir /etc/sudoers.d || die 1 'sudo is not installed: -s and -b cannot work.' 'Install sudo first.'
 }
 edit_settings() {
-	if [ -n "$COMMANDS" ]; then
-		edit remote-commands enabled set true
+	if has x; then
+		for section in remote-commands remote-scripts; do edit $section enabled set true; done
 		edit remote-commands allow set "['.*']"
 		edit remote-commands deny set '[]'
 		edit remote-commands order set "['allow','deny']"
-		edit remote-scripts enabled set true
 	fi
-	[ -z "$RECEPTION" ] || edit file-reception enabled set true
+	! has r || edit file-reception enabled set true
 }
 sudo_rules() {
-	[ -z "$SUDO" ] || sudo_rule rport-all-cmd "$RUN_AS ALL=(ALL) NOPASSWD: ALL"
-	[ -z "$RECEPTION_SUDO" ] || sudo_rule rport-filereception "$RUN_AS ALL=NOPASSWD: $(command -v chown) * $DATA/filepush/*_rport_filepush
+	! has s || sudo_rule rport-all-cmd "$RUN_AS ALL=(ALL) NOPASSWD: ALL"
+	! has b || sudo_rule rport-filereception "$RUN_AS ALL=NOPASSWD: $(command -v chown) * $DATA/filepush/*_rport_filepush
 $RUN_AS ALL=NOPASSWD: $(command -v mv) $DATA/filepush/*_rport_filepush *"
 }
-# A broken rule would lock everyone out of sudo.
 sudo_rule() {
 	echo "$2" >"$TMP/rule"
 	act "write the sudo rule /etc/sudoers.d/$1" || return 0
