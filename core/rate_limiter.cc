@@ -25,7 +25,7 @@ std::uint64_t whole(double value, double largest) noexcept {
 }  // namespace
 
 Result<std::unique_ptr<RateLimiter>> RateLimiter::create(const Options& options) noexcept {
-  const bool limited = options.per_second > 0;
+  const bool limited = options.per_second > 0 && options.burst > 0;
   const std::size_t sets = limited ? std::bit_ceil(std::max<std::size_t>(options.keys / kWays, 1)) : 0;
   std::unique_ptr<Entry[]> entries;
   if (limited) {

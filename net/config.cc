@@ -59,7 +59,7 @@ bool has_no_control_character(std::string_view text) {
 
 // A URL that scripts fetch: only characters of a URL (RFC 3986) and the braces of placeholders.
 bool is_url_template(std::string_view text) {
-  return (text.starts_with("http://") || text.starts_with("https://")) &&
+  return (text.starts_with("http://") || text.starts_with("https://") || text.starts_with("{pairing_url}/")) &&
          std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                   std::string_view("-._~:/?#[]@!$&'()*+,;=%{}").find(c) != std::string_view::npos;
@@ -263,8 +263,20 @@ void read_installer(Reader& reader, const toml::table& root, Config& config) {
     });
   };
   static constexpr std::string_view kVersion = "a version such as \"0.9.14\"";
+  std::string package_dir;
+  section.string("package_dir", package_dir, "the absolute path of a folder",
+                 [](std::string_view text) { return text.starts_with('/'); });
+  if (!package_dir.empty()) {
+    // The simplest set-up without the internet: one key. What is set explicitly below wins.
+    config.server.package_folder = package_dir;
+    config.service.serve_packages = true;
+    installer.linux_url = "{pairing_url}/packages/rport_{version}_{os}_{arch}.tar.gz";
+    installer.windows_url = "{pairing_url}/packages/rport_{version}_{os}_{arch}.msi";
+    installer.checksums_url = "{pairing_url}/packages/checksums.txt";
+    installer.use_repositories = false;
+  }
   static constexpr std::string_view kUrl =
-      "an http or https URL; {version}, {os} and {arch} are filled in by the scripts";
+      "an http or https URL, or {pairing_url}/...; {version}, {os} and {arch} are filled in by the scripts";
   section.string("version", installer.version, kVersion, is_version);
   section.string("unstable_version", installer.unstable_version, kVersion, is_version);
   section.string("linux_url", installer.linux_url, kUrl, is_url_template);

@@ -136,6 +136,7 @@ void Connection::close() noexcept {
   state_ = State::kClosed;
   deadline_ = kNoDeadline;
   next_fragment_ = fragment_count_ = 0;
+  file_rest_ = {};
   exchange_.reset();
   input_.reset();
 }
@@ -288,10 +289,39 @@ void Connection::dispatch(const RequestHead& parsed, std::string_view body, cons
                            .accept = parsed.accept,
                            .content_type = parsed.content_type,
                            .if_none_match = parsed.if_none_match,
+                           .if_range = parsed.if_range,
+                           .range = parsed.range,
                            .body = body,
                            .client = context_.trusted_proxies_.client_of(peer_, parsed.forwarded_for).key()};
   context_.service_.handle(request, now, exchange_->response);
+  if (!exchange_->response.file_name().empty()) {
+    state_ = State::kAnswering;
+    deadline_ = after(now, context_.limits_.answer_timeout);
+    return;
+  }
   start_answer(now);
+}
+
+std::string_view Connection::wants_file() const noexcept {
+  return exchange_ == nullptr ? std::string_view() : exchange_->response.file_name();
+}
+
+void Connection::on_file(const FileInfo* file, const Now& now) noexcept {
+  if (wants_file().empty()) return;
+  context_.service_.answer_file(file, exchange_->response);
+  start_answer(now);
+}
+
+void Connection::on_data(std::string_view data, const Now& now) noexcept {
+  (void)now;
+  if (state_ != State::kAnswering) return;
+  if (data.empty()) return close();
+  assert(data.size() <= file_rest_.size && output().empty());
+  file_rest_.offset += data.size();
+  file_rest_.size -= data.size();
+  fragments_[0] = {data.data(), data.size()};
+  next_fragment_ = 0;
+  fragment_count_ = 1;
 }
 
 void Connection::refuse(int status, std::string_view text, std::string_view accept, const Now& now) noexcept {
@@ -313,6 +343,7 @@ void Connection::start_answer(const Now& now) noexcept {
   head.append("\r\n");
   head.append(context_.date_line(now));
   head.append(response.headers().wire());
+  head.append(response.extra_headers());
   if (response.has_content_length()) {
     head.append("Content-Length: ");
     head.append(response.content_length());
@@ -332,7 +363,8 @@ void Connection::start_answer(const Now& now) noexcept {
 
   next_fragment_ = 0;
   fragment_count_ = 0;
-  std::size_t bytes = 0;
+  file_rest_ = response.file_range();
+  std::uint64_t bytes = file_rest_.size;
   const auto add = [&](Fragment fragment) {
     fragments_[fragment_count_++] = fragment;
     bytes += fragment.size;
@@ -362,7 +394,7 @@ void Connection::on_output(std::size_t sent, const Now& now) noexcept {
     sent -= count;
     if (fragment.size == 0) ++next_fragment_;
   }
-  if (next_fragment_ == fragment_count_ && state_ == State::kAnswering) end_answer(now);
+  if (next_fragment_ == fragment_count_ && state_ == State::kAnswering && file_rest_.size == 0) end_answer(now);
 }
 
 void Connection::end_answer(const Now& now) noexcept {

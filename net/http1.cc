@@ -46,6 +46,12 @@ class Collector {
           (equals_ignoring_case(value, "100-continue") ? head_.expects_continue : head_.has_unknown_expectation) = true;
         }
         break;
+      case 5:
+        if (equals_ignoring_case(name_, "range")) keep_first(head_.range);
+        break;
+      case 8:
+        if (equals_ignoring_case(name_, "if-range")) keep_first(head_.if_range);
+        break;
       case 10:
         if (equals_ignoring_case(name_, "user-agent")) keep_first(head_.user_agent);
         break;

@@ -19,6 +19,8 @@ struct RequestHead {
   std::string_view accept;
   std::string_view content_type;
   std::string_view if_none_match;
+  std::string_view if_range;
+  std::string_view range;
   std::string_view forwarded_for;
   bool keep_alive = false;
   bool expects_continue = false;

@@ -9,8 +9,10 @@
 // wake up.
 #include <pairport/server.h>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -19,6 +21,7 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -82,6 +85,7 @@ class Server::Impl {
  private:
   struct Peer;
   struct Acceptor;
+  struct Transfer;
   union StreamHandle {
     uv_handle_t handle;
     uv_stream_t stream;
@@ -106,6 +110,11 @@ class Server::Impl {
   void on_read(Peer& peer, ssize_t size, const char* data) noexcept;
   void on_written(Peer& peer, int status) noexcept;
   void flush(Peer& peer) noexcept;
+  void open_file(Peer& peer, std::string_view name) noexcept;
+  void on_file_opened(Transfer& transfer) noexcept;
+  void read_file(Peer& peer, const FileRange& range) noexcept;
+  void on_file_read(Transfer& transfer) noexcept;
+  void end_transfer(Peer& peer) noexcept;
   void read_on(Peer& peer, bool wanted) noexcept;
   void arm(Peer& peer) noexcept;
   void close(Peer& peer) noexcept;
@@ -146,6 +155,7 @@ struct Server::Impl::Peer {
   TimerLinks links;
   std::uint64_t armed_deadline = Connection::kNoDeadline;
   Connection connection;
+  Transfer* transfer = nullptr;
   bool armed = false;
   bool reading = false;
   bool writing = false;
@@ -159,6 +169,23 @@ struct Server::Impl::Acceptor {
   Impl* server;
   Listener listener;
   bool paused = false;
+};
+
+// A file on its way to a peer. Read in libuv's thread pool, so that a slow disk holds up nobody else. Outlives its peer
+// while a request is under way, and then ends itself.
+struct Server::Impl::Transfer {
+  explicit Transfer(Impl& owner, Peer& receiver) noexcept : server(owner), peer(&receiver) { request.data = this; }
+  ~Transfer() {
+    if (fd >= 0) ::close(fd);
+  }
+
+  uv_fs_t request;
+  Impl& server;
+  Peer* peer;  // null when it is gone
+  int fd = -1;
+  bool opening = true;
+  bool busy = false;
+  std::array<char, 64 * 1024> buffer;
 };
 
 TimerLinks& Server::Impl::links(TimerId id) noexcept {
@@ -439,12 +466,100 @@ void Server::Impl::flush(Peer& peer) noexcept {
   }
 
   if (connection.wants_close()) return close(peer);
+  if (const std::string_view name = connection.wants_file(); !name.empty()) {
+    open_file(peer, name);
+  } else if (const FileRange range = connection.wants_data(); range.size != 0) {
+    read_file(peer, range);
+  } else {
+    end_transfer(peer);
+  }
   if (connection.wants_shutdown() && !peer.shut_down) {
     peer.shut_down = true;
     if (uv_shutdown(&peer.shutdown, &peer.handle.stream, [](uv_shutdown_t*, int) {}) != 0) return close(peer);
   }
   read_on(peer, connection.wants_input());
   arm(peer);
+}
+
+void Server::Impl::open_file(Peer& peer, std::string_view name) noexcept {
+  if (peer.transfer != nullptr && peer.transfer->opening) return;
+  end_transfer(peer);  // that of the answer before
+  peer.transfer = new (std::nothrow) Transfer(*this, peer);
+  if (peer.transfer == nullptr) return close(peer);
+  std::array<char, PATH_MAX> path;
+  const std::string& folder = options_.package_folder;
+  if (folder.size() + name.size() + 2 > path.size()) return close(peer);
+  char* end = std::copy(folder.begin(), folder.end(), path.begin());
+  *end++ = '/';
+  end = std::copy(name.begin(), name.end(), end);
+  *end = '\0';
+  // The name has no slash and no leading dot; a symbolic link could still lead out of the folder. O_NONBLOCK: a FIFO
+  // must not hold the thread.
+  peer.transfer->busy = true;
+  ++handles_;
+  uv_fs_open(loop_, &peer.transfer->request, path.data(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0,
+             [](uv_fs_t* request) {
+               auto& self = *static_cast<Transfer*>(request->data);
+               self.server.on_file_opened(self);
+             });
+}
+
+void Server::Impl::on_file_opened(Transfer& transfer) noexcept {
+  const ssize_t result = transfer.request.result;
+  uv_fs_req_cleanup(&transfer.request);
+  transfer.busy = transfer.opening = false;
+  if (result >= 0) transfer.fd = static_cast<int>(result);
+  if (transfer.peer == nullptr) {
+    delete &transfer;
+    return handle_closed();
+  }
+  Peer& peer = *transfer.peer;
+  struct stat status {};
+  if (transfer.fd >= 0 && fstat(transfer.fd, &status) == 0 && S_ISREG(status.st_mode)) {
+    const FileInfo info{static_cast<std::uint64_t>(status.st_size),
+                        std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
+    peer.connection.on_file(&info, now());
+  } else {
+    peer.connection.on_file(nullptr, now());
+  }
+  flush(peer);
+  handle_closed();
+}
+
+void Server::Impl::read_file(Peer& peer, const FileRange& range) noexcept {
+  Transfer& transfer = *peer.transfer;
+  if (transfer.busy) return;
+  transfer.busy = true;
+  ++handles_;
+  const auto size = static_cast<unsigned>(std::min<std::uint64_t>(range.size, transfer.buffer.size()));
+  const uv_buf_t buffer = uv_buf_init(transfer.buffer.data(), size);
+  uv_fs_read(loop_, &transfer.request, transfer.fd, &buffer, 1, static_cast<std::int64_t>(range.offset),
+             [](uv_fs_t* request) {
+               auto& self = *static_cast<Transfer*>(request->data);
+               self.server.on_file_read(self);
+             });
+}
+
+void Server::Impl::on_file_read(Transfer& transfer) noexcept {
+  const ssize_t result = transfer.request.result;
+  uv_fs_req_cleanup(&transfer.request);
+  transfer.busy = false;
+  if (transfer.peer == nullptr) {
+    delete &transfer;
+    return handle_closed();
+  }
+  // 0 is a file that has become shorter: the connection ends, and with it the promise of a length.
+  transfer.peer->connection.on_data({transfer.buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(result, 0))},
+                                    now());
+  flush(*transfer.peer);
+  handle_closed();
+}
+
+void Server::Impl::end_transfer(Peer& peer) noexcept {
+  if (peer.transfer == nullptr) return;
+  peer.transfer->peer = nullptr;
+  if (!peer.transfer->busy) delete peer.transfer;
+  peer.transfer = nullptr;
 }
 
 void Server::Impl::on_written(Peer& peer, int status) noexcept {
@@ -475,6 +590,7 @@ void Server::Impl::close(Peer& peer) noexcept {
   uv_close(&peer.handle.handle, [](uv_handle_t* handle) {
     auto* self = static_cast<Peer*>(handle->data);
     Impl& server = self->server;
+    server.end_transfer(*self);
     server.peers_[self->id] = nullptr;
     server.free_ids_.push_back(self->id);
     --server.connections_;

@@ -29,6 +29,8 @@ void Response::reset() noexcept {
   headers_ = &kNoHeaders;
   content_length_ = 0;
   fragment_count_ = 0;
+  extra_headers_ = {};
+  file_ = {};
 }
 
 }  // namespace pairport

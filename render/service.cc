@@ -28,6 +28,7 @@ namespace {
 
 constexpr std::uint32_t kStoreFullRetrySeconds = 60;
 constexpr int kMaxCodeAttempts = 16;
+constexpr std::size_t kMaxCondition = 512;
 // Keeps sums of times, and the year of `expires`, far from overflowing.
 constexpr std::uint64_t kMaxTtlMs = std::uint64_t{3650} * 24 * 3600 * 1000;
 constexpr std::string_view kCompatNotFound = "404 page not found\n";
@@ -185,6 +186,13 @@ Result<Language> compile(Os os, const Template::Loader& loader, const Template::
 
 Template::Constants constants_of(const ServiceOptions& options) {
   const InstallerOptions& installer = options.installer;
+  const auto expand = [&options](std::string url_template) {
+    static constexpr std::string_view kPlaceholder = "{pairing_url}";
+    if (const std::size_t at = url_template.find(kPlaceholder); at != std::string::npos) {
+      url_template.replace(at, kPlaceholder.size(), options.url);
+    }
+    return url_template;
+  };
   std::string sha256;
   for (const auto& [file, digest] : installer.sha256) {
     if (!sha256.empty()) sha256 += '\n';
@@ -192,17 +200,49 @@ Template::Constants constants_of(const ServiceOptions& options) {
   }
   return {{"version", installer.version},
           {"unstable_version", installer.unstable_version},
-          {"linux_url", installer.linux_url},
-          {"windows_url", installer.windows_url},
-          {"checksums_url", installer.checksums_url},
-          {"deb_repo", installer.deb_repo},
-          {"rpm_repo", installer.rpm_repo},
-          {"repo_keys", installer.repo_keys},
-          {"tacoscript_url", installer.tacoscript_url},
+          {"linux_url", expand(installer.linux_url)},
+          {"windows_url", expand(installer.windows_url)},
+          {"checksums_url", expand(installer.checksums_url)},
+          {"deb_repo", expand(installer.deb_repo)},
+          {"rpm_repo", expand(installer.rpm_repo)},
+          {"repo_keys", expand(installer.repo_keys)},
+          {"tacoscript_url", expand(installer.tacoscript_url)},
           {"use_repositories", installer.use_repositories ? "true" : "false"},
           {"sha256", sha256},
           {"pairing_url", options.url},
           {"pairport_version", PAIRPORT_VERSION}};
+}
+
+enum class RangeVerdict { kNone, kPartial, kUnsatisfiable };
+
+// RFC 9110 section 14: one range of bytes. Several ranges, other units and what is malformed are ignored, as the RFC
+// allows.
+RangeVerdict parse_range(std::string_view spec, std::uint64_t size, FileRange& range) noexcept {
+  static constexpr std::string_view kUnit = "bytes=";
+  if (!spec.starts_with(kUnit)) return RangeVerdict::kNone;
+  spec.remove_prefix(kUnit.size());
+  const auto number = [&spec](std::uint64_t& value) {
+    const auto [end, error] = std::from_chars(spec.data(), spec.data() + spec.size(), value);
+    spec.remove_prefix(static_cast<std::size_t>(end - spec.data()));
+    return error == std::errc();
+  };
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  const bool has_first = number(first);
+  if (!spec.starts_with('-')) return RangeVerdict::kNone;
+  spec.remove_prefix(1);
+  const bool has_last = number(last);
+  if (!spec.empty() || (!has_first && !has_last) || (has_first && has_last && last < first)) return RangeVerdict::kNone;
+  if (!has_first) {
+    if (last == 0 || size == 0) return RangeVerdict::kUnsatisfiable;
+    range.size = std::min(last, size);
+    range.offset = size - range.size;
+    return RangeVerdict::kPartial;
+  }
+  if (first >= size) return RangeVerdict::kUnsatisfiable;
+  range.offset = first;
+  range.size = (has_last ? std::min(last, size - 1) : size - 1) - first + 1;
+  return RangeVerdict::kPartial;
 }
 
 Status check_options(const ServiceOptions& options) {
@@ -253,6 +293,8 @@ std::string_view reason_phrase(int status) noexcept {
       return "OK";
     case 204:
       return "No Content";
+    case 206:
+      return "Partial Content";
     case 304:
       return "Not Modified";
     case 400:
@@ -269,6 +311,8 @@ std::string_view reason_phrase(int status) noexcept {
       return "Content Too Large";
     case 415:
       return "Unsupported Media Type";
+    case 416:
+      return "Range Not Satisfiable";
     case 417:
       return "Expectation Failed";
     case 429:
@@ -295,6 +339,7 @@ class Service::Impl {
        std::unique_ptr<BodyDecoder> decoder)
       : url_(options.url),
         ttl_ms_(options.ttl_ms),
+        serve_packages_(options.serve_packages),
         codes_(random, options.code_length),
         linux_(std::move(posix)),
         windows_(std::move(windows)),
@@ -307,6 +352,8 @@ class Service::Impl {
   void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
              bool as_problem) noexcept;
 
+  void answer_file(const FileInfo* info, Response& response) noexcept;
+
   const ErrorHeaders& plain_errors() const noexcept { return errors_; }
   Store& store() noexcept { return *store_; }
   Status add_static(const StaticDeposit& deposit);
@@ -314,6 +361,8 @@ class Service::Impl {
  private:
   void handle_known(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
   void deposit(const Request& request, const Now& now, Response& response) noexcept;
+  void ask_for_file(const Target& target, const Request& request, Response& response) noexcept;
+  void not_found(Response& response, bool as_problem) noexcept;
   void look_up(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
   void send_static(const StaticScript& script, const Request& request, Response& response) noexcept;
   void send_script(const Template& script, const HeaderBlock& headers, const SlotValues& values, int status,
@@ -342,6 +391,7 @@ class Service::Impl {
 
   const std::string url_;
   const std::uint64_t ttl_ms_;
+  const bool serve_packages_;
   CodeGenerator codes_;
   const Language linux_;
   const Language windows_;
@@ -353,6 +403,8 @@ class Service::Impl {
   const ErrorHeaders errors_{Headers{}};
   const ErrorHeaders root_not_allowed_{Headers{{"Allow", "POST, OPTIONS"}}};
   const ErrorHeaders get_not_allowed_{Headers{{"Allow", "GET, HEAD, OPTIONS"}}};
+  const HeaderBlock file_headers_ =
+      block({{"Content-Type", "application/octet-stream"}, {"Accept-Ranges", "bytes"}}, "public, max-age=300");
   const HeaderBlock deposit_headers_ = block({{"Content-Type", "application/json"}});
   const HeaderBlock preflight_headers_ = block({
       {"Access-Control-Allow-Methods", "POST, GET, OPTIONS, HEAD"},
@@ -393,11 +445,7 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
             "the parameter os must be linux or windows, and must not contradict a suffix .sh or .ps1", as_problem);
       break;
     case Target::Route::kUnknown:
-      if (as_problem) {
-        error(response, 404, errors_, "there is nothing at this path", true);
-      } else {
-        finish(response, 404, errors_.text, Writer(scratch(response)).text(kCompatNotFound).written());
-      }
+      not_found(response, as_problem);
       break;
     case Target::Route::kRoot:
       if (request.method == Method::kPost) {
@@ -406,6 +454,12 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
         error(response, 405, root_not_allowed_, "this path takes deposits: POST", as_problem);
       }
       break;
+    case Target::Route::kPackage:
+      if (!serve_packages_) {
+        not_found(response, as_problem);
+        break;
+      }
+      [[fallthrough]];
     case Target::Route::kUpdate:
     case Target::Route::kUninstall:
     case Target::Route::kCode:
@@ -422,10 +476,80 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
 
 void Service::Impl::handle_known(const Target& target, const Request& request, const Now& now,
                                  Response& response) noexcept {
+  if (target.route() == Target::Route::kPackage) return ask_for_file(target, request, response);
   const Language& language = language_for(target, request);
   if (target.route() == Target::Route::kUpdate) return send_static(language.update, request, response);
   if (target.route() == Target::Route::kUninstall) return send_static(language.uninstall, request, response);
   look_up(target, request, now, response);
+}
+
+void Service::Impl::not_found(Response& response, bool as_problem) noexcept {
+  if (as_problem) return error(response, 404, errors_, "there is nothing at this path", true);
+  finish(response, 404, errors_.text, Writer(scratch(response)).text(kCompatNotFound).written());
+}
+
+void Service::Impl::ask_for_file(const Target& target, const Request& request, Response& response) noexcept {
+  Writer out(scratch(response));
+  const auto keep = [&out](std::string_view text) {
+    // Conditions longer than any of ours cannot be met: leave them out.
+    if (text.size() > kMaxCondition) text = {};
+    const std::size_t begin = out.written().size();
+    return out.text(text).written().substr(begin);
+  };
+  response.file_.name = keep(target.file());
+  response.file_.if_none_match = keep(request.if_none_match);
+  response.file_.if_range = keep(request.if_range);
+  response.file_.range_spec = keep(request.range);
+  response.file_.is_head = request.method == Method::kHead;
+  response.file_.as_problem = prefers_json(request.accept);
+  response.scratch_used_ = out.written().size();
+}
+
+void Service::Impl::answer_file(const FileInfo* info, Response& response) noexcept {
+  const Response::File file = std::exchange(response.file_, {});
+  if (info == nullptr) {
+    not_found(response, file.as_problem);
+    if (file.is_head) response.fragment_count_ = 0;
+    return;
+  }
+  // As common servers do it: time of change and size. In the buffer behind what ask_for_file() has kept.
+  std::array<char, 40> etag_text;
+  char* end = etag_text.data();
+  *end++ = '"';
+  end = std::to_chars(end, end + 17, info->modified_ns, 16).ptr;
+  *end++ = '-';
+  end = std::to_chars(end, end + 16, info->size, 16).ptr;
+  *end++ = '"';
+  const std::string_view etag(etag_text.data(), static_cast<std::size_t>(end - etag_text.data()));
+  Writer out(scratch(response).subspan(response.scratch_used_));
+  out.text("ETag: ").text(etag).text("\r\n");
+
+  response.headers_ = &file_headers_;
+  response.status_ = 200;
+  FileRange range{0, info->size};
+  if (!file.if_none_match.empty() && matches_etag(file.if_none_match, etag)) {
+    response.status_ = 304;
+    range.size = 0;
+  } else if (file.if_range.empty() || file.if_range == etag) {
+    switch (parse_range(file.range_spec, info->size, range)) {
+      case RangeVerdict::kNone:
+        break;
+      case RangeVerdict::kPartial:
+        response.status_ = 206;
+        out.text("Content-Range: bytes ").number(range.offset).text("-").number(range.offset + range.size - 1);
+        out.text("/").number(info->size).text("\r\n");
+        break;
+      case RangeVerdict::kUnsatisfiable:
+        response.status_ = 416;
+        range.size = 0;
+        out.text("Content-Range: bytes */").number(info->size).text("\r\n");
+        break;
+    }
+  }
+  response.scratch_used_ += out.written().size();
+  response.extra_headers_ = out.written();
+  response.content_length_ = range.size;
+  if (!file.is_head) response.file_.range = range;
 }
 
 void Service::Impl::send_script(const Template& script, const HeaderBlock& headers, const SlotValues& values,
@@ -658,6 +782,10 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
 void Service::handle(const Request& request, const Now& now, Response& response) noexcept {
   assert(request.body.size() <= kMaxBody);
   impl_->handle(request, now, response);
+}
+
+void Service::answer_file(const FileInfo* file, Response& response) noexcept {
+  impl_->answer_file(file, response);
 }
 
 void Service::refuse(int status, std::string_view text, std::string_view accept, Response& response) noexcept {

@@ -21,10 +21,18 @@ bool is_scheme(std::string_view text) noexcept {
   });
 }
 
+// Nothing that could lead out of a folder, hide in it, or need quoting anywhere.
+bool is_file_name(std::string_view name) noexcept {
+  return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._+~-").find(c) != std::string_view::npos;
+  });
+}
+
 }  // namespace
 
 bool Target::is_reserved(std::string_view segment) noexcept {
-  // packages and metrics are kept for what the service is going to serve there.
+  // metrics is kept for what the service is going to serve there.
   constexpr std::string_view kReserved[] = {"update", "uninstall", "packages", "metrics"};
   return std::find(std::begin(kReserved), std::end(kReserved), segment) != std::end(kReserved);
 }
@@ -49,9 +57,8 @@ Target::Target(std::string_view target) noexcept {
 }
 
 void Target::parse_path(std::string_view path) noexcept {
-  std::size_t segments = 0;
   bool too_long = false;
-  bool in_segment = false;
+  bool slash = false;
   for (std::size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
     if (c == '%') {
@@ -62,23 +69,26 @@ void Target::parse_path(std::string_view path) noexcept {
       i += 2;
     }
     if (c == '/') {
-      in_segment = false;
+      slash = true;
       continue;
     }
-    if (!in_segment) ++segments;
-    in_segment = true;
-    if (segments > 1) continue;  // still to be checked for malformed escapes
-    if (size_ < segment_.size()) {
-      segment_[size_++] = c;
-    } else {
-      too_long = true;
-    }
+    const bool separate = slash && size_ != 0;
+    slash = false;
+    // What is too long to be anything is still checked for malformed escapes.
+    too_long = too_long || size_ + (separate ? 2 : 1) > path_.size();
+    if (too_long) continue;
+    if (separate) path_[size_++] = '/';
+    path_[size_++] = c;
   }
-  if (segments == 0) {
+  if (size_ == 0) {
     route_ = Route::kRoot;
     return;
   }
-  if (segments > 1 || too_long) {
+  if (code().starts_with("packages/") && !too_long && is_file_name(file())) {
+    route_ = Route::kPackage;
+    return;
+  }
+  if (code().find('/') != std::string_view::npos || too_long) {
     route_ = Route::kUnknown;
     return;
   }

@@ -20,6 +20,7 @@ class Target {
     kRoot,
     kUpdate,
     kUninstall,
+    kPackage,    // /packages/<file>
     kCode,       // any other single segment
     kUnknown,    // several segments, or one that is too long to be anything
     kMalformed,  // not a target, or a malformed percent escape
@@ -34,7 +35,9 @@ class Target {
 
   Route route() const noexcept { return route_; }
   // With kCode: the decoded segment without .sh or .ps1. May hold any byte.
-  std::string_view code() const noexcept { return {segment_.data(), size_}; }
+  std::string_view code() const noexcept { return {path_.data(), size_}; }
+  // With kPackage: the name of a file, of letters, digits and ._+~- and not starting with a dot.
+  std::string_view file() const noexcept { return code().substr(code().find('/') + 1); }
   // What `?os=` or the suffix say; nothing when the User-Agent decides.
   std::optional<Os> os() const noexcept { return os_; }
 
@@ -45,7 +48,7 @@ class Target {
   Route route_ = Route::kMalformed;
   std::optional<Os> os_;
   std::size_t size_ = 0;
-  std::array<char, 128> segment_;
+  std::array<char, 128> path_;  // segments joined by single slashes
 };
 
 }  // namespace pairport

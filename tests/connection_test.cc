@@ -336,6 +336,42 @@ TEST(Connection, LimitsApplyToTheClientBehindATrustedProxy) {
   EXPECT_EQ(status_for(stranger, "192.0.2.3"), 429) << "only a proxy is believed";
 }
 
+TEST(Connection, AsksForAFileAndSendsWhatItIsGiven) {
+  ServiceOptions options;
+  options.serve_packages = true;
+  Wire wire(options);
+  wire.feed(get("/packages/a.tar.gz", "Range: bytes=2-6\r\n") + get("/nothing"));
+  EXPECT_EQ(wire.connection->wants_file(), "a.tar.gz");
+  EXPECT_EQ(wire.output, "");
+  EXPECT_FALSE(wire.connection->wants_input());
+  const FileInfo info{10, 5};
+  wire.connection->on_file(&info, wire.now);
+  wire.pump();
+  EXPECT_THAT(wire.output, EndsWith("Content-Range: bytes 2-6/10\r\nContent-Length: 5\r\n\r\n"));
+  const std::string file = "0123456789";
+  for (const std::size_t piece : {2U, 3U}) {
+    const FileRange range = wire.connection->wants_data();
+    ASSERT_GE(range.size, piece);
+    wire.connection->on_data(std::string_view(file).substr(range.offset, piece), wire.now);
+    EXPECT_EQ(wire.connection->wants_data().size, 0U) << "not while a piece is under way";
+    wire.pump();
+  }
+  EXPECT_THAT(wire.output, HasSubstr("\r\n\r\n23456HTTP/1.1 404 "));
+
+  Wire gone(options);
+  gone.feed(get("/packages/a.tar.gz"));
+  gone.connection->on_file(nullptr, gone.now);
+  gone.pump();
+  EXPECT_EQ(gone.status(), 404);
+
+  Wire broken(options);
+  broken.feed(get("/packages/a.tar.gz"));
+  broken.connection->on_file(&info, broken.now);
+  broken.pump();
+  broken.connection->on_data({}, broken.now);
+  EXPECT_TRUE(broken.connection->wants_close()) << "a length that cannot be kept ends the connection";
+}
+
 TEST(Connection, UpgradesAreIgnored) {
   Wire wire;
   wire.feed(get("/update",

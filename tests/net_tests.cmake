@@ -11,6 +11,7 @@ target_compile_definitions(config_test PRIVATE PAIRPORT_EXAMPLE_CONFIG="${PROJEC
 
 pairport_python_test(contract tests/test_contract.py)
 pairport_python_test(command_line tests/test_command_line.py)
+pairport_python_test(packages tests/test_packages.py)
 pairport_python_test(layering tests/test_layering.py)
 pairport_python_test(valgrind tests/test_valgrind.py)
 

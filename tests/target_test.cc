@@ -131,6 +131,19 @@ TEST(Target, OtherQueriesAreIgnored) {
   EXPECT_EQ(route("/?os=x"), Route::kRoot) << "a deposit is for every system";
 }
 
+TEST(Target, PackagesAreFilesDirectlyInOneFolder) {
+  EXPECT_EQ(Target("/packages/rport_0.9.14+x~1.tar.gz").route(), Target::Route::kPackage);
+  EXPECT_EQ(Target("//packages//a.sh/").file(), "a.sh");
+  EXPECT_FALSE(Target("/packages/a.sh").os()) << "a file name has no suffix of ours";
+  for (const char* target : {"/packages/.a", "/packages/..", "/packages/a/b", "/packages/a%2fb", "/packages/a%00",
+                             "/packages/a b", "/packages/a%5cb", "/packages/%c3%a4", "/x/packages/a"}) {
+    EXPECT_EQ(Target(target).route(), Target::Route::kUnknown) << target;
+  }
+  EXPECT_EQ(Target("/packages").route(), Target::Route::kCode);
+  EXPECT_EQ(Target("/packages/" + std::string(119, 'a')).route(), Target::Route::kPackage);
+  EXPECT_EQ(Target("/packages/" + std::string(120, 'a')).route(), Target::Route::kUnknown);
+}
+
 TEST(Target, LongSegmentsAreNothing) {
   EXPECT_EQ(code("/" + std::string(128, 'a')), std::string(128, 'a'));
   EXPECT_EQ(route("/" + std::string(129, 'a')), Route::kUnknown);

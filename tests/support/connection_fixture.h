@@ -3,6 +3,7 @@
 #ifndef PAIRPORT_TESTS_SUPPORT_CONNECTION_FIXTURE_H_
 #define PAIRPORT_TESTS_SUPPORT_CONNECTION_FIXTURE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>

@@ -20,7 +20,7 @@ class RateLimiter {
  public:
   struct Options {
     double per_second = 0;  // 0: no limit
-    double burst = 0;       // at least 1 when per_second is not 0
+    double burst = 0;       // 0: no limit; less than 1 counts as 1
     std::size_t keys = std::size_t{1} << 16;
     std::uint64_t hash_seed = 0;  // secret, different in each process
   };

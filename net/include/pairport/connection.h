@@ -98,6 +98,20 @@ class Connection {
   bool wants_input() const noexcept {
     return state_ == State::kLingering || ((state_ == State::kHead || state_ == State::kBody) && output().empty());
   }
+  // The file of the package folder that the current answer needs, or empty: open it, then call on_file(). Only with
+  // ServiceOptions::serve_packages.
+  std::string_view wants_file() const noexcept;
+  // `file`: what was found, or null. The owner keeps it open until the answer has been sent or the connection closes.
+  void on_file(const FileInfo* file, const Now& now) noexcept;
+  // The piece of that file to read next, as far as the owner likes; of size 0 when none is needed now.
+  FileRange wants_data() const noexcept {
+    return state_ == State::kAnswering && output().empty() ? file_rest_ : FileRange{};
+  }
+  // `data`: that piece, from its beginning. It goes out as it is and must stay valid until it has been sent. Empty: it
+  // could not be read, and the connection closes, because the length has been promised already. REQUIRES: data.size()
+  // <= wants_data().size
+  void on_data(std::string_view data, const Now& now) noexcept;
+
   // Whether to end our side of the connection (and go on reading): everything is sent, but the peer may be sending
   // still, and closing now would destroy the answer on its way (RFC 9112 section 9.6).
   bool wants_shutdown() const noexcept { return state_ == State::kLingering; }
@@ -137,6 +151,7 @@ class Connection {
   bool http_1_0_ = false;      // of the current request
   bool finishing_ = false;
   bool peer_ended_ = false;
+  FileRange file_rest_;  // of the current answer, not handed to output() yet
   std::uint8_t next_fragment_ = 0;
   std::uint8_t fragment_count_ = 0;
   std::array<Fragment, 4> fragments_{};

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include <pairport/connection.h>
@@ -21,6 +22,8 @@ namespace pairport {
 struct ServerOptions {
   ConnectionLimits connection;
   TrustedProxies trusted_proxies;
+  // Folder whose regular files are served under /packages/; empty: none. Goes with ServiceOptions::serve_packages.
+  std::string package_folder;
   std::size_t max_connections = 20'000;  // beyond it a new connection gets 503 and is closed
   // How long stop() waits for answers that are under way, in milliseconds.
   std::uint64_t drain_timeout = 10'000;

@@ -33,6 +33,8 @@ struct Request {
   std::string_view accept;
   std::string_view content_type;
   std::string_view if_none_match;
+  std::string_view if_range;
+  std::string_view range;
   std::string_view body;
   ClientKey client;  // whose rate limits apply
 };
@@ -46,6 +48,18 @@ struct Fragment {
 struct Header {
   std::string_view name;
   std::string_view value;
+};
+
+// What is known of a file once it has been opened.
+struct FileInfo {
+  std::uint64_t size = 0;
+  std::int64_t modified_ns = 0;  // nanoseconds since 1970
+};
+
+// A piece of a file.
+struct FileRange {
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
 };
 
 // Headers that never change, once as a list and once as the bytes of an HTTP/1 header section ("Name: value\r\n" each).
@@ -80,16 +94,25 @@ class Response {
   Response& operator=(const Response&) = delete;
 
   int status() const noexcept { return status_; }
-  // All headers but Date, Content-Length, Connection and Retry-After, which are the business of who speaks HTTP.
+  // All headers but extra_headers() and Date, Content-Length, Connection and Retry-After, which are the business of who
+  // speaks HTTP.
   const HeaderBlock& headers() const noexcept { return *headers_; }
+  // Headers made for this answer, as bytes of an HTTP/1 header section.
+  std::string_view extra_headers() const noexcept { return extra_headers_; }
   // Seconds for a Retry-After header; 0: none.
   std::uint32_t retry_after() const noexcept { return retry_after_; }
   // Bytes of the body for Content-Length: for HEAD those that GET would send.
-  std::size_t content_length() const noexcept { return content_length_; }
+  std::uint64_t content_length() const noexcept { return content_length_; }
   // Whether the status allows a Content-Length at all (not 204 and 304, RFC 9110 section 8.6).
   bool has_content_length() const noexcept { return status_ != 204 && status_ != 304; }
   // What to send; empty for HEAD. At most three, none of them empty.
   std::span<const Fragment> body() const noexcept { return {fragments_.data(), fragment_count_}; }
+
+  // The file of the package folder that is asked for. Not empty: there is no answer yet, and whoever has the files
+  // opens it and calls Service::answer_file().
+  std::string_view file_name() const noexcept { return file_.name; }
+  // After that: what of the file the body consists of, instead of body().
+  const FileRange& file_range() const noexcept { return file_.range; }
 
   // Wipes the scratch and forgets the answer.
   void reset() noexcept;
@@ -105,9 +128,21 @@ class Response {
   int status_ = 0;
   std::uint32_t retry_after_ = 0;
   const HeaderBlock* headers_ = &kNoHeaders;
-  std::size_t content_length_ = 0;
+  std::string_view extra_headers_;
+  std::uint64_t content_length_ = 0;
   std::size_t fragment_count_ = 0;
   std::array<Fragment, 3> fragments_{};
+  // What answer_file() has to know of the request; the views point into scratch_.
+  struct File {
+    std::string_view name;
+    std::string_view if_none_match;
+    std::string_view if_range;
+    std::string_view range_spec;
+    bool is_head = false;
+    bool as_problem = false;
+    FileRange range;
+  };
+  File file_;
   std::size_t scratch_used_ = 0;
   std::array<char, kResponseScratch> scratch_;
 };

@@ -22,6 +22,7 @@ namespace pairport {
 
 // Where client machines get the client from. Written into the scripts; `{version}`, `{os}`, `{arch}` and `{channel}` in
 // the URLs are filled in by the scripts on the client machine.
+// `{pairing_url}` in an URL is replaced by ServiceOptions::url.
 struct InstallerOptions {
   std::string version = "0.9.14";
   std::string unstable_version = "0.9.14";
@@ -62,6 +63,8 @@ struct ServiceOptions {
   RateLimit miss_limit = {1, 20};
   std::optional<StaticDeposit> static_deposit;
   InstallerOptions installer;
+  // Whether /packages/<file> is served; needs somebody who has the files: see answer_file().
+  bool serve_packages = false;
   // Asked before the built-in templates, by names such as "linux/installer.sh". May be empty. Not used after create().
   Template::Loader templates;
 };
@@ -84,6 +87,11 @@ class Service {
   // `response`, never into the request or the store. Times of successive calls must not go back. GET and HEAD never
   // allocate. REQUIRES: request.body.size() <= kMaxBody
   void handle(const Request& request, const Now& now, Response& response) noexcept;
+
+  // Completes a `response` whose file_name() is not empty: `file` is what was found under that name in the package
+  // folder, null when there is no such file. Answers 200, 206, 304, 404 or 416 (RFC 9110 sections 13 and 14; one range
+  // at a time).
+  void answer_file(const FileInfo* file, Response& response) noexcept;
 
   // Answers for whoever speaks HTTP and has to refuse a request before it can be handled: 400, 408, 411, 413, 417, 431,
   // 503, ... with `text`, one ASCII line without a value of the request. `accept` as in Request.
