@@ -105,7 +105,10 @@ TEST(RateLimiter, ExtremeRatesAreClampedNotUndefined) {
       // At least one token at first, and one more is never further away than the rate says (as far as a clock reaches).
       EXPECT_EQ(limits->wait_ms(client(1), 1'000'000), 0U) << rate << " " << burst;
       limits->take(client(1), 1'000'000);
-      if (burst <= 1 && rate <= 1e-3) {
+      if (burst == 0) {
+        limits->take(client(1), 1'000'000);
+        EXPECT_EQ(limits->wait_ms(client(1), 1'000'000), 0U) << "0 switches it off";
+      } else if (burst <= 1 && rate <= 1e-3) {
         EXPECT_GE(limits->wait_ms(client(1), 1'000'000), 999'000U) << rate << " " << burst;
         EXPECT_GE(limits->wait_ms(client(1), 1'500'000), 499'000U) << rate << " " << burst;
       }
