@@ -41,6 +41,11 @@ if [ "$kind" = busybox ]; then
     "$root/usr/bin" "$root/usr/local" "$root/root" "$root/var/lib" "$root/var/log"
   cp "$3" "$root/bin/busybox"
   for applet in $("$root/bin/busybox" --list); do [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"; done
+  # Applets that BusyBox has and Debian's build of it lacks.
+  printf '#!/bin/sh\nfor name; do :; done\necho "$name:x:900:" >>/etc/group\n' >"$root/bin/addgroup"
+  printf '#!/bin/sh\nfor name; do :; done\necho "$name:x:900:900::$5:/bin/false" >>/etc/passwd\n' >"$root/bin/adduser"
+  printf '#!/bin/sh\nsed -i "/^$1:/d" /etc/passwd /etc/group\n' >"$root/bin/deluser"
+  chmod 755 "$root/bin/addgroup" "$root/bin/adduser" "$root/bin/deluser"
   printf 'root:x:0:0:root:/root:/bin/sh\n' >"$root/etc/passwd"
   printf 'root:x:0:\n' >"$root/etc/group"
   printf 'NAME="Small"\nID=small\n' >"$root/etc/os-release"

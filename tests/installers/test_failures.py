@@ -117,10 +117,10 @@ class Failures(support.InstallerTest):
         self.unchanged(1, "processor", prepare=lambda root: root.write("/usr/local/sbin/uname", "#!/bin/sh\necho pdp11\n", 0o755))
 
     def test_left_alone(self):
-        cases = {"link": lambda root: (root.write("/etc/rport/real.conf", "[client]\nserver = 'x'\n"),
+        cases = {"is a link": lambda root: (root.write("/etc/rport/real.conf", "[client]\nserver = 'x'\n"),
                                        root.path("/etc/rport/rport.conf").symlink_to("real.conf")),
                  "sections": lambda root: root.write("/etc/rport/rport.conf", "client.server = 'x'\n"),
-                 "usual": lambda root: root.write("/etc/rport/rport.conf", "client = { server = 'x' }\n")}
+                 "usual sections": lambda root: root.write("/etc/rport/rport.conf", "client = { server = 'x' }\n")}
         for word, prepare in cases.items():
             self.unchanged(5, (word, "-f"), prepare=prepare)
         with IsolatedRoot() as root:

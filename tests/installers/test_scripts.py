@@ -74,7 +74,7 @@ class Scripts(unittest.TestCase):
             self.assertEqual(letters - named, {"u"} if name == "uninstall" else set(), name)
             self.assertEqual(named - letters, set(), name)
             for letter in letters - {"h"}:
-                self.assertRegex(text, rf"(?m)^\s+{letter}\) ", name)
+                self.assertRegex(text, rf"(?m)^\s+{letter}\) |\bhas {letter}\b", name)
 
 
 if __name__ == "__main__":

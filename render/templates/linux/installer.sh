@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Installs the RPort client and connects it to your server. -h: help, -n: what it would do.
-# All code is in functions, called by the last line: a download that was cut off does nothing.
+# All code is in functions: a download that was cut off does nothing.
 
 credentials() {
 	unset FINGERPRINT CONNECT_URL CLIENT_ID PASSWORD # do not export them, even if the environment did
@@ -12,7 +12,6 @@ PASSWORD={{password}}
 }
 sources() {
 	NAME=rport-installer.sh
-	PAIRPORT_VERSION={{pairport_version}}
 	DEFAULT_VERSION={{version}}
 	UNSTABLE={{unstable_version}}
 	LINUX_URL={{linux_url}}
@@ -28,29 +27,29 @@ sources() {
 help() {
 	cat <<'END'
 Usage: sh rport-installer.sh [options]
-Installs the RPort client and connects it to your server. An installed client is repaired and paired again: id, program
-and settings stay, the old configuration is saved beside the new one.
+Installs the RPort client and connects it to your server. A client that is here already is repaired and paired again: id,
+program and settings stay, the old configuration is saved.
   -h          this help
   -v          print the version to be installed
-  -n          dry run: print every action, change nothing
+  -n          dry run: print the actions, change nothing
   -q          quiet: warnings and errors only
   -c          install (default)
-  -u          uninstall the client with configuration, data and logs
+  -u          uninstall client, configuration, data and logs
   -f          force: replace program and configuration (the id stays)
   -t          newest unstable version
   -V VERSION  exactly this version
   -p          archive, no deb or rpm repository
   -z URL      this package (tar.gz, deb, rpm)
-  -x          let the server execute any command and script
+  -x          let the server run any command and script
   -s          sudo rule: full root access for the client
   -r          let the server send files (else off)
   -b          sudo rule: received files may go anywhere (needs -r)
   -a USER     run as USER, not rport; created if missing
   -g TAG      add a tag; repeatable
-  -d          random UUID, not the machine-id (with -f: a new one)
+  -d          random UUID as id (with -f: a new one)
   -i          install Tacoscript, too
-  -l          go on although SELinux is enforcing
-  -N          no service: print the command that runs the client
+  -l          go on if SELinux is enforcing
+  -N          no service: print the client's command
 Environment: RPORT_INSTALLER_DL_USERNAME, RPORT_INSTALLER_DL_PASSWORD: login for -z;
   RPORT_INSTALLER_WAIT: seconds to wait for the connection (40); http_proxy, https_proxy, no_proxy
 Exit code: 0 connected, 1 wrong usage or environment, 2 cannot reach the server, 3 bad download or package (1-3: nothing
@@ -63,7 +62,7 @@ main() {
 	sources
 	options "$@"
 	case $ACTION in
-		version) echo "rport ${VERSION:-$DEFAULT_VERSION} (pairport $PAIRPORT_VERSION)" ;;
+		version) echo "rport ${VERSION:-$DEFAULT_VERSION}" ;;
 		*) "$ACTION" ;;
 	esac
 }
@@ -80,7 +79,7 @@ options() {
 			z) URL=$OPTARG ;;
 			a) RUN_AS=$OPTARG && case $OPTARG in '' | root | [!a-z_]* | *[!a-z0-9_-]*) usage "-a: not a possible user: '$OPTARG'" ;; esac ;;
 			g) TAGS="$TAGS$OPTARG
-" && case $OPTARG in '' | *[[:cntrl:]]*) usage '-g: a tag must not be empty or hold control characters.' ;; esac ;;
+" && case $OPTARG in '' | *[[:cntrl:]]*) usage '-g: empty tag or control character.' ;; esac ;;
 			*) set_flag ;;
 		esac
 	done
@@ -91,7 +90,7 @@ options() {
 install() {
 	need_root
 	credentials
-	[ "$(getenforce 2>/dev/null)" != Enforcing ] || has l || die 1 'SELinux is enforcing and may stop the client.' 'Use -l to go on.'
+	[ "$(getenforce 2>/dev/null)" != Enforcing ] || has l || die 1 'SELinux is enforcing and may stop the client.' 'Use -l.'
 	need_sudo
 	make_tmp
 	detect_arch
@@ -123,11 +122,11 @@ look_at_old() {
 	case $TAGS$ATTRIBUTES in "$ATTRIBUTES" | *.json) ;; *) die 1 "the tags are in $ATTRIBUTES, which is not JSON." 'Leave out -g.' ;; esac
 }
 
-# Any answer over HTTP will do. Nothing of the path is used.
+# Any HTTP answer will do; the path is not used.
 probe_server() {
 	host=${CONNECT_URL#*://}
 	host=${host%%[/?]*}
-	case $host in *[!]0-9A-Za-z.:_[-]*) warn 'unusual name of the server, the connection is not tested.'; return ;; esac
+	case $host in *[!]0-9A-Za-z.:_[-]*) warn 'unusual server name: connection not tested.'; return ;; esac
 	case $CONNECT_URL in
 		[Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) host=https://$host ;;
 		*) host=http://$host ;;
@@ -139,8 +138,8 @@ probe_server() {
 		*[Ee][Rr][Rr][Oo][Rr]:*[345][0-9][0-9]* | *'ERROR '[345][0-9][0-9]*) return ;;
 		*[Pp]roxy*) why='Check the proxy variables (sudo -E keeps them).' ;;
 		*resolve* | *'bad address'* | *'not known'*) why='Check its name and the DNS here.' ;;
-		*'imed out'* | *timeout* | *Terminated*) why='No answer: is a firewall in between, or is a proxy needed?' ;;
-		*ertificate* | *SSL* | *TLS*) why='TLS failed: check its certificate, the clock and CA certificates here.' ;;
+		*'imed out'* | *timeout* | *Terminated*) why='No answer: is there a firewall, or a proxy needed?' ;;
+		*ertificate* | *SSL* | *TLS*) why='TLS failed: check its certificate and the clock here.' ;;
 		*) why='Refused: is it running, and is the port right?' ;;
 	esac
 	die 2 "cannot reach the server $host." "$why" "$(said)"
@@ -165,16 +164,16 @@ get_ready() {
 		archivearchive | keep* | repository* | filedeb | filerpm) ;;
 		filearchive) [ -z "$BIN" ] && case $GOT in deb) have dpkg ;; *) have rpm ;; esac ;;
 		*) false ;;
-	esac || die 1 "this package does not fit the $METHOD client or the tools here." 'Leave out -p, -V, -z, or uninstall first (-u).'
+	esac || die 1 "this package does not fit the $METHOD client or the tools here." 'Leave out -p, -V, -z, or uninstall first.'
 	! has i || get_tacoscript
 }
 repository_answers() {
-	case $PACKAGES in
-		'') return 1 ;;
-		apt) arch=$DEB_ARCH index=$DEB_REPO/dists/$CODENAME/Release key=dearmor.gpg ;;
-		*) arch=$RPM_ARCH index=$RPM_REPO/$CHANNEL/repodata/repomd.xml key=key.gpg ;;
+	case $PACKAGES:$ARCHS in
+		:* | apt*' - '* | [!a]*' -') return 1 ;;
+		apt*) index=$DEB_REPO/dists/$CODENAME/Release key=dearmor.gpg ;;
+		*) index=$RPM_REPO/$CHANNEL/repodata/repomd.xml key=key.gpg ;;
 	esac
-	[ "$arch" != - ] && fetch "$index" "$TMP/key" && fetch "$REPO_KEYS/$key" "$TMP/key"
+	fetch "$index" "$TMP/key" && fetch "$REPO_KEYS/$key" "$TMP/key"
 }
 add_repository() {
 	act "add the repository of the client ($CHANNEL)" || return 0
@@ -219,11 +218,7 @@ make_user() {
 	if hush id "$RUN_AS" || ! act "create the user $RUN_AS"; then return; fi
 	note remove_user "$RUN_AS"
 	if have useradd; then quietly useradd -r -U -d "$DATA" -M -s /bin/false "$RUN_AS"
-	elif have adduser; then quietly addgroup -S "$RUN_AS" && quietly adduser -S -D -H -h "$DATA" -s /bin/false -G "$RUN_AS" "$RUN_AS"
-	else
-		new_id=$(awk -F: '{ used[$3] } END { for (i = 999; i in used; i--); print i }' /etc/passwd /etc/group)
-		echo "$RUN_AS:x:$new_id:" >>/etc/group
-		echo "$RUN_AS:x:$new_id:$new_id::$DATA:/bin/false" >>/etc/passwd
+	else quietly addgroup -S "$RUN_AS" && quietly adduser -S -D -H -h "$DATA" -s /bin/false -G "$RUN_AS" "$RUN_AS"
 	fi || :
 	hush id "$RUN_AS" || die 1 "cannot create the user $RUN_AS." "$(said)" 'Create it, and use -a.'
 }
@@ -307,7 +302,7 @@ write_tags() {
 	}' "$old" >"$TMP/tags"
 	put "$TMP/tags" "$ATTRIBUTES" 640 "$RUN_AS:$(group_of "$RUN_AS")"
 }
-# LAN: the first physical card with a private address. WAN: with a public one.
+# The first physical cards with a private and a public address.
 network_cards() {
 	! have ip || for card in /sys/class/net/*; do
 		[ -e "$card/device" ] || continue
@@ -329,11 +324,8 @@ network_cards() {
 service_define() {
 	case $INIT in
 		systemd)
-			unit=$(systemctl cat rport 2>/dev/null) || :
-			if [ "${unit#*User="$RUN_AS"}" = "$unit" ] || [ -n "$FORCE" ]; then
+			if has f || ! systemctl cat rport 2>/dev/null | grep -qx "User=$RUN_AS"; then
 				[ ! -f "$UNIT" ] || { keep_old "$UNIT" && rm "$UNIT"; }
-			fi
-			if ! hush systemctl cat rport; then
 				note service_remove rport
 				quietly "$BIN" --service install --service-user "$RUN_AS" --config "$CONF" || die 1 'the client refuses to be a service:' "$(said | redact)"
 			fi
@@ -349,7 +341,7 @@ service_define() {
 			put_init "$(sysv_script)"
 			quietly update-rc.d rport defaults
 			;;
-	esac || warn 'the service is not enabled: it will not start with the machine.'
+	esac || warn 'the service will not start with the machine.'
 }
 put_init() {
 	printf '%s\n' "$@" >"$TMP/init"
@@ -380,13 +372,13 @@ END
 
 connect() {
 	command="su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF'"
-	if has N; then say "Installed and configured. This runs the client: $command"; return; fi
+	if has N; then say "Installed. This runs the client: $command"; return; fi
 	act "start the client and wait up to $WAIT s for its connection" || return 0
 	STARTED=yes
 	service_stop
 	if start_and_wait; then
 		say "Connected to $host."
-		[ "$INIT" != none ] || say "There is no init system to start it again. This does: $command"
+		[ "$INIT" != none ] || say "No init system starts it again; this does: $command"
 		return
 	fi
 	case $VERDICT in
@@ -410,5 +402,6 @@ connect() {
 {{> lib/config.sh}}
 {{> lib/settings.sh}}
 {{> lib/service.sh}}
+{{> lib/connect.sh}}
 
 main "$@"

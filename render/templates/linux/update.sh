@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Updates the RPort client of this machine. -h: help, -n: what it would do.
-# All code is in functions, called by the last line: a download that was cut off does nothing.
+# All code is in functions: a download that was cut off does nothing.
 
 sources() {
 	NAME=rport-update.sh
@@ -149,7 +149,7 @@ restart() {
 	undo
 	again='The old version was put back and is connected.'
 	start_and_wait || again='The old version was put back and does not connect either: look at the server and on the way to it.'
-	die 4 'the new version does not connect.' "$again" "$words"
+	die 4 "the new version does not connect ($VERDICT)." "$again" "$words"
 }
 
 # A restart of the client ends what it runs: then the update goes on outside of its reach.
@@ -190,5 +190,6 @@ detach() {
 {{> lib/config.sh}}
 {{> lib/settings.sh}}
 {{> lib/service.sh}}
+{{> lib/connect.sh}}
 
 main "$@"

@@ -22,7 +22,7 @@ set_up() {
 	umask 077
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 	export PATH
-	QUIET='' DRY='' FORCE='' TMP='' EXIT_CODE='' STARTED='' UNDO='' GOT=''
+	QUIET='' DRY='' FORCE='' TMP='' EXIT_CODE='' STARTED='' UNDO=''
 	CONF_DIR=/etc/rport CONF=/etc/rport/rport.conf DATA=/var/lib/rport LOGS=/var/log/rport
 	trap 'clean_up $?' EXIT
 	trap 'EXIT_CODE=130; exit 130' HUP INT TERM
@@ -39,7 +39,7 @@ clean_up() {
 	exit "${EXIT_CODE:-0}"
 }
 
-# What was changed, newest first: a failure before the service starts leaves the machine as it was.
+# Changes so far, newest first: they are undone when something fails before the service starts.
 note() {
 	UNDO="$1 $2
 $UNDO"

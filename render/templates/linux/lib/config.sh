@@ -30,11 +30,7 @@ toml() {
 	}
 	function trim(s) { gsub(/^[ \t"\047]+|[ \t"\047]+$/, "", s); return s }
 	function add(line, text) { after[line] = after[line] text "\n" }
-	BEGIN {
-		split(ENVIRON["GET"], get, " ")
-		bom = "\357\273\277"
-	}
-	NR == 1 && index($0, bom) == 1 { $0 = substr($0, length(bom) + 1) }
+	BEGIN { split(ENVIRON["GET"], get, " ") }
 	{
 		sub(/\r$/, "")
 		line[NR] = $0
@@ -93,6 +89,6 @@ toml() {
 	}' "$1"
 }
 write_conf() {
-	toml "$1" >"$TMP/rport.conf" || die 5 "$CONF is not written in the usual sections." 'It was left alone; change it by hand, or use -f of the installer.'
+	toml "$1" >"$TMP/rport.conf" || die 5 "$CONF lacks the usual sections, and is left alone." 'The installer rewrites it with -f.'
 	cmp -s "$TMP/rport.conf" "$CONF" || put "$TMP/rport.conf" "$CONF" 640 "root:$(group_of "$RUN_AS")"
 }

@@ -1,6 +1,6 @@
 detect_fetcher() {
 	if have curl; then FETCHER=curl
-	elif ! have wget; then die 1 'neither curl nor wget is installed.' 'Install one of them.'
+	elif ! have wget; then die 1 'curl or wget is needed.'
 	elif wget --version 2>/dev/null | grep -q 'GNU Wget'; then FETCHER=wget
 	else FETCHER=busybox
 	fi
@@ -48,29 +48,27 @@ replace() {
 
 download() {
 	case $1 in
-		*://*@*) die 1 'the download address holds a login.' 'Use RPORT_INSTALLER_DL_USERNAME and RPORT_INSTALLER_DL_PASSWORD.' ;;
+		*://*@*) die 1 'the download address holds a login.' 'Use RPORT_INSTALLER_DL_USERNAME.' ;;
 		http://* | https://*) say "- download $1" ;;
 		*) die 1 "not an http or https address: $1" ;;
 	esac
 	fetch "$@" || die 3 "cannot download $1:" "$(said)" 'Check network, proxy (https_proxy) and disk space.'
 	case $(od -An -tx1 -N8 "$2" | tr -d ' \n') in
-		1f8b*) GOT=archive ;;
-		213c617263683e0a) GOT=deb ;;
-		edabeedb*) GOT=rpm ;;
-		*) die 3 "this is no package, but perhaps a web page: $1" 'Is a proxy or a login page in between? Is the address right?' ;;
+		1f8b*) KIND=archive ;;
+		213c617263683e0a) KIND=deb ;;
+		edabeedb*) KIND=rpm ;;
+		*) die 3 "this is no package, but perhaps a web page: $1" 'Is a proxy in between, or the address wrong?' ;;
 	esac
 }
+sum_of() { awk -v name="$1" '{ sub(/^\*/, "", $2) } $2 == name { print tolower($1); exit }' "$TMP/sums"; }
+# Against the operator's pinned sum, else against the list at the third argument.
 check_sum() {
-	by='pinned by this pairing service'
 	echo "$SHA256" >"$TMP/sums"
-	if ! awk -v n="$2" '$2 == n { f = 1 } END { exit !f }' "$TMP/sums" && [ -n "${3:-}" ]; then
-		by=$3
-		fetch "$3" "$TMP/sums" || : >"$TMP/sums"
-	fi
-	known=$(awk -v n="$2" '{ sub(/^\*/, "", $2) } $2 == n { print tolower($1); exit }' "$TMP/sums")
+	by='pinned by this pairing service' known=$(sum_of "$2")
+	if [ -z "$known" ] && [ -n "${3:-}" ] && fetch "$3" "$TMP/sums"; then by=$3 known=$(sum_of "$2"); fi
 	if [ -z "$known" ]; then warn "no sha256 is known for $2: nothing could be checked."; return; fi
 	actual=$(if have sha256sum; then sha256sum <"$1"; else openssl dgst -sha256 -r <"$1"; fi | cut -d ' ' -f 1)
-	[ "$actual" = "$known" ] || die 3 "the sha256 of $2 is wrong, it is not installed." "expected $known ($by)" "got      $actual"
+	[ "$actual" = "$known" ] || die 3 "the sha256 of $2 is wrong." "expected $known ($by)" "got      $actual"
 	say "  sha256 is correct ($by)"
 }
 unpack() {
@@ -81,12 +79,13 @@ unpack() {
 }
 get_client() {
 	GOT=archive version=${VERSION:-$DEFAULT_VERSION}
-	replace "$LINUX_URL" '{version}' "$version" '{os}' linux '{arch}' "$ARCH"
+	replace "$LINUX_URL" '{version}' "$version" '{os}' linux '{arch}' "${ARCHS%% *}"
 	url=${1:-$REPLACED}
 	act "get the client from $url" || return 0
 	download "$url" "$TMP/package" ${1:+login}
+	GOT=$KIND
 	file=${url%%\?*}
-	replace "$CHECKSUMS_URL" '{version}' "$version" '{os}' linux '{arch}' "$ARCH"
+	replace "$CHECKSUMS_URL" '{version}' "$version" '{os}' linux '{arch}' "${ARCHS%% *}"
 	[ -z "${1:-}" ] || REPLACED=''
 	check_sum "$TMP/package" "${file##*/}" "$REPLACED"
 	if [ "$GOT" = archive ]; then unpack "$TMP/package" "$TMP/new" rport; else mv "$TMP/package" "$TMP/package.$GOT"; fi
@@ -101,11 +100,9 @@ put_client() {
 	say "  version $new_version"
 }
 get_tacoscript() {
-	replace "$TACOSCRIPT_URL" '{channel}' "$CHANNEL" '{os}' Linux '{arch}' "$ARCH"
+	replace "$TACOSCRIPT_URL" '{channel}' "$CHANNEL" '{os}' Linux '{arch}' "${ARCHS%% *}"
 	act "get Tacoscript from $REPLACED" || return 0
-	got=$GOT
 	download "$REPLACED" "$TMP/taco.gz"
-	GOT=$got
 	check_sum "$TMP/taco.gz" tacoscript.tar.gz
 	unpack "$TMP/taco.gz" "$TMP/taco" tacoscript
 }

@@ -9,7 +9,6 @@ x86_64  * x86_64 amd64 x86_64
 i?86    * i386 i386 i686
 aarch64 1 armv7 armhf -
 aarch64 * arm64 arm64 aarch64
-arm64   * arm64 arm64 aarch64
 armv[78]* * armv7 armhf -
 armv6*  * armv6 - -
 s390x   * s390x - -
@@ -17,7 +16,7 @@ TABLE
 }
 detect_arch() {
 	machine=$(kernel_arch) userland=$(elf_class)
-	while read -r row_machine row_userland ARCH DEB_ARCH RPM_ARCH; do
+	while read -r row_machine row_userland ARCHS; do
 		# shellcheck disable=SC2254 # patterns
 		case $machine/$userland in $row_machine/$row_userland) return ;; esac
 	done <<LIST

@@ -1,4 +1,4 @@
-FLAGS='' VERSION='' CHANNEL=stable URL='' WAIT=${RPORT_INSTALLER_WAIT:-40}
+FLAGS='' VERSION='' CHANNEL=stable URL='' GOT='' WAIT=${RPORT_INSTALLER_WAIT:-40}
 has() { case $FLAGS in *"$1"*) ;; *) return 1 ;; esac; }
 set_flag() {
 	case $option in
@@ -18,7 +18,7 @@ check_arguments() {
 }
 need_sudo() {
 	if ! has s && ! has b; then return; fi
-	is_dir /etc/sudoers.d || die 1 'sudo is not installed: -s and -b cannot work.' 'Install sudo first.'
+	is_dir /etc/sudoers.d || die 1 '-s and -b need sudo: install it.'
 }
 edit_settings() {
 	if has x; then

@@ -4,11 +4,7 @@ remove_user() {
 	grep -q "^$1:[^:]*:[^:]*:[^:]*:[^:]*:$DATA:" /etc/passwd || return 0
 	act "remove the user $1" || return 0
 	if have userdel; then hush userdel "$1"
-	elif have deluser; then hush deluser "$1"
-	else
-		for list in /etc/passwd /etc/group; do
-			cp -p "$list" "$list.old" && grep -v "^$1:" "$list.old" >"$list" && rm -f "$list.old"
-		done
+	else hush deluser "$1"
 	fi || warn "the user $1 could not be removed."
 	! grep -q "^$1:" /etc/group || hush groupdel "$1" || hush delgroup "$1" || :
 }
