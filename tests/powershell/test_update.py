@@ -260,6 +260,28 @@ class Failures(UpdateTest):
             self.fails(machine, 5, "use -f|Use -f", "-v", "0.9.14")
             self.assert_updated(machine, self.update(machine, "-m", "-f"))
 
+    def test_settings_change_although_a_newer_version_is_installed(self):
+        with support.Windows() as machine:
+            self.old(machine, "1.0.0")
+            result = self.update(machine, "-m", "-r")
+            self.assertEqual(0, result.returncode, result.stderr)
+            self.assertTrue(machine.config()["file-reception"]["enabled"])
+            self.assertIn("it stays, the settings are changed", result.stdout)
+            self.assertEqual(support.stand_in("1.0.0"), machine.exe.read_bytes())
+
+    def test_a_log_that_does_not_show_connections_is_no_reason_to_roll_back(self):
+        for code, verdict in ((0, "silent"), (4, "crash"), (4, "refused")):
+            with support.Windows() as machine:
+                self.old(machine)
+                machine.config_path.write_text(machine.config_path.read_text().replace("[logging]", "[logging]\n  log_level = 'error'"))
+                machine.env["STAND_IN_VERDICT"] = verdict
+                result = self.update(machine, "-m")
+                self.assertEqual(code, result.returncode, result.stdout + result.stderr)
+                if code == 0:
+                    self.assertIn("look on the server whether it is connected", result.stdout)
+                    self.assertNotIn("is connected.\n", result.stdout.replace("whether it is connected.", ""))
+                    self.assertEqual(support.stand_in("0.9.14"), machine.exe.read_bytes())
+
     def test_server_not_reachable(self):
         with support.Windows() as machine:
             self.old(machine)

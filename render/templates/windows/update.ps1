@@ -18,12 +18,14 @@
     a scheduled task, which writes its messages to C:\Program
     Files\rport\rport-update.log.
 
-    Exit codes: 0 the client is up to date and connected (run by the client
-    itself: the update is scheduled); 1 wrong usage or environment, or the
-    installation failed; 2 the server cannot be reached, nothing was changed; 3
-    download or check of a download failed, nothing was changed; 4 the new
-    version did not connect, the old one was put back; 5 the installed version
-    is newer and was left alone, -f installs all the same.
+    Exit codes: 0 the client is up to date and, if anything was changed,
+    connected (where its log does not show connections: running; run by the
+    client itself: the update is scheduled); 1 wrong usage or environment, or
+    the installation failed; 2 the server cannot be reached, nothing was
+    changed; 3 download or check of a download failed, nothing was changed; 4
+    the new version did not connect, the old one was put back; 5 the installed
+    version is newer and was left alone, -f installs all the same (with -x, -d
+    or -r the settings are changed and the code is 0).
 
     For -pkgUrl, the environment variables RPORT_INSTALLER_DL_USERNAME and
     RPORT_INSTALLER_DL_PASSWORD are used for HTTP basic authentication.
@@ -122,6 +124,10 @@ function Select-Update([string]$Installed) {
     if (-not $Installed -or $f -or $pkgUrl) { return $target }
     $order = Compare-Version $Installed $target
     if ($order -gt 0) {
+        if ($x -or $d -or $r) {
+            Write-Note ('Version ' + $Installed + ' is installed and newer than ' + $target + ': it stays, the settings are changed.')
+            return ''
+        }
         Stop-WithError 5 ('Version ' + $Installed + ' is installed and newer than ' + $target + '. It was left alone.') 'Use -f to install the older version all the same.'
     }
     if ($order -lt 0) { return $target }
@@ -184,7 +190,7 @@ function Restore-Client($Client, [string]$Backup, $OldConfig, [string]$ClientLog
         Save-Config $OldConfig $Client.ConfigPath $Client.Account
     }
     Register-Client $Client
-    $result = Start-Client $Client $ClientLog 60
+    $result = Start-Client $Client $ClientLog 60 -Blind:$script:Blind
     if ($result.Connected) {
         Write-Step 'The old version is connected again.'
     } else {
@@ -252,6 +258,7 @@ function Update-Client {
 }
 
 $script:Detached = $false
+$script:Blind = $false
 
 function Update-Installation($Client, $Config, $OldConfig, [string]$Target, [bool]$Changed) {
     $package = $null
@@ -289,6 +296,7 @@ function Update-Installation($Client, $Config, $OldConfig, [string]$Target, [boo
         [IO.File]::Copy($Client.Exe, $backup, $true)
     }
     $clientLog = Get-ConfigString $Config 'logging' 'log_file'
+    $script:Blind = (-not $clientLog) -or (Get-ConfigString $Config 'logging' 'log_level') -eq 'error'
     $result = $null
     try {
         Write-Step 'Stop the service rport'
@@ -310,7 +318,7 @@ function Update-Installation($Client, $Config, $OldConfig, [string]$Target, [boo
         }
         Write-Step 'Start the service and wait up to a minute for the connection'
         Register-Client $Client
-        $result = Start-Client $Client $clientLog 60
+        $result = Start-Client $Client $clientLog 60 -Blind:$script:Blind
     } catch {
         $cause = $script:Failure
         $text = $_.Exception.Message
@@ -319,7 +327,11 @@ function Update-Installation($Client, $Config, $OldConfig, [string]$Target, [boo
         throw $text
     }
     if ($result.Connected) {
-        Write-Step 'The client is connected.'
+        if ($script:Blind) {
+            Write-Note 'The client is running. Its log does not show connections (no log_file, or log_level error): look on the server whether it is connected.'
+        } else {
+            Write-Step 'The client is connected.'
+        }
         $script:ExitCode = 0
         return
     }
