@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+"""The Linux scripts on a machine whose services are started by OpenRC."""
+
+import unittest
+
+from system_test import Lifecycle, SystemTest
+
+
+class OpenRC(Lifecycle, SystemTest):
+    init = "openrc"
+
+
+if __name__ == "__main__":
+    import runner
+    runner.run()
