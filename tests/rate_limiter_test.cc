@@ -93,7 +93,7 @@ TEST(RateLimiter, ZeroSwitchesItOff) {
 }
 
 TEST(RateLimiter, ABurstBelowOneIsOne) {
-  const auto limits = limiter(1, 0);
+  const auto limits = limiter(1, 0.5);
   EXPECT_EQ(take_all(*limits, client(1), 0), 1);
 }
 
