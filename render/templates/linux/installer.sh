@@ -334,7 +334,7 @@ service_define() {
 			;;
 		openrc)
 			put_init '#!/sbin/openrc-run' "command='$BIN'" "command_args='-c $CONF'" "command_user='$RUN_AS'" \
-				command_background=true pidfile=/run/rport.pid 'depend() { need net; }'
+				command_background=true pidfile=/run/rport.pid 'depend() { use net; }'
 			quietly rc-update add rport default
 			;;
 		sysv)

@@ -10,7 +10,7 @@ client_pids() {
 service_stop() {
 	case $INIT in
 		systemd) systemctl stop rport ;;
-		openrc) rc-service rport stop ;;
+		openrc) rc-service rport stop || rc-service rport zap ;; # zap: forget a crashed one
 		sysv) "$INIT_SCRIPT" stop ;;
 	esac >/dev/null 2>&1 </dev/null || :
 	for signal in TERM TERM TERM KILL; do
