@@ -115,7 +115,7 @@ class Platforms(unittest.TestCase):
     def test_addresses(self):
         for template, expected in (("http://x/{version}/r_{version}_{os}_{arch}.tgz", "http://x/1.2/r_1.2_linux_arm64.tgz"), ("http://x/y", "http://x/y"),
                                    ("{version", "{version"), ("", "")):
-            answer = self.ask("", f"replace '{template}' '{{version}}' 1.2 '{{os}}' linux '{{arch}}' arm64; echo \"$REPLACED\"")
+            answer = self.ask("", f"replace '{template}' '{{version}}' 1.2 '{{os}}' linux '{{arch}}' arm64; echo \"$TEXT\"")
             self.assertEqual(answer.strip(), expected)
 
 

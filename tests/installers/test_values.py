@@ -22,7 +22,7 @@ DRIVER = r"""
 set_up
 sources
 options
-RUN_AS=root EXISTING='' OLD_ID='' LOG_FILE=/var/log/rport/rport.log ATTRIBUTES=/x.json TMP=/tmp/work QUIET=yes
+RUN_AS=root EXISTING='' OLD_ID='' LOG=/var/log/rport/rport.log ATTRS=/x.json TMP=/tmp/work QUIET=yes
 mkdir "$TMP"
 # Everything of `configure` is real but these: a copy in place of the atomic replacement, and no look at the network cards.
 network_cards() { :; }

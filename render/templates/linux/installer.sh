@@ -4,7 +4,7 @@
 # All code is in functions: a download that was cut off does nothing.
 
 credentials() {
-	unset FINGERPRINT CONNECT_URL CLIENT_ID PASSWORD # do not export them, even if the environment did
+	unset FINGERPRINT CONNECT_URL CLIENT_ID PASSWORD # not exported, whatever the environment says
 FINGERPRINT={{fingerprint}}
 CONNECT_URL={{connect_url}}
 CLIENT_ID={{client_id}}
@@ -12,7 +12,7 @@ PASSWORD={{password}}
 }
 sources() {
 	NAME=rport-installer.sh
-	DEFAULT_VERSION={{version}}
+	STABLE={{version}}
 	UNSTABLE={{unstable_version}}
 	LINUX_URL={{linux_url}}
 	CHECKSUMS_URL={{checksums_url}}
@@ -50,8 +50,7 @@ program and settings stay, the old configuration is saved.
   -i          install Tacoscript, too
   -l          go on if SELinux is enforcing
   -N          no service: print the client's command
-Environment: RPORT_INSTALLER_DL_USERNAME, RPORT_INSTALLER_DL_PASSWORD: login for -z;
-  RPORT_INSTALLER_WAIT: seconds to wait for the connection (40); http_proxy, https_proxy, no_proxy
+Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD (login for -z), RPORT_INSTALLER_WAIT (seconds, 40), https_proxy
 Exit code: 0 connected, 1 wrong usage or environment, 2 cannot reach the server, 3 bad download or package (1-3: nothing
   changed), 4 installed, not connected (stopped if refused), 5 configuration of unknown form, left alone, 130 interrupted
 END
@@ -62,7 +61,7 @@ main() {
 	sources
 	options "$@"
 	case $ACTION in
-		version) echo "rport ${VERSION:-$DEFAULT_VERSION}" ;;
+		version) echo "rport ${VERSION:-$STABLE}" ;;
 		*) "$ACTION" ;;
 	esac
 }
@@ -74,7 +73,7 @@ options() {
 			v) ACTION=version ;;
 			c) ACTION=install ;;
 			u) ACTION=uninstall ;;
-			t) CHANNEL=unstable DEFAULT_VERSION=$UNSTABLE ;;
+			t) CHANNEL=unstable STABLE=$UNSTABLE ;;
 			V) VERSION=$OPTARG ;;
 			z) URL=$OPTARG ;;
 			a) RUN_AS=$OPTARG && case $OPTARG in '' | root | [!a-z_]* | *[!a-z0-9_-]*) usage "-a: not a possible user: '$OPTARG'" ;; esac ;;
@@ -106,7 +105,7 @@ install() {
 }
 
 look_at_old() {
-	EXISTING='' OLD_ID='' ATTRIBUTES='' LOG_FILE=''
+	EXISTING='' OLD_ID='' ATTRS='' LOG=''
 	if [ -e "$CONF" ] || [ -L "$CONF" ]; then
 		EXISTING=yes
 		[ "$(toml "$CONF" client use_system_id)" = true ] || OLD_ID=$(toml "$CONF" client id)
@@ -115,11 +114,11 @@ look_at_old() {
 		edit client server set 1
 		if [ -L "$CONF" ] || ! toml "$CONF" >/dev/null; then die 5 "$CONF is a link or lacks the usual sections, and is left alone." 'Use -f to rewrite it.'; fi
 		EDITS=''
-		LOG_FILE=$(toml "$CONF" logging log_file)
-		ATTRIBUTES=$(toml "$CONF" client attributes_file_path)
+		LOG=$(toml "$CONF" logging log_file)
+		ATTRS=$(toml "$CONF" client attributes_file_path)
 	fi
-	LOG_FILE=${LOG_FILE:-$LOGS/rport.log} ATTRIBUTES=${ATTRIBUTES:-$DATA/client_attributes.json} RUN_AS=${RUN_AS:-$(owner_of_data)}
-	case $TAGS$ATTRIBUTES in "$ATTRIBUTES" | *.json) ;; *) die 1 "the tags are in $ATTRIBUTES, which is not JSON." 'Leave out -g.' ;; esac
+	LOG=${LOG:-$LOGS/rport.log} ATTRS=${ATTRS:-$DATA/client_attributes.json} RUN_AS=${RUN_AS:-$(owner_of_data)}
+	case $TAGS$ATTRS in "$ATTRS" | *.json) ;; *) die 1 "the tags are in $ATTRS, which is not JSON." 'Leave out -g.' ;; esac
 }
 
 # Any HTTP answer will do; the path is not used.
@@ -249,7 +248,7 @@ configure() {
 		edit client fingerprint set '$FINGERPRINT'
 		edit client use_hostname $mode true
 		edit client data_dir $mode '$DATA'
-		edit logging log_file $mode '$LOG_FILE'
+		edit logging log_file $mode '$LOG'
 		if [ $mode = set ]; then
 			edit logging log_level set '"info"'
 			edit remote-scripts enabled set false
@@ -263,7 +262,7 @@ configure() {
 		else
 			edit client use_system_id set true
 		fi
-		[ -z "$TAGS" ] || edit client attributes_file_path set '$ATTRIBUTES'
+		[ -z "$TAGS" ] || edit client attributes_file_path set '$ATTRS'
 	}
 	edit_settings
 	for interpreter in bash zsh ksh csh python3 perl pwsh fish; do
@@ -280,7 +279,7 @@ configure() {
 }
 write_tags() {
 	old=/dev/null
-	[ ! -s "$ATTRIBUTES" ] || old=$ATTRIBUTES
+	[ ! -s "$ATTRS" ] || old=$ATTRS
 	TAGS=$TAGS awk '
 	{ text = text $0 "\n" }
 	END {
@@ -300,7 +299,10 @@ write_tags() {
 			printf "{\"tags\": [%s], %s", have, text
 		}
 	}' "$old" >"$TMP/tags"
-	put "$TMP/tags" "$ATTRIBUTES" 640 "$RUN_AS:$(group_of "$RUN_AS")"
+	# By a rename from our own folder: the client's user could place a link in its folder.
+	put "$TMP/tags" "$CONF_DIR/.tags" 640 "$RUN_AS"
+	if [ -e "$ATTRS" ]; then keep_old "$ATTRS"; else note file "$ATTRS"; fi
+	mv -f "$CONF_DIR/.tags" "$ATTRS"
 }
 # The first physical cards with a private and a public address.
 network_cards() {
@@ -384,7 +386,7 @@ connect() {
 	case $VERDICT in
 		refused) why='Wrong credentials: use a new code. Stopped, since five failed logins ban this address for an hour.' ;;
 		duplicate) why='Another client has this id; for a cloned machine use -d -f. Stopped.' ;;
-		*) why="No connection in $WAIT s. Check fingerprint, server, firewall and $LOG_FILE." ;;
+		*) why="No connection in $WAIT s. Check fingerprint, server, firewall and $LOG." ;;
 	esac
 	words=$(last_words)
 	[ "$VERDICT" = silent ] || service_stop

@@ -5,7 +5,7 @@
 
 sources() {
 	NAME=rport-update.sh
-	DEFAULT_VERSION={{version}}
+	STABLE={{version}}
 	UNSTABLE={{unstable_version}}
 	LINUX_URL={{linux_url}}
 	CHECKSUMS_URL={{checksums_url}}
@@ -59,7 +59,7 @@ options() {
 			h) ACTION=help ;;
 			c) ACTION=update ;;
 			u) ACTION=uninstall ;;
-			t) CHANNEL=unstable DEFAULT_VERSION=$UNSTABLE ;;
+			t) CHANNEL=unstable STABLE=$UNSTABLE ;;
 			v) VERSION=$OPTARG ;;
 			z) URL=$OPTARG ;;
 			*) set_flag ;;
@@ -81,8 +81,8 @@ update() {
 	detect_fetcher
 	need_sudo
 	RUN_AS=$(owner_of_data)
-	LOG_FILE=$(toml "$CONF" logging log_file)
-	LOG_FILE=${LOG_FILE:-$LOGS/rport.log} OLD_VERSION=$(version_of "$BIN")
+	LOG=$(toml "$CONF" logging log_file)
+	LOG=${LOG:-$LOGS/rport.log} OLD_VERSION=$(version_of "$BIN")
 	get_ready
 	apply
 	restart
@@ -98,7 +98,7 @@ get_ready() {
 		[ "$GOT" = archive ] || FROM='file'
 	elif [ "$METHOD" != archive ]; then
 		has p || FROM=repository
-	elif [ "${VERSION:-$DEFAULT_VERSION}" = "$OLD_VERSION" ]; then
+	elif [ "${VERSION:-$STABLE}" = "$OLD_VERSION" ]; then
 		FROM=keep
 		say "- the client has version $OLD_VERSION already"
 	else

@@ -1,12 +1,12 @@
 say() { [ -n "$QUIET" ] || echo "$*"; }
 warn() { echo "Warning: $*" >&2; }
 die() {
-	EXIT_CODE=$1
+	CODE=$1
 	shift
 	echo "Error: $1" >&2
 	shift
 	[ $# -eq 0 ] || printf '       %s\n' "$@" >&2
-	exit "$EXIT_CODE"
+	exit "$CODE"
 }
 usage() { help >&2; die 1 "$1"; }
 hush() { "$@" >/dev/null 2>&1 </dev/null; }
@@ -22,21 +22,21 @@ set_up() {
 	umask 077
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 	export PATH
-	QUIET='' DRY='' FORCE='' TMP='' EXIT_CODE='' STARTED='' UNDO=''
+	QUIET='' DRY='' FORCE='' TMP='' CODE='' STARTED='' UNDO=''
 	CONF_DIR=/etc/rport CONF=/etc/rport/rport.conf DATA=/var/lib/rport LOGS=/var/log/rport
 	trap 'clean_up $?' EXIT
-	trap 'EXIT_CODE=130; exit 130' HUP INT TERM
+	trap 'CODE=130; exit 130' HUP INT TERM
 }
 clean_up() {
 	trap - EXIT
 	trap '' HUP INT TERM
 	set +e
 	if [ "$1" -ne 0 ]; then
-		EXIT_CODE=${EXIT_CODE:-1}
+		CODE=${CODE:-1}
 		[ -n "$STARTED" ] || undo
 	fi
 	[ -z "$TMP" ] || rm -rf "$TMP"
-	exit "${EXIT_CODE:-0}"
+	exit "${CODE:-0}"
 }
 
 # Changes so far, newest first: they are undone when something fails before the service starts.

@@ -5,8 +5,8 @@ edit() {
 "
 }
 toml() {
-	SERVER=${CONNECT_URL:-} AUTH=${CLIENT_ID:-}:${PASSWORD:-} FINGERPRINT=${FINGERPRINT:-} ID=${ID:-} DATA=$DATA LOG_FILE=${LOG_FILE:-} \
-		ATTRIBUTES=${ATTRIBUTES:-} EDITS=$EDITS GET="${2:-} ${3:-}" awk '
+	SERVER=${CONNECT_URL:-} AUTH=${CLIENT_ID:-}:${PASSWORD:-} FINGERPRINT=${FINGERPRINT:-} ID=${ID:-} DATA=$DATA LOG=${LOG:-} \
+		ATTRS=${ATTRS:-} EDITS=$EDITS GET="${2:-} ${3:-}" awk '
 	function quote(s) { gsub(/["\\]/, "\\\\&", s); return "\"" s "\"" }
 	function scan(s,   i, c) {
 		for (i = 1; i <= length(s); i++) {

@@ -4,8 +4,8 @@ redact() {
 	function has(secret) { return length(secret) > 3 && index($0, secret) }
 	{ print has(ENVIRON["R1"]) || has(ENVIRON["R2"]) ? "***" : $0 }'
 }
-log_size() { if [ -f "$LOG_FILE" ]; then wc -c <"$LOG_FILE"; else echo 0; fi; }
-log_new() { [ ! -f "$LOG_FILE" ] || tail -c "+$((LOG_FROM + 1))" "$LOG_FILE"; }
+log_size() { if [ -f "$LOG" ]; then wc -c <"$LOG"; else echo 0; fi; }
+log_new() { [ ! -f "$LOG" ] || tail -c "+$((LOG_FROM + 1))" "$LOG"; }
 start_and_wait() {
 	LOG_FROM=$(log_size) VERDICT=silent waited=0
 	service_start

@@ -36,11 +36,11 @@ fetch() {
 said() { grep -v '^Connecting\|^saving\|^$' "$TMP/said" | tail -n 3; }
 
 replace() {
-	REPLACED=$1
+	TEXT=$1
 	shift
 	while [ $# -gt 0 ]; do
-		case $REPLACED in
-			*"$1"*) REPLACED=${REPLACED%%"$1"*}$2${REPLACED#*"$1"} ;;
+		case $TEXT in
+			*"$1"*) TEXT=${TEXT%%"$1"*}$2${TEXT#*"$1"} ;;
 			*) shift 2 ;;
 		esac
 	done
@@ -61,7 +61,6 @@ download() {
 	esac
 }
 sum_of() { awk -v name="$1" '{ sub(/^\*/, "", $2) } $2 == name { print tolower($1); exit }' "$TMP/sums"; }
-# Against the operator's pinned sum, else against the list at the third argument.
 check_sum() {
 	echo "$SHA256" >"$TMP/sums"
 	by='pinned by this pairing service' known=$(sum_of "$2")
@@ -74,20 +73,20 @@ check_sum() {
 unpack() {
 	mkdir "$2"
 	if ! gzip -dc <"$1" 2>"$TMP/said" | (cd "$2" && tar -xof -) 2>>"$TMP/said" || [ ! -f "$2/$3" ] || [ -L "$2/$3" ]; then
-		die 3 "the package is broken or lacks $3." "$(said)" 'Was it cut off, or is the disk full?'
+		die 3 "the package is broken or lacks $3." "$(said)" 'Was it cut off? Disk full?'
 	fi
 }
 get_client() {
-	GOT=archive version=${VERSION:-$DEFAULT_VERSION}
+	GOT=archive version=${VERSION:-$STABLE}
 	replace "$LINUX_URL" '{version}' "$version" '{os}' linux '{arch}' "${ARCHS%% *}"
-	url=${1:-$REPLACED}
+	url=${1:-$TEXT}
 	act "get the client from $url" || return 0
 	download "$url" "$TMP/package" ${1:+login}
 	GOT=$KIND
 	file=${url%%\?*}
 	replace "$CHECKSUMS_URL" '{version}' "$version" '{os}' linux '{arch}' "${ARCHS%% *}"
-	[ -z "${1:-}" ] || REPLACED=''
-	check_sum "$TMP/package" "${file##*/}" "$REPLACED"
+	[ -z "${1:-}" ] || TEXT=''
+	check_sum "$TMP/package" "${file##*/}" "$TEXT"
 	if [ "$GOT" = archive ]; then unpack "$TMP/package" "$TMP/new" rport; else mv "$TMP/package" "$TMP/package.$GOT"; fi
 }
 # The new program is kept only if it runs on this machine.
@@ -101,8 +100,8 @@ put_client() {
 }
 get_tacoscript() {
 	replace "$TACOSCRIPT_URL" '{channel}' "$CHANNEL" '{os}' Linux '{arch}' "${ARCHS%% *}"
-	act "get Tacoscript from $REPLACED" || return 0
-	download "$REPLACED" "$TMP/taco.gz"
+	act "get Tacoscript from $TEXT" || return 0
+	download "$TEXT" "$TMP/taco.gz"
 	check_sum "$TMP/taco.gz" tacoscript.tar.gz
 	unpack "$TMP/taco.gz" "$TMP/taco" tacoscript
 }
@@ -117,6 +116,6 @@ uninstall() {
 	make_tmp
 	detect_fetcher
 	fetch "$PAIRING_URL/uninstall.sh" "$TMP/uninstall" || die 2 "cannot get $PAIRING_URL/uninstall.sh:" "$(said)"
-	sh "$TMP/uninstall" ${DRY:+-n} ${QUIET:+-q} || EXIT_CODE=$?
-	exit "${EXIT_CODE:-0}"
+	sh "$TMP/uninstall" ${DRY:+-n} ${QUIET:+-q} || CODE=$?
+	exit "${CODE:-0}"
 }

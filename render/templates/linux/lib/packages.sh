@@ -3,13 +3,13 @@ install_package() {
 	act "install the package ${1:-rport${VERSION:+ $VERSION} with $PACKAGES}" || return 0
 	[ -n "$BIN" ] || note remove_package rport
 	case ${1:-$PACKAGES} in
-		*.deb) quietly dpkg --force-confold --force-confmiss -i "$1" ;;
+		*.deb) quietly dpkg --force-confold,confmiss -i "$1" ;;
 		*.rpm) quietly rpm -U --force "$1" ;;
 		apt)
 			list=/etc/apt/sources.list.d/rport.list
 			[ -f $list ] || list=''
 			quietly apt-get ${list:+-o Dir::Etc::sourcelist=$list -o Dir::Etc::sourceparts=-} update &&
-				quietly apt-get -y -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confmiss --allow-downgrades \
+				quietly apt-get -y -o Dpkg::Options::=--force-confold,confmiss --allow-downgrades \
 					install ${FORCE:+--reinstall} "rport${VERSION:+=$VERSION}"
 			;;
 		zypper) quietly zypper --non-interactive --gpg-auto-import-keys install ${FORCE:+--force} --oldpackage "rport${VERSION:+=$VERSION}" ;;
