@@ -174,11 +174,13 @@ class Machine:
 
     # Commands, run inside.
 
-    def call(self, argv, env=None, timeout=120, stdin=b""):
+    def command(self, argv, env=None):
         variables = {"PATH": PATH, "HOME": "/root", "TERM": "dumb", "LANG": "C.UTF-8", **(env or {})}
-        return subprocess.run(["nsenter", f"--target={self.leader}", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--root", "--wd",
-                               "env", "-i", *[f"{key}={value}" for key, value in variables.items()], *argv],
-                              input=stdin, capture_output=True, timeout=timeout)
+        return ["nsenter", f"--target={self.leader}", "--mount", "--pid", "--uts", "--ipc", "--cgroup", "--root", "--wd", "env", "-i",
+                *[f"{key}={value}" for key, value in variables.items()], *argv]
+
+    def call(self, argv, env=None, timeout=120, stdin=b""):
+        return subprocess.run(self.command(argv, env), input=stdin, capture_output=True, timeout=timeout)
 
     def run(self, script, args=(), env=None, name="/tmp/rport-installer.sh", timeout=120):
         """Runs the script's bytes from a file, as an administrator does."""

@@ -3,7 +3,7 @@
 
 Each is a stack of folders for overlayfs, lowest last: what every machine has, and on top of it an init system. Nothing ever
 writes to them again: a machine (machine.py) has a layer of its own on top. A change of the lists below, of the Debian release
-or of this file builds them anew.
+or of the programs below builds them anew.
 """
 
 import fcntl
@@ -73,7 +73,8 @@ class Unavailable(unittest.SkipTest):
     """This machine cannot build or run the roots; the text says why."""
 
 
-def _release():
+def release():
+    """Code name of the Debian release, of this machine and of the roots."""
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
 
 
@@ -83,9 +84,9 @@ def _mirror():
                             capture_output=True, text=True)
     for line in listed.stdout.splitlines():
         created_by, codename, component, address = line.split("|", 3)
-        if (created_by, codename, component) == ("Packages", _release(), "main"):
+        if (created_by, codename, component) == ("Packages", release(), "main"):
             return address.rstrip("/")
-    raise Unavailable(f"apt has no source for Debian {_release() or '(unknown release)'} main")
+    raise Unavailable(f"apt has no source for Debian {release() or '(unknown release)'} main")
 
 
 def _environment():
@@ -98,7 +99,7 @@ def _environment():
 
 def _reach(mirror, environment):
     """A mirror that does not answer is a machine without network, which cannot build; everything after that is an error."""
-    address = f"{mirror}/dists/{_release()}/Release"
+    address = f"{mirror}/dists/{release()}/Release"
     proxies = {"http": environment["http_proxy"]} if "http_proxy" in environment else None
     try:
         opener = urllib.request.build_opener(*([urllib.request.ProxyHandler(proxies)] if proxies else []))
@@ -118,7 +119,7 @@ def _isolated(script, *arguments, log, environment):
 
 
 def _key(packages):
-    text = json.dumps([_release(), packages, pathlib.Path(__file__).read_text(encoding="utf-8")])
+    text = json.dumps([release(), packages, _DEBOOTSTRAP, _LAYER])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -150,7 +151,7 @@ def layers(init):
             _reach(mirror, environment)
             if not base.is_dir():
                 _forget("base")
-                _isolated(_DEBOOTSTRAP, ",".join(BASE), _release(), f"{base}.new", mirror, log=FOLDER / "base.log", environment=environment)
+                _isolated(_DEBOOTSTRAP, ",".join(BASE), release(), f"{base}.new", mirror, log=FOLDER / "base.log", environment=environment)
                 os.rename(f"{base}.new", base)
             _forget(init)
             _isolated(_LAYER, str(base), str(layer), f"{layer}.new", " ".join(INITS[init]), log=FOLDER / f"{init}.log",

@@ -17,7 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "installers"), str(HERE.parent / "s
 import roots  # noqa: E402
 from machine import Machine  # noqa: E402
 from pairport_process import Pairport  # noqa: E402
-from support import ARCHIVE, FINGERPRINT, Web, archive, client, client_archive, configuration  # noqa: E402,F401
+from support import ARCHIVE, EXAMPLE, FINGERPRINT, Web, archive, client, client_archive, configuration  # noqa: E402,F401
 
 CONF = "/etc/rport/rport.conf"
 LOG = "/var/log/rport/rport.log"
@@ -96,8 +96,11 @@ class SystemTest(unittest.TestCase):
         self.assertFalse(machine.exists("/tmp/canary"))
         return said
 
+    def text(self, machine, path):
+        return machine.read(path).decode(errors="replace") if machine.exists(path) else f"(no {path})"
+
     def log(self, machine):
-        return machine.read(LOG).decode(errors="replace") if machine.exists(LOG) else "(no log)"
+        return self.text(machine, LOG)
 
     def assertConnected(self, machine, client_id=ID, password=PASSWORD, version="0.9.14"):
         """One client runs, as its user, and has read the credentials byte for byte."""
@@ -114,6 +117,14 @@ class SystemTest(unittest.TestCase):
         self.assertEqual(list(processes.values()), [user])
         self.assertIn("Connected to", self.log(machine).rsplit("Connecting to", 1)[-1])
         return list(processes)[0]
+
+    def becomes(self, machine, otherwise, condition=lambda: True, seconds=30):
+        """Waits for the one client to have connected, and for the condition."""
+        deadline = time.monotonic() + seconds
+        while len(machine.processes("rport")) != 1 or "Connected to" not in self.log(machine).rsplit("Connecting to", 1)[-1] or not condition():
+            if time.monotonic() > deadline:
+                self.fail(otherwise + ":\n" + machine.output() + self.log(machine))
+            time.sleep(0.1)
 
     def assertService(self, machine):
         self.assertTrue(machine.active(), "the service is not active")
@@ -182,11 +193,3 @@ class Lifecycle:
                 self.assertService(machine)
         self.uninstall(machine)
         self.assertGone(machine, before)
-
-    def becomes(self, machine, otherwise, seconds=30):
-        """Waits for the one client to have connected."""
-        deadline = time.monotonic() + seconds
-        while len(machine.processes("rport")) != 1 or "Connected to" not in self.log(machine).rsplit("Connecting to", 1)[-1]:
-            if time.monotonic() > deadline:
-                self.fail(otherwise + ":\n" + machine.output() + self.log(machine))
-            time.sleep(0.1)

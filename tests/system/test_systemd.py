@@ -1,13 +1,72 @@
 # SPDX-License-Identifier: MIT
-"""The Linux scripts on a machine whose services are started by Systemd."""
+"""The Linux scripts on a machine whose services are started by systemd."""
 
-import unittest
+import tomllib
 
-from system_test import Lifecycle, SystemTest
+from system_test import CONF, QUICK, UPDATE, Lifecycle, SystemTest, client_archive
 
 
 class Systemd(Lifecycle, SystemTest):
     init = "systemd"
+
+    def test_the_lines_for_the_administrator_with_every_setting(self):
+        """What a user interface shows is pasted, with options appended; sudo is the real one."""
+        machine = self.machine()
+        before = machine.snapshot()
+        lines = self.deposit()["installers"]["linux"]
+        self.assertIn("sudo", lines)
+        self.exits(machine, machine.call(["sh", "-c", f"cd /tmp && {lines} -x -s -r -b -g 'tag \"1\"'"], QUICK), 0)
+        self.assertConnected(machine)
+        self.assertService(machine)
+        config = tomllib.loads(machine.read(CONF).decode())
+        self.assertTrue(config["remote-scripts"]["enabled"] and config["file-reception"]["enabled"])
+        # sudo really lets the client's user do what was asked for.
+        self.assertEqual(machine.call(["setpriv", "--reuid=rport", "--regid=rport", "--init-groups", "sudo", "-n", "id", "-u"]).stdout, b"0\n")
+        self.uninstall(machine)
+        self.assertEqual(machine.call(["visudo", "-c"]).returncode, 0)
+        self.assertGone(machine, before)
+
+    def test_another_user(self):
+        machine = self.machine()
+        before = machine.snapshot()
+        self.install(machine, ["-a", "agent"])
+        self.assertEqual(list(machine.processes("rport").values()), [machine.user("agent")])
+        self.assertIsNone(machine.user("rport"))
+        self.assertService(machine)
+        self.uninstall(machine)
+        self.assertIsNone(machine.user("agent"))
+        self.assertGone(machine, before)
+
+    def test_update_from_within_the_client(self):
+        """Stopping the service kills everything in its control group, except for an update that has left it in time."""
+        machine = self.machine()
+        self.install(machine)
+        machine.write(UPDATE, self.fixed("update"), 0o600)
+        machine.call(["cp", "/bin/dash", "/tmp/rport"])  # the name tells the script who runs it
+        result = machine.call(["sh", "-c", "echo $$ >/sys/fs/cgroup/system.slice/rport.service/cgroup.procs && grep -q /rport.service /proc/self/cgroup && "
+                               f"/tmp/rport {UPDATE} -v 0.9.15; sleep 60"], QUICK)
+        self.assertNotEqual(result.returncode, 0)  # killed before its sleep was over
+        self.assertIn(b"background", result.stdout)
+        self.becomes(machine, "no update after the client was stopped", lambda: "(was 0.9.14)" in self.text(machine, "/var/log/rport-update.log"))
+        self.assertConnected(machine, version="0.9.15")
+        self.assertService(machine)
+
+    def test_a_unit_that_was_disabled_by_hand_is_repaired(self):
+        machine = self.machine()
+        self.install(machine)
+        machine.call(["systemctl", "disable", "--now", "rport"])
+        self.assertFalse(machine.active() or machine.enabled())
+        self.install(machine)
+        self.assertConnected(machine)
+        self.assertService(machine)
+
+    def test_a_client_that_crashes_is_reported(self):
+        machine = self.machine()
+        said = self.install(machine, ["-z", self.serve("/crash.tar.gz", client_archive("0.9.14", "crash"))], code=4)
+        self.assertIn("not connected", said)
+        self.install(machine, ["-f"])
+        self.assertConnected(machine)
+        self.assertService(machine)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The Linux scripts on a machine whose services are started by SysV."""
 
-import unittest
-
 from system_test import Lifecycle, SystemTest
 
 
