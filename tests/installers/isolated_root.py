@@ -252,3 +252,63 @@ def _describe(path):
         with open(path, "rb") as file:
             return ("file", mode, status.st_uid, status.st_gid, hashlib.sha256(file.read()).hexdigest())
     return ("other", mode, status.st_uid, status.st_gid, None)
+
+
+_BOOT = r"""
+set -eu
+base=$1
+mount -t tmpfs -o mode=755 tmpfs "$base"
+mkdir "$base/upper" "$base/work" "$base/root"
+mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" overlay "$base/root"
+rm -rf "$base/root/etc/rport" "$base/root/var/lib/rport" "$base/root/var/log/rport" "$base/root/etc/fstab" \
+  "$base"/root/etc/systemd/system/*.wants
+mkdir "$base/root/etc/systemd/system/multi-user.target.wants"
+echo 0123456789abcdef0123456789abcdef >"$base/root/etc/machine-id"
+printf '[Unit]\nRequires=basic.target\nAfter=basic.target\n' >"$base/root/etc/systemd/system/test.target"
+exec systemd-nspawn --quiet --register=no --keep-unit --directory="$base/root" --boot --console=pipe systemd.unit=test.target
+"""
+
+
+class SystemdRoot(IsolatedRoot):
+    """An overlay over this machine's root in which the real systemd is process 1 (Debian: systemd, systemd-container)."""
+
+    def __enter__(self):
+        for tool in ("systemd-nspawn", "systemctl"):
+            if not shutil.which(tool):
+                raise unittest.SkipTest(f"SKIPPED: no {tool} on this machine (packages systemd, systemd-container)")
+        self.base = tempfile.mkdtemp(prefix="pairport-root-")
+        self.log = tempfile.TemporaryFile()
+        self.holder = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", _BOOT, "sh", self.base],
+                                       stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        self.holder.stderr = self.log
+        deadline = time.monotonic() + 60
+        self.init = None
+        while True:
+            self.init = self._init_pid()
+            if self.init and self.call(["systemctl", "is-active", "test.target"]).returncode == 0:
+                break
+            if self.holder.poll() is not None or time.monotonic() > deadline:
+                self.log.seek(0)
+                said = self.log.read().decode(errors="replace")
+                self.__exit__()
+                raise unittest.SkipTest("SKIPPED: systemd does not start in a container here: " + said[-500:])
+            time.sleep(0.1)
+        self.top = pathlib.Path(f"/proc/{self.holder.pid}/root{self.base}")
+        self.root = pathlib.Path(f"/proc/{self.init}/root")
+        (self.root / "tmp/shells/dash").mkdir(parents=True)
+        (self.root / "tmp/shells/dash/sh").symlink_to("/bin/dash")
+        return self
+
+    def _init_pid(self):
+        pid = super()._init_pid()
+        try:
+            if pid and pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "systemd":
+                return pid
+        except OSError:
+            pass
+        return None
+
+    def command(self, argv, env=None):
+        variables = {"PATH": PATH, "HOME": "/root", "TERM": "dumb", "LANG": "C.UTF-8", **(env or {})}
+        return ["nsenter", f"--target={self.init}", "--mount", "--pid", "--uts", "--ipc", "--root", "--", "env", "-C", "/", "-i",
+                *[f"{key}={value}" for key, value in variables.items()], *argv]

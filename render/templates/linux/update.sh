@@ -123,7 +123,7 @@ apply() {
 		for example in "$TMP/new/rport.example.conf" "$CONF.dpkg-dist" "$CONF.rpmnew"; do
 			[ ! -f "$example" ] || new_sections "$example" >>"$TMP/conf"
 		done
-		write_conf "$TMP/conf"
+		[ "$(cksum <"$TMP/conf")$EDITS" = "$(cksum <"$CONF")" ] || write_conf "$TMP/conf"
 	fi
 	sudo_rules
 	has m || [ ! -f /usr/local/bin/tacoscript ] || put_tacoscript

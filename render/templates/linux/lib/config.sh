@@ -90,5 +90,5 @@ toml() {
 }
 write_conf() {
 	toml "$1" >"$TMP/rport.conf" || die 5 "$CONF lacks the usual sections, and is left alone." 'The installer rewrites it with -f.'
-	cmp -s "$TMP/rport.conf" "$CONF" || put "$TMP/rport.conf" "$CONF" 640 "root:$(group_of "$RUN_AS")"
+	put "$TMP/rport.conf" "$CONF" 640 "root:$(group_of "$RUN_AS")"
 }

@@ -23,6 +23,6 @@ start_and_wait() {
 last_words() {
 	log_new | grep -i 'error\|fail\|refuse\|in use\|invalid' | tail -n 5 >"$TMP/why" || :
 	[ -s "$TMP/why" ] || log_new | tail -n 5 >"$TMP/why"
-	[ -s "$TMP/why" ] || tail -n 5 "$TMP/said" >"$TMP/why"
+	[ -s "$TMP/why" ] || if [ "$INIT" = systemd ]; then journalctl -qu rport -n 5 -o cat; else cat "$TMP/said"; fi >"$TMP/why"
 	redact <"$TMP/why"
 }
