@@ -48,16 +48,22 @@ bash
 busybox-static
 clang-format
 dash
+debootstrap
 iproute2
 libgmock-dev
 libgtest-dev
 mksh
 python3
 shellcheck
+systemd-container
 util-linux
 valgrind
 zsh
 END
+  # The second parser of the PowerShell tests. By command: a node of another origin brings an npm of its own, which
+  # Debian's package would not get along with.
+  command -v node >/dev/null || echo nodejs
+  command -v npm >/dev/null || echo npm
   # Debian 13 has no yash; its tests say that they are skipped.
   if [ "$(debian_release)" -lt 13 ]; then echo yash; fi
 }
