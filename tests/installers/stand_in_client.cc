@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
 // A stand-in for the RPort client, for tests of the installer scripts. It takes the arguments of the real client, reads
-// its configuration with a real TOML parser, refuses what the real client refuses, and writes the same words to its log.
-// It never opens a connection. What it read goes to <data_dir>/stand-in.json, so that a test can compare it byte for byte.
+// its configuration with a real TOML parser, refuses what the real client refuses, and writes the same words to its
+// log. It never opens a connection. What it read goes to <data_dir>/stand-in.json, so that a test can compare it byte
+// for byte.
 //
 // How a run ends ("play") is chosen by the test in one of two places, neither of which an installer script knows about:
-// the last path segment of `server` (http://host/refused), or, for a program that misbehaves whatever it is told, the 32
-// bytes after "STAND-IN-PLAY:" in the program file itself. The version is patched in the same way ("STAND-IN-VERSION:").
+// the last path segment of `server` (http://host/refused), or, for a program that misbehaves whatever it is told, the
+// 32 bytes after "STAND-IN-PLAY:" in the program file itself. The version is patched in the same way
+// ("STAND-IN-VERSION:").
 //   connected  logs in and connects (the default)     refused    wrong credentials
 //   duplicate  the id is in use                       silent     logs in, never connects
 //   mismatch   fingerprint of another server          leak       refused, and the log line holds the credentials
@@ -119,8 +121,9 @@ int install_service(const std::string& user, const std::string& path) {
   char self[4096] = {};
   if (readlink("/proc/self/exe", self, sizeof self - 1) < 0) return 1;
   std::ofstream(unit) << "[Unit]\nDescription=Create reverse tunnels with ease.\nConditionFileIsExecutable=" << self
-                      << "\n[Service]\nStartLimitInterval=5\nStartLimitBurst=10\nExecStart=" << self << " \"-c\" \"" << path
-                      << "\"\nUser=" << user << "\nRestart=always\nRestartSec=120\n[Install]\nWantedBy=multi-user.target\n";
+                      << "\n[Service]\nStartLimitInterval=5\nStartLimitBurst=10\nExecStart=" << self << " \"-c\" \""
+                      << path << "\"\nUser=" << user
+                      << "\nRestart=always\nRestartSec=120\n[Install]\nWantedBy=multi-user.target\n";
   mkdir("/etc/systemd/system/multi-user.target.wants", 0755);
   const char* const wants = "/etc/systemd/system/multi-user.target.wants/rport.service";
   unlink(wants);
