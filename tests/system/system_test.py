@@ -32,7 +32,6 @@ class SystemTest(unittest.TestCase):
 
     init = "systemd"
     extra = ""
-    servers = None
 
     def setUp(self):
         # Here and not for the class, so that a skipped test is counted as one.
@@ -40,7 +39,7 @@ class SystemTest(unittest.TestCase):
             roots.layers(self.init)
         except roots.Unavailable as reason:
             self.skipTest(f"SKIPPED: no {self.init} machine can be booted here: {reason}")
-        if type(self).servers is None:
+        if "servers" not in vars(type(self)):
             stack = contextlib.ExitStack()
             type(self).addClassCleanup(stack.close)
             web = stack.enter_context(Web(self.packages()))
