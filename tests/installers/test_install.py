@@ -45,6 +45,7 @@ class Install(support.InstallerTest):
                 self.assertNotIn("enabled", config["remote-commands"])
                 self.assertEqual(len(root.processes("rport")), 1)
                 self.assertEqual([n for n in root.path("/tmp").iterdir() if n.name.startswith("rport.")], [])
+                self.assertLessEqual({CONF, "/usr/local/bin/rport", "/var/lib/rport", "/etc/passwd"}, set(root.changes(before)))
                 # Uninstalling leaves nothing.
                 result = root.run(self.fixed("uninstall"), shell=shell, name="/tmp/rport-uninstall.sh")
                 self.assertExit(result, 0)
