@@ -13,6 +13,7 @@ However a test ends, killed included, processes and mounts end with it.
 """
 
 import contextlib
+import functools
 import os
 import pathlib
 import stat
@@ -69,6 +70,33 @@ def _control_groups():
     return found
 
 
+@contextlib.contextmanager
+def _own_control_group(name):
+    """Gives what a child has to call before it becomes nspawn, which makes folders below the control group that it is in."""
+    with contextlib.ExitStack() as stack:
+        groups = [folder / name for folder in _control_groups()]
+        for group in groups:
+            group.mkdir()
+            stack.callback(_remove_group, group)
+
+        def enter():
+            for group in groups:
+                (group / "cgroup.procs").write_text("0")
+
+        yield enter
+
+
+def _folder():
+    """An empty folder for a machine's mounts; its name also names the control group. Removes those of tests that were killed."""
+    for place in [pathlib.Path(tempfile.gettempdir()), *_control_groups()]:
+        for old in place.glob("pairport-machine-*-*"):
+            if not os.path.exists("/proc/" + old.name.split("-")[2]):
+                for folder, _, _ in os.walk(old, topdown=False):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(folder)
+    return tempfile.mkdtemp(prefix=f"pairport-machine-{os.getpid()}-")
+
+
 def _wait(condition, seconds, what, problem=lambda: ""):
     deadline = time.monotonic() + seconds
     while True:
@@ -80,32 +108,50 @@ def _wait(condition, seconds, what, problem=lambda: ""):
         time.sleep(0.05)
 
 
+def _isolated(top, lower, command):
+    """The command line of a machine: namespaces that end with this program, and nspawn in them."""
+    return ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
+            "sh", "-c", _HOLD, "sh", top, ":".join(map(str, lower)), *command]
+
+
+_ENVIRONMENT = {"PATH": PATH, "UNIFIED_CGROUP_HIERARCHY": "1"}
+
+
+@functools.lru_cache(maxsize=None)
+def unavailable(init):
+    """Why no machine can run here, or None. Builds the root; tries one program in it, without any init system."""
+    try:
+        lower = roots.layers(init)
+    except roots.Unavailable as reason:
+        return str(reason)
+    top = _folder()
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.rmdir, top)
+        enter = stack.enter_context(_own_control_group(os.path.basename(top)))
+        tried = subprocess.run(_isolated(top, lower, ["/bin/echo", "it runs"]), capture_output=True, text=True, env=_ENVIRONMENT,
+                               stdin=subprocess.DEVNULL, preexec_fn=enter, timeout=60)
+    if tried.returncode or "it runs" not in tried.stdout:
+        return "systemd-nspawn does not work: " + tried.stderr.strip()
+    return None
+
+
 class Machine:
+    """One booted machine, from `with` to its end."""
+
     def __init__(self, init):
         self.init = init
 
     def __enter__(self):
         lower = roots.layers(self.init)
         with contextlib.ExitStack() as stack:
-            self.top = tempfile.mkdtemp(prefix="pairport-machine-")
+            self.top = _folder()
             stack.callback(os.rmdir, self.top)
-            groups = [folder / os.path.basename(self.top) for folder in _control_groups()]
-            for group in groups:
-                group.mkdir()
-                stack.callback(_remove_group, group)
+            enter = stack.enter_context(_own_control_group(os.path.basename(self.top)))
             self.console = stack.enter_context(tempfile.TemporaryFile())
             # `none` is a container: a program that cares for nothing is PID 1 and does not even reap what dies.
             command = ["--boot"] if self.init != "none" else ["--kill-signal=KILL", "/bin/sleep", "infinity"]
-
-            def own_groups():
-                for group in groups:
-                    (group / "cgroup.procs").write_text("0")
-
-            self.holder = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                 "--propagation", "private", "sh", "-c", _HOLD, "sh", self.top, ":".join(map(str, lower)), *command],
-                stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console, preexec_fn=own_groups, start_new_session=True,
-                env={"PATH": PATH, "UNIFIED_CGROUP_HIERARCHY": "1"})
+            self.holder = subprocess.Popen(_isolated(self.top, lower, command), stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console,
+                                           preexec_fn=enter, start_new_session=True, env=_ENVIRONMENT)
             stack.callback(self._kill)
             self.leader = None
             self._boot()

@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "installers"), str(HERE.parent / "support")]
 
 import roots  # noqa: E402
-from machine import Machine  # noqa: E402
+from machine import Machine, unavailable  # noqa: E402
 from pairport_process import Pairport  # noqa: E402
 from support import ARCHIVE, EXAMPLE, FINGERPRINT, Web, archive, client, client_archive, configuration  # noqa: E402,F401
 
@@ -35,10 +35,9 @@ class SystemTest(unittest.TestCase):
 
     def setUp(self):
         # Here and not for the class, so that a skipped test is counted as one.
-        try:
-            roots.layers(self.init)
-        except roots.Unavailable as reason:
-            self.skipTest(f"SKIPPED: no {self.init} machine can be booted here: {reason}")
+        reason = unavailable(self.init)
+        if reason:
+            self.skipTest(f"SKIPPED: no machine can be booted here ({self.init}): {reason}")
         if "servers" not in vars(type(self)):
             stack = contextlib.ExitStack()
             type(self).addClassCleanup(stack.close)

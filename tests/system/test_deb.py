@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The Linux scripts with the Debian package of the client, from a signed apt repository and from an address, under systemd."""
+"""The Linux scripts with the Debian package of the client, from a signed apt repository and from an address."""
 
 import shutil
 import tomllib
@@ -8,7 +8,9 @@ from system_test import CONF, EXAMPLE, SystemTest, client_archive, roots
 from stand_in_deb import Repository, deb
 
 
-class Deb(SystemTest):
+class PackageTest(SystemTest):
+    """A repository at the web server."""
+
     extra = "use_repositories = true"
     repository = None
 
@@ -36,6 +38,10 @@ class Deb(SystemTest):
     def assertGone(self, machine, before):
         super().assertGone(machine, before)
         self.assertEqual(self.dpkg(machine), "")
+
+
+class Lifecycle:
+    """The life of a client from a package, under each init system."""
 
     def test_from_the_repository_over_reboot_to_removal(self):
         machine = self.machine()
@@ -80,12 +86,6 @@ class Deb(SystemTest):
         self.exits(machine, machine.run(self.script(), ["-u"]), 0)
         self.assertGone(machine, before)
 
-    def test_unstable(self):
-        machine = self.machine()
-        self.install(machine, ["-t"])
-        self.assertEqual(self.dpkg(machine), "installed 0.9.15")
-        self.assertConnected(machine, version="0.9.15")
-
     def test_from_an_address(self):
         machine = self.machine()
         before = machine.snapshot()
@@ -113,6 +113,22 @@ class Deb(SystemTest):
         self.assertIn("post-installation script", said)
         self.assertGone(machine, before)
 
+    def test_wrong_credentials(self):
+        machine = self.machine()
+        said = self.install(machine, code=4, deposit=("refused",))
+        self.assertIn("Authentication failed", said)
+        self.assertFalse(machine.active())
+        self.install(machine)
+        self.assertConnected(machine)
+
+
+class Deb(Lifecycle, PackageTest):
+    def test_unstable(self):
+        machine = self.machine()
+        self.install(machine, ["-t"])
+        self.assertEqual(self.dpkg(machine), "installed 0.9.15")
+        self.assertConnected(machine, version="0.9.15")
+
     def test_a_repository_with_the_wrong_key_is_refused(self):
         machine = self.machine()
         before = machine.snapshot()
@@ -124,20 +140,27 @@ class Deb(SystemTest):
         self.install(machine, code=3)
         self.assertGone(machine, before)
 
-    def test_wrong_credentials(self):
-        machine = self.machine()
-        said = self.install(machine, code=4, deposit=("refused",))
-        self.assertIn("Authentication failed", said)
-        self.assertFalse(machine.active())
-        self.install(machine)
-        self.assertConnected(machine)
 
-
-class DebUnderSysV(Deb):
+class DebUnderSysV(Lifecycle, PackageTest):
     """The same package where its systemd unit is of no use."""
 
     init = "sysv"
-    test_unstable = test_a_repository_with_the_wrong_key_is_refused = None
+
+
+class DebWithoutInit(PackageTest):
+    """The same package in a container."""
+
+    init = "none"
+
+    def test_from_the_repository_to_removal(self):
+        machine = self.machine()
+        before = machine.snapshot()
+        said = self.install(machine)
+        self.assertIn("exec /usr/bin/rport -c " + CONF, said)
+        self.assertEqual(self.dpkg(machine), "installed 0.9.14")
+        self.assertConnected(machine)
+        self.uninstall(machine)
+        self.assertGone(machine, before)
 
 
 if __name__ == "__main__":
