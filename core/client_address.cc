@@ -7,16 +7,12 @@
 #include <charconv>
 #include <cstring>
 
+#include <pairport/ascii.h>
+
 namespace pairport {
 namespace {
 
 constexpr std::array<std::uint8_t, 12> kIpv4Prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-std::string_view trim(std::string_view text) noexcept {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 // An address as proxies write it: with a port, and an IPv6 address then in brackets.
 std::optional<ClientAddress> parse_entry(std::string_view entry) noexcept {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include <pairport/ascii.h>
 #include <pairport/secret_memory.h>
 
 namespace pairport {
@@ -12,8 +13,7 @@ static_assert(kCodeAlphabet.size() == 59);
 
 bool is_plausible_code(std::string_view text) noexcept {
   if (text.empty() || text.size() > kMaxCodeLength) return false;
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
+  return std::all_of(text.begin(), text.end(), [](char c) { return is_letter(c) || is_digit(c); });
 }
 
 CodeGenerator::~CodeGenerator() {

@@ -11,28 +11,11 @@
 
 #include <simdjson.h>
 
+#include <pairport/ascii.h>
 #include <pairport/client_address.h>
 
 namespace pairport {
 namespace {
-
-bool is_digit(char c) noexcept {
-  return c >= '0' && c <= '9';
-}
-
-std::optional<std::uint8_t> hex_digit(char c) noexcept {
-  if (is_digit(c)) return static_cast<std::uint8_t>(c - '0');
-  if (c >= 'a' && c <= 'f') return static_cast<std::uint8_t>(c - 'a' + 10);
-  if (c >= 'A' && c <= 'F') return static_cast<std::uint8_t>(c - 'A' + 10);
-  return std::nullopt;
-}
-
-bool starts_with_ignoring_case(std::string_view text, std::string_view lower_prefix) noexcept {
-  if (text.size() < lower_prefix.size()) return false;
-  return std::equal(lower_prefix.begin(), lower_prefix.end(), text.begin(), [](char expected, char c) {
-    return expected == (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
-  });
-}
 
 bool has_control_character(std::string_view text) noexcept {
   return std::any_of(text.begin(), text.end(), [](char c) {
@@ -46,8 +29,7 @@ bool is_ipv6(std::string_view text) noexcept {
   if (const std::size_t zone = text.find('%'); zone != std::string_view::npos) {
     const std::string_view name = text.substr(zone + 1);
     const bool fits = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-      return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-             std::string_view("-._~%").find(c) != std::string_view::npos;
+      return is_digit(c) || is_letter(c) || std::string_view("-._~%").find(c) != std::string_view::npos;
     });
     if (!fits) return false;
     text = text.substr(0, zone);
@@ -65,8 +47,8 @@ FieldProblem check_port(std::string_view port) noexcept {
 
 // A registered name: letters, digits, `-._~`, and what is not ASCII (an internationalised name, RFC 5891).
 bool is_name_character(char c) noexcept {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_' ||
-         c == '~' || static_cast<unsigned char>(c) >= 0x80;
+  return is_digit(c) || is_letter(c) || c == '-' || c == '.' || c == '_' || c == '~' ||
+         static_cast<unsigned char>(c) >= 0x80;
 }
 
 // `authority` is everything between `//` and the next `/` or `?` (RFC 3986 section 3.2).
@@ -100,7 +82,7 @@ FieldProblem check_authority(std::string_view authority, bool port_required) noe
 // The client's URL parser refuses a path with a `%` that begins no escape; it does not look into the query.
 bool has_good_escapes(std::string_view path) noexcept {
   for (std::size_t i = path.find('%'); i != std::string_view::npos; i = path.find('%', i + 1)) {
-    if (i + 2 >= path.size() || !hex_digit(path[i + 1]) || !hex_digit(path[i + 2])) return false;
+    if (hex_byte(path, i + 1) < 0) return false;
   }
   return true;
 }
@@ -111,7 +93,7 @@ FieldProblem check_connect_url(std::string_view url) noexcept {
   if (scheme_end != std::string_view::npos) {
     const std::string_view with_colon = url.substr(0, scheme_end + 1);
     for (const std::string_view scheme : {"http:", "https:", "ws:", "wss:"}) {
-      if (with_colon.size() == scheme.size() && starts_with_ignoring_case(with_colon, scheme)) {
+      if (equals_ignoring_case(with_colon, scheme)) {
         const std::string_view rest = url.substr(scheme_end + 3);
         const std::size_t path = std::min(rest.find_first_of("/?"), rest.size());
         const FieldProblem problem = check_authority(rest.substr(0, path), false);
@@ -128,11 +110,9 @@ FieldProblem check_connect_url(std::string_view url) noexcept {
 bool parse_fingerprint(std::string_view text, Fingerprint& fingerprint) noexcept {
   if (text.size() != kFingerprintText) return false;
   for (std::size_t i = 0; i < fingerprint.bytes.size(); ++i) {
-    const auto high = hex_digit(text[i * 3]);
-    const auto low = hex_digit(text[i * 3 + 1]);
-    if (!high || !low) return false;
-    if (i * 3 + 2 < text.size() && text[i * 3 + 2] != ':') return false;
-    fingerprint.bytes[i] = static_cast<std::uint8_t>(*high << 4 | *low);
+    const int byte = hex_byte(text, i * 3);
+    if (byte < 0 || (i * 3 + 2 < text.size() && text[i * 3 + 2] != ':')) return false;
+    fingerprint.bytes[i] = static_cast<std::uint8_t>(byte);
   }
   return true;
 }

@@ -4,18 +4,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include <pairport/ascii.h>
+
 namespace pairport {
-namespace {
-
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-}  // namespace
-
 ChunkedDecoder::State ChunkedDecoder::feed(std::string_view& input, std::span<char> out, std::size_t& size) noexcept {
   while (expect_ != Expect::kDone) {
     if (input.empty()) return State::kIncomplete;

@@ -5,13 +5,10 @@
 
 #include <llhttp.h>
 
+#include <pairport/ascii.h>
+
 namespace pairport {
 namespace {
-
-bool equals_ignoring_case(std::string_view text, std::string_view lower_text) noexcept {
-  return std::equal(text.begin(), text.end(), lower_text.begin(), lower_text.end(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b; });
-}
 
 // Collects what llhttp reports. llhttp may report a token in pieces; within one call they follow each other in memory,
 // so a token is the range from its first to its last piece.

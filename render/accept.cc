@@ -4,19 +4,10 @@
 #include <algorithm>
 #include <cstddef>
 
+#include <pairport/ascii.h>
+
 namespace pairport {
 namespace {
-
-std::string_view trim(std::string_view text) noexcept {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
-bool equals_ignoring_case(std::string_view text, std::string_view lower_text) noexcept {
-  return std::equal(text.begin(), text.end(), lower_text.begin(), lower_text.end(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b; });
-}
 
 // Takes the next element off a comma separated list.
 std::string_view next_element(std::string_view& list) noexcept {

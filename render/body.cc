@@ -14,6 +14,7 @@
 
 #include <simdjson.h>
 
+#include <pairport/ascii.h>
 #include <pairport/secret_memory.h>
 
 namespace pairport {
@@ -21,21 +22,6 @@ namespace {
 
 constexpr BodyVerdict malformed(std::string_view detail) noexcept {
   return {BodyError::kMalformed, detail};
-}
-
-char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equals_ignoring_case(std::string_view text, std::string_view lower_text) noexcept {
-  return text.size() == lower_text.size() &&
-         std::equal(text.begin(), text.end(), lower_text.begin(), [](char a, char b) { return lower(a) == b; });
-}
-
-std::string_view trim(std::string_view text) noexcept {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
 // The value of a parameter of a header such as `multipart/form-data; boundary="x"` (RFC 9110 section 5.6.6), without
@@ -143,12 +129,6 @@ BodyVerdict decode_multipart(std::string_view content_type, std::string_view bod
     set(input, *name, found < content ? std::string_view() : body.substr(content, found - content));
   }
   return {};
-}
-
-std::optional<unsigned> hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return static_cast<unsigned>(c - '0');
-  if (lower(c) >= 'a' && lower(c) <= 'f') return static_cast<unsigned>(lower(c) - 'a' + 10);
-  return std::nullopt;
 }
 
 }  // namespace
@@ -275,11 +255,9 @@ BodyVerdict BodyDecoder::decode_urlencoded(std::string_view body, DepositInput& 
       if (rest[i] == '+') {
         *out++ = ' ';
       } else if (rest[i] == '%') {
-        if (i + 2 >= rest.size()) return false;
-        const auto high = hex_value(rest[i + 1]);
-        const auto low = hex_value(rest[i + 2]);
-        if (!high || !low) return false;
-        *out++ = static_cast<char>(*high << 4 | *low);
+        const int byte = hex_byte(rest, i + 1);
+        if (byte < 0) return false;
+        *out++ = static_cast<char>(byte);
         i += 2;
       } else {
         *out++ = rest[i];

@@ -3,15 +3,10 @@
 
 #include <algorithm>
 
+#include <pairport/ascii.h>
+
 namespace pairport {
 namespace {
-
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // RFC 3986 section 3.1.
 bool is_scheme(std::string_view text) noexcept {
@@ -24,8 +19,7 @@ bool is_scheme(std::string_view text) noexcept {
 // Nothing that could lead out of a folder, hide in it, or need quoting anywhere.
 bool is_file_name(std::string_view name) noexcept {
   return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("._+~-").find(c) != std::string_view::npos;
+    return is_letter(c) || is_digit(c) || std::string_view("._+~-").find(c) != std::string_view::npos;
   });
 }
 
@@ -62,10 +56,9 @@ void Target::parse_path(std::string_view path) noexcept {
   for (std::size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
     if (c == '%') {
-      const int high = i + 1 < path.size() ? hex_value(path[i + 1]) : -1;
-      const int low = i + 2 < path.size() ? hex_value(path[i + 2]) : -1;
-      if (high < 0 || low < 0) return;  // kMalformed
-      c = static_cast<char>(high << 4 | low);
+      const int byte = hex_byte(path, i + 1);
+      if (byte < 0) return;  // kMalformed
+      c = static_cast<char>(byte);
       i += 2;
     }
     if (c == '/') {

@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstring>
 
+#include <pairport/ascii.h>
 #include <pairport/http.h>
 #include <pairport/quote.h>
 
@@ -25,8 +26,7 @@ bool is_name_character(char c) noexcept {
 }
 
 bool is_harmless(char c) noexcept {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-         c == '~' || c == '-';
+  return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '~' || c == '-';
 }
 
 char* quote(Dialect dialect, std::string_view value, char* out) noexcept {

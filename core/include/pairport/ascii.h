@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// Characters as protocols see them: ASCII, independent of any locale.
+#ifndef PAIRPORT_ASCII_H_
+#define PAIRPORT_ASCII_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
+
+namespace pairport {
+
+constexpr bool is_digit(char c) noexcept {
+  return c >= '0' && c <= '9';
+}
+constexpr bool is_letter(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+constexpr char to_lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// The value of a hexadecimal digit, or -1.
+constexpr int hex_value(char c) noexcept {
+  if (is_digit(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// The byte that the two hexadecimal digits at `position` stand for, or -1 when there are not two.
+constexpr int hex_byte(std::string_view text, std::size_t position) noexcept {
+  if (position + 2 > text.size()) return -1;
+  const int high = hex_value(text[position]);
+  const int low = hex_value(text[position + 1]);
+  return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
+// REQUIRES: no upper-case letter in `lower_text`.
+constexpr bool equals_ignoring_case(std::string_view text, std::string_view lower_text) noexcept {
+  return std::equal(text.begin(), text.end(), lower_text.begin(), lower_text.end(),
+                    [](char a, char b) { return to_lower(a) == b; });
+}
+
+// Without spaces and tabs at both ends (RFC 9110 section 5.6.3).
+constexpr std::string_view trim(std::string_view text) noexcept {
+  const std::size_t begin = text.find_first_not_of(" \t");
+  if (begin == std::string_view::npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+}
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_ASCII_H_
