@@ -8,20 +8,19 @@
 #include <array>
 #include <cassert>
 #include <charconv>
-#include <chrono>
 #include <cstring>
 #include <utility>
-#include <vector>
-
-#include <xxhash.h>
 
 #include <pairport/quote.h>
 #include <pairport/secret_memory.h>
-#include <pairport/version.h>
 
 #include "accept.h"
 #include "embedded_templates.h"
+#include "header_blocks.h"
+#include "range.h"
+#include "scripts.h"
 #include "target.h"
+#include "writer.h"
 
 namespace pairport {
 namespace {
@@ -32,218 +31,6 @@ constexpr std::size_t kMaxCondition = 512;
 // Keeps sums of times, and the year of `expires`, far from overflowing.
 constexpr std::uint64_t kMaxTtlMs = std::uint64_t{3650} * 24 * 3600 * 1000;
 constexpr std::string_view kCompatNotFound = "404 page not found\n";
-
-std::string_view default_file_name(Os os, std::string_view what) noexcept {
-  const bool posix = os == Os::kLinux;
-  if (what == "installer") return posix ? "rport-installer.sh" : "rport-installer.ps1";
-  if (what == "update") return posix ? "rport-update.sh" : "rport-update.ps1";
-  return posix ? "rport-uninstall.sh" : "rport-uninstall.ps1";
-}
-
-// Appends to a buffer whose size its user has made sure of.
-class Writer {
- public:
-  explicit Writer(std::span<char> buffer) noexcept
-      : begin_(buffer.data()), out_(begin_), end_(begin_ + buffer.size()) {}
-
-  Writer& text(std::string_view text) noexcept {
-    assert(text.size() <= static_cast<std::size_t>(end_ - out_));
-    std::memcpy(out_, text.data(), text.size());
-    out_ += text.size();
-    return *this;
-  }
-  Writer& number(std::uint64_t value) noexcept {
-    out_ = std::to_chars(out_, end_, value).ptr;
-    return *this;
-  }
-  template <typename Quote>
-  Writer& quoted(std::string_view value, Quote&& quote) noexcept {
-    assert(max_quoted(value.size()) <= static_cast<std::size_t>(end_ - out_));
-    out_ = quote(value, out_);
-    return *this;
-  }
-  // RFC 3339, UTC, whole seconds.
-  Writer& timestamp(std::int64_t unix_seconds) noexcept {
-    const std::chrono::sys_seconds time{std::chrono::seconds(unix_seconds)};
-    const auto day = std::chrono::floor<std::chrono::days>(time);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(time - day);
-    const auto two = [this](std::int64_t value, char before) {
-      if (before != '\0') *out_++ = before;
-      *out_++ = static_cast<char>('0' + value / 10 % 10);
-      *out_++ = static_cast<char>('0' + value % 10);
-    };
-    number(static_cast<std::uint64_t>(static_cast<int>(date.year())));
-    two(static_cast<unsigned>(date.month()), '-');
-    two(static_cast<unsigned>(date.day()), '-');
-    two(clock.hours().count(), 'T');
-    two(clock.minutes().count(), ':');
-    two(clock.seconds().count(), ':');
-    *out_++ = 'Z';
-    return *this;
-  }
-
-  std::string_view written() const noexcept { return {begin_, static_cast<std::size_t>(out_ - begin_)}; }
-
- private:
-  char* begin_;
-  char* out_;
-  char* end_;
-};
-
-using Headers = std::vector<std::pair<std::string_view, std::string>>;
-
-// What every answer carries, and what those carry that depend on a code or hold a credential.
-HeaderBlock block(Headers headers, std::string cache_control = "no-store") {
-  headers.insert(headers.begin(), {{"Access-Control-Allow-Origin", "*"},
-                                   {"X-Content-Type-Options", "nosniff"},
-                                   {"Referrer-Policy", "no-referrer"},
-                                   {"Cache-Control", std::move(cache_control)}});
-  return HeaderBlock(headers);
-}
-
-// The same headers for a plain text error and for a problem document (RFC 9457).
-struct ErrorHeaders {
-  HeaderBlock text;
-  HeaderBlock problem;
-
-  explicit ErrorHeaders(const Headers& extra)
-      : text(with_type(extra, "text/plain; charset=utf-8")), problem(with_type(extra, "application/problem+json")) {}
-
- private:
-  static HeaderBlock with_type(Headers headers, const char* type) {
-    headers.insert(headers.begin(), {"Content-Type", type});
-    return block(std::move(headers));
-  }
-};
-
-// A script that does not depend on a deposit: its entity tag is fixed.
-struct StaticScript {
-  Template script;
-  HeaderBlock headers;
-  std::string etag;
-};
-
-std::string strong_etag(std::string_view text) {
-  const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string etag = "\"";
-  for (const std::uint64_t half : {hash.high64, hash.low64}) {
-    for (int shift = 60; shift >= 0; shift -= 4) etag += kHex[half >> shift & 15];
-  }
-  return etag + "\"";
-}
-
-std::string disposition(Os os, std::string_view what) {
-  return "attachment; filename=\"" + std::string(default_file_name(os, what)) + "\"";
-}
-
-// Everything that is said in one language.
-struct Language {
-  Os os;
-  Template installer;
-  Template not_found;
-  StaticScript update;
-  StaticScript uninstall;
-  HeaderBlock installer_headers;
-};
-
-Result<Language> compile(Os os, const Template::Loader& loader, const Template::Constants& constants) {
-  const Dialect dialect = os == Os::kLinux ? Dialect::kPosixShell : Dialect::kPowerShell;
-  const std::string folder = os == Os::kLinux ? "linux/" : "windows/";
-  const std::string extension = os == Os::kLinux ? ".sh" : ".ps1";
-  std::array<Template, 4> templates;
-  const std::array<std::string_view, 4> names = {"installer", "not_found", "update", "uninstall"};
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string name = folder + std::string(names[i]) + extension;
-    Result<Template> result = Template::compile(name, dialect, loader, constants);
-    if (!result.ok()) return result.status();
-    templates[i] = std::move(result).value();
-    if (i >= 2 && templates[i].has_slots()) {
-      return Status(StatusCode::kBadTemplate, name +
-                                                  ": this script is the same for everyone and must not use "
-                                                  "connect_url, fingerprint, client_id, password or code");
-    }
-  }
-  const auto static_script = [os](Template script, std::string_view what) {
-    std::string etag = strong_etag(script.prefix());
-    HeaderBlock headers = block({{"Content-Type", "text/plain; charset=utf-8"},
-                                 {"Content-Disposition", disposition(os, what)},
-                                 {"ETag", etag},
-                                 {"Vary", "User-Agent, Accept-Encoding"}},
-                                "public, max-age=300");
-    return StaticScript{std::move(script), std::move(headers), std::move(etag)};
-  };
-  return Language{os,
-                  std::move(templates[0]),
-                  std::move(templates[1]),
-                  static_script(std::move(templates[2]), "update"),
-                  static_script(std::move(templates[3]), "uninstall"),
-                  block({{"Content-Type", "text/plain; charset=utf-8"},
-                         {"Content-Disposition", disposition(os, "installer")},
-                         {"Vary", "User-Agent, Accept-Encoding"}})};
-}
-
-Template::Constants constants_of(const ServiceOptions& options) {
-  const InstallerOptions& installer = options.installer;
-  const auto expand = [&options](std::string url_template) {
-    static constexpr std::string_view kPlaceholder = "{pairing_url}";
-    if (const std::size_t at = url_template.find(kPlaceholder); at != std::string::npos) {
-      url_template.replace(at, kPlaceholder.size(), options.url);
-    }
-    return url_template;
-  };
-  std::string sha256;
-  for (const auto& [file, digest] : installer.sha256) {
-    if (!sha256.empty()) sha256 += '\n';
-    sha256 += digest + "  " + file;
-  }
-  return {{"version", installer.version},
-          {"unstable_version", installer.unstable_version},
-          {"linux_url", expand(installer.linux_url)},
-          {"windows_url", expand(installer.windows_url)},
-          {"checksums_url", expand(installer.checksums_url)},
-          {"deb_repo", expand(installer.deb_repo)},
-          {"rpm_repo", expand(installer.rpm_repo)},
-          {"repo_keys", expand(installer.repo_keys)},
-          {"tacoscript_url", expand(installer.tacoscript_url)},
-          {"use_repositories", installer.use_repositories ? "true" : "false"},
-          {"sha256", sha256},
-          {"pairing_url", options.url},
-          {"pairport_version", PAIRPORT_VERSION}};
-}
-
-enum class RangeVerdict { kNone, kPartial, kUnsatisfiable };
-
-// RFC 9110 section 14: one range of bytes. Several ranges, other units and what is malformed are ignored, as the RFC
-// allows.
-RangeVerdict parse_range(std::string_view spec, std::uint64_t size, FileRange& range) noexcept {
-  static constexpr std::string_view kUnit = "bytes=";
-  if (!spec.starts_with(kUnit)) return RangeVerdict::kNone;
-  spec.remove_prefix(kUnit.size());
-  const auto number = [&spec](std::uint64_t& value) {
-    const auto [end, error] = std::from_chars(spec.data(), spec.data() + spec.size(), value);
-    spec.remove_prefix(static_cast<std::size_t>(end - spec.data()));
-    return error == std::errc();
-  };
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-  const bool has_first = number(first);
-  if (!spec.starts_with('-')) return RangeVerdict::kNone;
-  spec.remove_prefix(1);
-  const bool has_last = number(last);
-  if (!spec.empty() || (!has_first && !has_last) || (has_first && has_last && last < first)) return RangeVerdict::kNone;
-  if (!has_first) {
-    if (last == 0 || size == 0) return RangeVerdict::kUnsatisfiable;
-    range.size = std::min(last, size);
-    range.offset = size - range.size;
-    return RangeVerdict::kPartial;
-  }
-  if (first >= size) return RangeVerdict::kUnsatisfiable;
-  range.offset = first;
-  range.size = (has_last ? std::min(last, size - 1) : size - 1) - first + 1;
-  return RangeVerdict::kPartial;
-}
 
 Status check_options(const ServiceOptions& options) {
   const auto bad = [](std::string what) { return Status(StatusCode::kInvalidArgument, std::move(what)); };
@@ -750,10 +537,10 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
     }
     return std::nullopt;
   };
-  const Template::Constants constants = constants_of(options);
-  Result<Language> posix = compile(Os::kLinux, loader, constants);
+  const Template::Constants constants = script_constants(options);
+  Result<Language> posix = compile_scripts(Os::kLinux, loader, constants);
   if (!posix.ok()) return posix.status();
-  Result<Language> windows = compile(Os::kWindows, loader, constants);
+  Result<Language> windows = compile_scripts(Os::kWindows, loader, constants);
   if (!windows.ok()) return windows.status();
 
   Store::Options store_options = options.store;
