@@ -55,9 +55,11 @@ libgtest-dev
 mksh
 python3
 shellcheck
+systemd
 systemd-container
 util-linux
 valgrind
+wget
 zsh
 END
   # The second parser of the PowerShell tests. By command: a node of another origin brings an npm of its own, which
