@@ -39,6 +39,12 @@ def curl(*arguments):
 
 class Contract(unittest.TestCase):
     @classmethod
+    def tearDownClass(cls):
+        cls.service.stop()
+        for secret in (SECRET, "foobaz", "client1", "rport.example.com", "0000000"):
+            assert secret.encode() not in cls.service.log, f"{secret} was logged"
+
+    @classmethod
     def setUpClass(cls):
         cls.service = Pairport(f'[server]\n  url = "https://pairing.example.com/"\n{STATIC}{NO_LIMITS}')
         cls.service.__enter__()
