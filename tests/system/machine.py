@@ -61,13 +61,13 @@ _PID1 = {"systemd": "systemd", "openrc": "init", "sysv": "init", "none": "sleep"
 def _control_groups():
     """This process's own folder in each hierarchy that groups processes: cgroup 2, and the one named systemd of version 1."""
     own = dict(line.split(":", 2)[1:] for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines())
-    found = []
+    found = {}  # a hierarchy can be mounted at several places
     for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
         fields, kind = line.split(" - ")[0].split(), line.split(" - ")[1].split()
         name = "" if kind[0] == "cgroup2" else "name=systemd" if kind[0] == "cgroup" and "name=systemd" in kind[2].split(",") else None
         if name is not None and name in own and fields[3] == "/":
-            found.append(pathlib.Path(fields[4] + own[name]))
-    return found
+            found.setdefault(name, pathlib.Path(fields[4] + own[name]))
+    return list(found.values())
 
 
 @contextlib.contextmanager

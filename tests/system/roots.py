@@ -130,7 +130,7 @@ def missing():
         return "the stand-in packages are for x86_64"
     for tool, package in (("systemd-nspawn", "systemd-container"), ("debootstrap", "debootstrap"), ("unshare", "util-linux"),
                           ("nsenter", "util-linux"), ("setpriv", "util-linux"), ("apt-get", "apt")):
-        if not shutil.which(tool):
+        if not shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin"):
             return f"no {tool} (Debian package {package})"
     return None
 

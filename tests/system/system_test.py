@@ -21,10 +21,15 @@ from support import ARCHIVE, EXAMPLE, FINGERPRINT, Web, archive, client, client_
 
 CONF = "/etc/rport/rport.conf"
 LOG = "/var/log/rport/rport.log"
-QUICK = {"RPORT_INSTALLER_WAIT": "4"}
+PATIENT = {"RPORT_INSTALLER_WAIT": "30"}  # it ends as soon as the client has connected or was refused
+QUICK = {"RPORT_INSTALLER_WAIT": "5"}
 UPDATE = "/tmp/rport-update.sh"
 ID = "it's \"$(touch /tmp/canary)\" \\ `touch /tmp/canary`&/|; 😀"
 PASSWORD = " 'leading and: trailing' \\\" $(touch /tmp/canary) {{password}} 😀 "
+
+
+def _wait(code):
+    return QUICK if code == 4 else PATIENT
 
 
 class SystemTest(unittest.TestCase):
@@ -76,10 +81,10 @@ class SystemTest(unittest.TestCase):
         return body
 
     def install(self, machine, args=(), code=0, deposit=()):
-        return self.exits(machine, machine.run(self.script(*deposit), args, QUICK), code)
+        return self.exits(machine, machine.run(self.script(*deposit), args, _wait(code)), code)
 
     def update(self, machine, args=(), code=0):
-        return self.exits(machine, machine.run(self.fixed("update"), args, QUICK, UPDATE), code)
+        return self.exits(machine, machine.run(self.fixed("update"), args, _wait(code), UPDATE), code)
 
     def uninstall(self, machine, args=()):
         return self.exits(machine, machine.run(self.fixed("uninstall"), args, name="/tmp/rport-uninstall.sh"), 0)

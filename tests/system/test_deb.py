@@ -15,8 +15,9 @@ class PackageTest(SystemTest):
     repository = None
 
     def setUp(self):
-        if not shutil.which("gpg"):
-            self.skipTest("SKIPPED: no gpg (Debian package gpg), so no signed repository")
+        for tool in ("gpg", "gpg-agent"):
+            if not shutil.which(tool):
+                self.skipTest(f"SKIPPED: no {tool} (Debian package {tool}), so no signed repository")
         super().setUp()
 
     @classmethod

@@ -3,7 +3,7 @@
 
 import tomllib
 
-from system_test import CONF, QUICK, UPDATE, Lifecycle, SystemTest, client_archive
+from system_test import CONF, PATIENT, UPDATE, Lifecycle, SystemTest, client_archive
 
 
 class Systemd(Lifecycle, SystemTest):
@@ -15,7 +15,7 @@ class Systemd(Lifecycle, SystemTest):
         before = machine.snapshot()
         lines = self.deposit()["installers"]["linux"]
         self.assertIn("sudo", lines)
-        self.exits(machine, machine.call(["sh", "-c", f"cd /tmp && {lines} -x -s -r -b -g 'tag \"1\"'"], QUICK), 0)
+        self.exits(machine, machine.call(["sh", "-c", f"cd /tmp && {lines} -x -s -r -b -g 'tag \"1\"'"], PATIENT), 0)
         self.assertConnected(machine)
         self.assertService(machine)
         config = tomllib.loads(machine.read(CONF).decode())
@@ -44,7 +44,7 @@ class Systemd(Lifecycle, SystemTest):
         machine.write(UPDATE, self.fixed("update"), 0o600)
         machine.call(["cp", "/bin/dash", "/tmp/rport"])  # the name tells the script who runs it
         result = machine.call(["sh", "-c", "echo $$ >/sys/fs/cgroup/system.slice/rport.service/cgroup.procs && grep -q /rport.service /proc/self/cgroup && "
-                               f"/tmp/rport {UPDATE} -v 0.9.15; sleep 60"], QUICK)
+                               f"/tmp/rport {UPDATE} -v 0.9.15; sleep 60"], PATIENT)
         self.assertNotEqual(result.returncode, 0)  # killed before its sleep was over
         self.assertIn(b"background", result.stdout)
         self.becomes(machine, "no update after the client was stopped", lambda: "(was 0.9.14)" in self.text(machine, "/var/log/rport-update.log"))
