@@ -20,3 +20,8 @@ pairport_warnings(readme_example)
 target_link_libraries(readme_example PRIVATE pairport::uv)
 add_test(NAME readme_example COMMAND readme_example)
 pairport_python_test(readme tests/test_readme.py)
+
+if(NOT PAIRPORT_SANITIZE)
+  pairport_python_test(system.unit tests/system/test_unit.py)
+  set_tests_properties(system.unit PROPERTIES LABELS slow)
+endif()
