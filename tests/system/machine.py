@@ -28,9 +28,10 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "installers"))
 from isolated_root import IGNORED, PATH, _describe  # noqa: E402
 
 # What a running system writes on its own account.
-NOISE = (*IGNORED, "/var/log/journal", "/var/log/wtmp", "/var/log/btmp", "/var/log/alternatives.log", "/var/log/boot", "/var/log/dmesg", "/var/log/dmesg.0", "/var/log/fsck",
-         "/usr/lib/rc/cache", "/var/lib/systemd", "/var/lib/urandom", "/var/lib/sudo", "/var/lib/initscripts", "/etc/mtab", "/etc/adjtime", "/etc/.updated", "/var/.updated",
-         "/etc/init.d/.depend.boot", "/etc/init.d/.depend.start", "/etc/init.d/.depend.stop")
+NOISE = (*IGNORED, "/var/log/journal", "/var/log/wtmp", "/var/log/btmp", "/var/log/alternatives.log", "/var/log/boot", "/var/log/dmesg",
+         "/var/log/dmesg.0", "/var/log/fsck", "/usr/lib/rc/cache", "/var/lib/systemd", "/var/lib/urandom", "/var/lib/sudo",
+         "/var/lib/initscripts", "/etc/mtab", "/etc/adjtime", "/etc/.updated", "/var/.updated", "/etc/init.d/.depend.boot",
+         "/etc/init.d/.depend.start", "/etc/init.d/.depend.stop")
 
 # nspawn ends with 133 when the machine wants to boot again. A tmpfs over /run keeps its own files off this machine.
 _HOLD = r"""

@@ -129,6 +129,12 @@ class SystemTest(unittest.TestCase):
                 self.fail(otherwise + ":\n" + machine.output() + self.log(machine))
             time.sleep(0.1)
 
+    def reboot(self, machine):
+        """Until the client has connected again, by itself."""
+        seen = len(self.log(machine))
+        machine.reboot()
+        self.becomes(machine, "the client does not start with the machine", lambda: "Connected to" in self.log(machine)[seen:])
+
     def assertService(self, machine):
         self.assertTrue(machine.active(), "the service is not active")
         self.assertTrue(machine.enabled(), "the service does not start with the machine")
@@ -152,8 +158,7 @@ class Lifecycle:
         self.assertService(machine)
         self.assertEqual(machine.owner(CONF)[0::2], (0, 0o640))
 
-        machine.reboot()
-        self.becomes(machine, "the client does not start with the machine")
+        self.reboot(machine)
         self.assertService(machine)
 
         # A second run pairs with other credentials, in the running service.

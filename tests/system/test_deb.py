@@ -56,8 +56,7 @@ class Lifecycle:
         # Whoever administers the machine can go on with apt alone.
         self.assertEqual(machine.call(["apt-get", "update"]).returncode, 0)
         self.assertIn(b"0.9.14", machine.call(["apt-cache", "policy", "rport"]).stdout)
-        machine.reboot()
-        self.becomes(machine, "the client does not start with the machine")
+        self.reboot(machine)
         first = self.assertConnected(machine)
         other = ("connected", "client-2", "other 'word'")
         self.install(machine, deposit=other)

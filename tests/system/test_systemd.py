@@ -43,8 +43,8 @@ class Systemd(Lifecycle, SystemTest):
         self.install(machine)
         machine.write(UPDATE, self.fixed("update"), 0o600)
         machine.call(["cp", "/bin/dash", "/tmp/rport"])  # the name tells the script who runs it
-        result = machine.call(["sh", "-c", "echo $$ >/sys/fs/cgroup/system.slice/rport.service/cgroup.procs && grep -q /rport.service /proc/self/cgroup && "
-                               f"/tmp/rport {UPDATE} -v 0.9.15; sleep 60"], PATIENT)
+        result = machine.call(["sh", "-c", "echo $$ >/sys/fs/cgroup/system.slice/rport.service/cgroup.procs && "
+                               f"grep -q /rport.service /proc/self/cgroup && /tmp/rport {UPDATE} -v 0.9.15; sleep 60"], PATIENT)
         self.assertNotEqual(result.returncode, 0)  # killed before its sleep was over
         self.assertIn(b"background", result.stdout)
         self.becomes(machine, "no update after the client was stopped", lambda: "(was 0.9.14)" in self.text(machine, "/var/log/rport-update.log"))
