@@ -111,7 +111,8 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
       Record::size_for(code.size(), deposit.connect_url.size(), deposit.client_id.size(), deposit.password.size());
   const Slab::Ref ref = self.slab.allocate(size, allowed);
   if (ref == Slab::kNone) {
-    return self.slab.mapped_bytes() + Slab::kChunkSize > allowed ? StatusCode::kStoreFull : StatusCode::kOutOfMemory;
+    if (self.slab.mapped_bytes() + Slab::kChunkSize > allowed) return StatusCode::kStoreFull;
+    return self.options.minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
   }
   if (!self.table.reserve(hash)) {
     self.slab.release(ref, size);

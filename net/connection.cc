@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Invariants: exchange_ is set exactly in kAnswering. input_ is set when a part of a request, or the requests behind
-// the one that is being answered, have to be kept; its three stores are empty or in use independently of each other. In
-// kHead and kBody the only possible output is the interim answer 100.
+// Invariants: exchange_ is set exactly in kAnswering; head_ while a head is incomplete or waits for its body, body_
+// exactly in kBody, rest_ when there is something behind the request that is being answered. In kHead and kBody the
+// only possible output is the interim answer 100.
 #include <pairport/connection.h>
 
 #include <algorithm>
@@ -33,7 +33,7 @@ struct Buffer {
   std::string_view view() const noexcept { return {bytes.data(), size}; }
   void append(std::string_view text) noexcept {
     assert(text.size() <= kCapacity - size);
-    std::memcpy(bytes.data() + size, text.data(), text.size());
+    if (!text.empty()) std::memcpy(bytes.data() + size, text.data(), text.size());  // an empty view may be null
     size += text.size();
   }
   void append(std::uint64_t number) noexcept {
@@ -64,13 +64,9 @@ struct ConnectionContext::Exchange {
   Buffer<1536> head;
 };
 
-struct ConnectionContext::Input {
-  Buffer<kMaxHead> head;
-  Buffer<kMaxBody> body;
-  Buffer<Connection::kMaxInput> rest;  // bytes behind the request that is being answered
-
-  bool empty() const noexcept { return head.size == 0 && body.size == 0 && rest.size == 0; }
-};
+struct ConnectionContext::Head : Buffer<kMaxHead> {};
+struct ConnectionContext::Body : Buffer<kMaxBody> {};
+struct ConnectionContext::Rest : Buffer<Connection::kMaxInput> {};
 
 // Separate from the connection, so that the public header knows nothing of the parser.
 struct Connection::Parser {
@@ -80,7 +76,13 @@ struct Connection::Parser {
 
 ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& limits,
                                      TrustedProxies trusted_proxies) noexcept
-    : service_(service), limits_(limits), trusted_proxies_(std::move(trusted_proxies)) {}
+    : service_(service),
+      limits_(limits),
+      trusted_proxies_(std::move(trusted_proxies)),
+      exchanges_(service.minimum_level()),
+      heads_(service.minimum_level()),
+      bodies_(service.minimum_level()),
+      rests_(service.minimum_level()) {}
 
 ConnectionContext::~ConnectionContext() = default;
 
@@ -126,7 +128,9 @@ Connection::Connection(ConnectionContext& context, const ClientAddress& peer, co
       deadline_(after(now, context.limits_.head_timeout)),
       parser_(new (std::nothrow) Parser),
       exchange_(nullptr, {&context.exchanges_}),
-      input_(nullptr, {&context.inputs_}) {
+      head_(nullptr, {&context.heads_}),
+      body_(nullptr, {&context.bodies_}),
+      rest_(nullptr, {&context.rests_}) {
   if (parser_ == nullptr) state_ = State::kClosed;
 }
 
@@ -138,17 +142,21 @@ void Connection::close() noexcept {
   next_fragment_ = fragment_count_ = 0;
   file_rest_ = {};
   exchange_.reset();
-  input_.reset();
+  head_.reset();
+  body_.reset();
+  rest_.reset();
 }
 
-bool Connection::need_input_buffer() noexcept {
-  if (input_ == nullptr) input_ = context_.inputs_.acquire();
-  return input_ != nullptr;
+namespace {
+
+// Makes sure that there is a buffer; false when there is no memory for one.
+template <typename Pointer, typename Pool>
+bool acquire(Pointer& buffer, Pool& pool) noexcept {
+  if (buffer == nullptr) buffer = pool.acquire();
+  return buffer != nullptr;
 }
 
-void Connection::release_input_buffer_if_empty() noexcept {
-  if (input_ != nullptr && input_->empty() && state_ != State::kBody) input_.reset();
-}
+}  // namespace
 
 void Connection::on_input(std::string_view input, const Now& now) noexcept {
   assert(input.size() <= kMaxInput);
@@ -158,8 +166,8 @@ void Connection::on_input(std::string_view input, const Now& now) noexcept {
   if (input.empty() || state_ != State::kAnswering) return;
   if (!keep_alive_) {
     lingers_ = true;  // more has come than will be read
-  } else if (need_input_buffer()) {
-    input_->rest.append(input);
+  } else if (acquire(rest_, context_.rests_)) {
+    rest_->append(input);
   } else {
     close();
   }
@@ -181,7 +189,6 @@ void Connection::process(std::string_view& input, const Now& now) noexcept {
       break;
     }
   }
-  release_input_buffer_if_empty();
 }
 
 void Connection::read_head(std::string_view& input, const Now& now) noexcept {
@@ -190,27 +197,27 @@ void Connection::read_head(std::string_view& input, const Now& now) noexcept {
     deadline_ = after(now, context_.limits_.head_timeout);
   }
   HeadGuard& guard = parser_->guard;
-  const std::size_t buffered = input_ == nullptr ? 0 : input_->head.size;
+  const std::size_t buffered = head_ == nullptr ? 0 : head_->size;
   std::string_view head = input;
   if (buffered != 0) {
     // The start of the head is in the buffer: join the rest to it.
-    input_->head.append(input.substr(0, kMaxHead - buffered));
-    head = input_->head.view();
+    head_->append(input.substr(0, kMaxHead - buffered));
+    head = head_->view();
   }
   switch (guard.feed(head)) {
     case HeadGuard::State::kError:
-      refuse(guard.error().status, guard.error().text, {}, now);
+      refuse(guard.error().status, guard.error().text, {}, Method::kOther, now);
       break;
     case HeadGuard::State::kComplete:
       input.remove_prefix(guard.size() - buffered);
-      if (buffered != 0) input_->head.truncate(guard.size());
+      if (buffered != 0) head_->truncate(guard.size());
       begin_request(head.substr(0, guard.size()), input, now);
       break;
     case HeadGuard::State::kIncomplete:
       if (buffered != 0) {
         input.remove_prefix(head.size() - buffered);
-      } else if (need_input_buffer()) {
-        input_->head.append(input);
+      } else if (acquire(head_, context_.heads_)) {
+        head_->append(input);
         input = {};
       } else {
         close();
@@ -222,17 +229,18 @@ void Connection::read_head(std::string_view& input, const Now& now) noexcept {
 void Connection::begin_request(std::string_view head, std::string_view& input, const Now& now) noexcept {
   const Framing& framing = parser_->guard.framing();
   http_1_0_ = !parser_->guard.is_http_1_1();
-  // Before llhttp, which calls a length that overflows its integer malformed.
-  if (framing.length > kMaxBody) return refuse(413, "the body is larger than 16384 bytes", {}, now);
   RequestHead request;
-  if (!parse_head(head, parser_->guard, request)) {
-    return refuse(400, "the request is not valid HTTP", {}, now);
+  const bool parsed = parse_head(head, parser_->guard, request);
+  const std::string_view accept = parser_->guard.accept(head);
+  const Method method = request.method;
+  // llhttp calls a length that overflows its integer malformed; here it is a large body like any other.
+  if (framing.length > kMaxBody) return refuse(413, "the body is larger than 16384 bytes", accept, method, now);
+  if (!parsed) return refuse(400, "the request is not valid HTTP", accept, method, now);
+  if (request.has_unknown_expectation) {
+    return refuse(417, "the only expectation that is met is 100-continue", accept, method, now);
   }
-  const std::string_view accept = request.accept;
-  if (request.has_unknown_expectation)
-    return refuse(417, "the only expectation that is met is 100-continue", accept, now);
-  if (request.method == Method::kPost && !framing.chunked && !framing.has_length) {
-    return refuse(411, "a POST request needs a Content-Length or Transfer-Encoding: chunked", accept, now);
+  if (method == Method::kPost && !framing.chunked && !framing.has_length) {
+    return refuse(411, "a POST request needs a Content-Length or Transfer-Encoding: chunked", accept, method, now);
   }
   if (!framing.chunked && framing.length <= input.size()) {
     const std::string_view body = input.substr(0, static_cast<std::size_t>(framing.length));
@@ -241,8 +249,8 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   }
 
   // The body is still on its way: keep the head until it is here.
-  if (!need_input_buffer()) return close();
-  if (input_->head.size == 0) input_->head.append(head);
+  if (!acquire(head_, context_.heads_) || !acquire(body_, context_.bodies_)) return close();
+  if (head_->size == 0) head_->append(head);
   parser_->chunked = ChunkedDecoder();
   state_ = State::kBody;
   deadline_ = after(now, context_.limits_.body_timeout);
@@ -255,15 +263,15 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
 
 void Connection::read_body(std::string_view& input, const Now& now) noexcept {
   const Framing& framing = parser_->guard.framing();
-  auto& body = input_->body;
+  auto& body = *body_;
   if (framing.chunked) {
     switch (parser_->chunked.feed(input, body.bytes, body.size)) {
       case ChunkedDecoder::State::kIncomplete:
         return;
       case ChunkedDecoder::State::kMalformed:
-        return refuse(400, "the chunked body is malformed, or has chunk extensions or trailers", {}, now);
+        return refuse_body(400, "the chunked body is malformed, or has chunk extensions or trailers", now);
       case ChunkedDecoder::State::kTooLarge:
-        return refuse(413, "the body is larger than 16384 bytes", {}, now);
+        return refuse_body(413, "the body is larger than 16384 bytes", now);
       case ChunkedDecoder::State::kComplete:
         break;
     }
@@ -274,7 +282,7 @@ void Connection::read_body(std::string_view& input, const Now& now) noexcept {
     if (body.size < framing.length) return;
   }
   RequestHead request;
-  if (!parse_head(input_->head.view(), parser_->guard, request)) return close();  // cannot be: it was accepted before
+  if (!parse_head(head_->view(), parser_->guard, request)) return close();  // cannot be: it was accepted before
   dispatch(request, body.view(), now);
 }
 
@@ -283,6 +291,10 @@ void Connection::dispatch(const RequestHead& parsed, std::string_view body, cons
   if (exchange_ == nullptr) return close();
   keep_alive_ = parsed.keep_alive && !finishing_ && parsed.method != Method::kOther;
   lingers_ = parsed.method == Method::kOther;
+  ClientAddress client = peer_;
+  for (const std::string_view line : parsed.forwarded_for) {
+    client = context_.trusted_proxies_.client_of(client, line);
+  }
   const Request request = {.method = parsed.method,
                            .target = parsed.target,
                            .user_agent = parsed.user_agent,
@@ -292,7 +304,7 @@ void Connection::dispatch(const RequestHead& parsed, std::string_view body, cons
                            .if_range = parsed.if_range,
                            .range = parsed.range,
                            .body = body,
-                           .client = context_.trusted_proxies_.client_of(peer_, parsed.forwarded_for).key()};
+                           .client = client.key()};
   context_.service_.handle(request, now, exchange_->response);
   if (!exchange_->response.file_name().empty()) {
     state_ = State::kAnswering;
@@ -312,8 +324,15 @@ void Connection::on_file(const FileInfo* file, const Now& now) noexcept {
   start_answer(now);
 }
 
+void Connection::on_file_unavailable(const Now& now) noexcept {
+  if (wants_file().empty()) return;
+  const bool is_head = exchange_->response.is_head();
+  context_.service_.refuse(503, "the file cannot be read now; try again later", {},
+                           is_head ? Method::kHead : Method::kGet, exchange_->response);
+  start_answer(now);
+}
+
 void Connection::on_data(std::string_view data, const Now& now) noexcept {
-  (void)now;
   if (state_ != State::kAnswering) return;
   if (data.empty()) return close();
   assert(data.size() <= file_rest_.size && output().empty());
@@ -322,14 +341,21 @@ void Connection::on_data(std::string_view data, const Now& now) noexcept {
   fragments_[0] = {data.data(), data.size()};
   next_fragment_ = 0;
   fragment_count_ = 1;
+  deadline_ = answer_deadline(data.size(), now);
 }
 
-void Connection::refuse(int status, std::string_view text, std::string_view accept, const Now& now) noexcept {
+// The head is still there, and with it what form of error is preferred.
+void Connection::refuse_body(int status, std::string_view text, const Now& now) noexcept {
+  refuse(status, text, parser_->guard.accept(head_->view()), Method::kOther, now);
+}
+
+void Connection::refuse(int status, std::string_view text, std::string_view accept, Method method,
+                        const Now& now) noexcept {
   exchange_ = context_.exchanges_.acquire();
   if (exchange_ == nullptr) return close();
   keep_alive_ = false;
   lingers_ = true;
-  context_.service_.refuse(status, text, accept, exchange_->response);
+  context_.service_.refuse(status, text, accept, method, exchange_->response);
   start_answer(now);
 }
 
@@ -364,7 +390,7 @@ void Connection::start_answer(const Now& now) noexcept {
   next_fragment_ = 0;
   fragment_count_ = 0;
   file_rest_ = response.file_range();
-  std::uint64_t bytes = file_rest_.size;
+  std::uint64_t bytes = 0;
   const auto add = [&](Fragment fragment) {
     fragments_[fragment_count_++] = fragment;
     bytes += fragment.size;
@@ -375,13 +401,16 @@ void Connection::start_answer(const Now& now) noexcept {
   // The request has been copied into the answer, or is not needed at all.
   parser_->guard.reset();
   head_started_ = false;
-  if (input_ != nullptr) {
-    input_->head.clear();
-    input_->body.clear();
-  }
+  head_.reset();
+  body_.reset();
   state_ = State::kAnswering;
-  deadline_ = after(now, context_.limits_.answer_timeout +
-                             bytes * 1000 / std::max<std::uint64_t>(context_.limits_.min_bytes_per_second, 1));
+  deadline_ = answer_deadline(bytes, now);
+}
+
+// Each piece of a file has its own: the time for a whole file would let a peer that has stopped reading stay for hours.
+std::uint64_t Connection::answer_deadline(std::uint64_t bytes, const Now& now) const noexcept {
+  const std::uint64_t rate = std::max<std::uint64_t>(context_.limits_.min_bytes_per_second, 1);
+  return after(now, context_.limits_.answer_timeout + bytes * 1000 / rate);
 }
 
 void Connection::on_output(std::size_t sent, const Now& now) noexcept {
@@ -406,18 +435,16 @@ void Connection::end_answer(const Now& now) noexcept {
     if (!may_be_sending || peer_ended_) return close();
     state_ = State::kLingering;
     deadline_ = after(now, context_.limits_.linger_timeout);
-    input_.reset();
+    rest_.reset();
     return;
   }
   state_ = State::kHead;
   deadline_ = after(now, context_.limits_.idle_timeout);
-  if (input_ != nullptr && input_->rest.size != 0) {
-    std::string_view rest = input_->rest.view();
+  if (rest_ != nullptr) {
+    std::string_view rest = rest_->view();
     process(rest, now);
-    if (input_ != nullptr && state_ != State::kClosed) {
-      input_->rest.keep_last(rest.size());
-      release_input_buffer_if_empty();
-    }
+    if (rest_ != nullptr) rest_->keep_last(rest.size());
+    if (rest_ != nullptr && rest_->size == 0) rest_.reset();
   }
   if (peer_ended_ && state_ != State::kAnswering) close();
 }
@@ -425,9 +452,9 @@ void Connection::end_answer(const Now& now) noexcept {
 void Connection::on_deadline(const Now& now) noexcept {
   if (now.monotonic_ms < deadline_) return;
   if (state_ == State::kHead && head_started_) {
-    refuse(408, "the request head took too long to arrive", {}, now);
+    refuse(408, "the request head took too long to arrive", {}, Method::kOther, now);
   } else if (state_ == State::kBody && output().empty()) {
-    refuse(408, "the request body took too long to arrive", {}, now);
+    refuse_body(408, "the request body took too long to arrive", now);
   } else {
     close();
   }

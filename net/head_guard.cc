@@ -49,12 +49,13 @@ HeadGuard::State HeadGuard::feed(std::string_view head) noexcept {
     if (c == '\n') {
       if (!after_cr) return fail(400, "a line of the request head ends in LF without CR");
       const std::string_view line = head.substr(line_start_, position_ - 1 - line_start_);
+      const std::size_t start = line_start_;
       line_start_ = position_ + 1;
       if (line.empty() && lines_ > 0) {
         ++position_;
         return end_head() ? State::kComplete : State::kError;
       }
-      if (!end_line(line)) return State::kError;
+      if (!end_line(line, start)) return State::kError;
     } else if (after_cr) {
       return fail(400, "the request head has a CR without LF");
     } else if ((c < 0x20 && c != '\r' && c != '\t') || c == 0x7f) {
@@ -65,13 +66,13 @@ HeadGuard::State HeadGuard::feed(std::string_view head) noexcept {
   return State::kIncomplete;
 }
 
-bool HeadGuard::end_line(std::string_view line) noexcept {
+bool HeadGuard::end_line(std::string_view line, std::size_t start) noexcept {
   if (lines_ == 0) {
     if (!end_request_line(line)) return false;
   } else if (lines_ > kMaxHeaders) {
     fail(431, "the request has more than 64 headers");
     return false;
-  } else if (!end_header_line(line)) {
+  } else if (!end_header_line(line, start)) {
     return false;
   }
   ++lines_;
@@ -100,16 +101,14 @@ bool HeadGuard::end_request_line(std::string_view line) noexcept {
   return true;
 }
 
-bool HeadGuard::end_header_line(std::string_view line) noexcept {
+bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexcept {
   const std::size_t colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) {
     fail(400, "a header line is not a name, a colon and a value");
     return false;
   }
   const std::string_view name = line.substr(0, colon);
-  std::string_view value = line.substr(colon + 1);
-  value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
-  value = value.substr(0, value.find_last_not_of(" \t") + 1);
+  const std::string_view value = trim(line.substr(colon + 1));
 
   if (equals_ignoring_case(name, "host")) {
     if (has_host_ || !is_host(value)) {
@@ -133,6 +132,10 @@ bool HeadGuard::end_header_line(std::string_view line) noexcept {
       return false;
     }
     framing_.chunked = true;
+  }
+  if (accept_ == 0 && !value.empty() && equals_ignoring_case(name, "accept")) {
+    accept_ = start + static_cast<std::size_t>(value.data() - line.data());
+    accept_size_ = value.size();
   }
   if (framing_.chunked && framing_.has_length) {
     fail(400, "the request has both Transfer-Encoding and Content-Length");

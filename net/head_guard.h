@@ -49,6 +49,9 @@ class HeadGuard {
   std::string_view method(std::string_view head) const noexcept { return head.substr(0, method_size_); }
   std::string_view target(std::string_view head) const noexcept { return head.substr(method_size_ + 1, target_size_); }
 
+  // The first Accept header, for refusals of methods that nobody else parses.
+  std::string_view accept(std::string_view head) const noexcept { return head.substr(accept_, accept_size_); }
+
   // With kError.
   const HeadError& error() const noexcept { return *error_; }
 
@@ -57,9 +60,9 @@ class HeadGuard {
 
  private:
   State fail(int status, std::string_view text) noexcept;
-  bool end_line(std::string_view line) noexcept;
+  bool end_line(std::string_view line, std::size_t start) noexcept;
   bool end_request_line(std::string_view line) noexcept;
-  bool end_header_line(std::string_view line) noexcept;
+  bool end_header_line(std::string_view line, std::size_t start) noexcept;
   bool end_head() noexcept;
 
   std::size_t position_ = 0;    // bytes looked at
@@ -67,6 +70,8 @@ class HeadGuard {
   std::size_t lines_ = 0;
   std::size_t method_size_ = 0;
   std::size_t target_size_ = 0;
+  std::size_t accept_ = 0;
+  std::size_t accept_size_ = 0;
   Framing framing_;
   bool http_1_1_ = false;
   bool has_host_ = false;

@@ -59,7 +59,11 @@ class Collector {
         if (equals_ignoring_case(name_, "if-none-match")) keep_first(head_.if_none_match);
         break;
       case 15:
-        if (equals_ignoring_case(name_, "x-forwarded-for")) head_.forwarded_for = value;
+        // Each proxy may write a line of its own: the nearest one's comes last.
+        if (equals_ignoring_case(name_, "x-forwarded-for")) {
+          std::shift_right(head_.forwarded_for.begin(), head_.forwarded_for.end(), 1);
+          head_.forwarded_for[0] = value;
+        }
         break;
       default:
         break;
@@ -135,6 +139,7 @@ bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& resu
     // Which further methods llhttp knows differs from version to version. They are refused anyway, and with them the
     // connection ends, so what the guard knows is enough.
     result.target = guard.target(head);
+    result.accept = guard.accept(head);
     return true;
   }
   Collector collector(result);

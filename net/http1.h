@@ -3,6 +3,7 @@
 #ifndef PAIRPORT_NET_HTTP1_H_
 #define PAIRPORT_NET_HTTP1_H_
 
+#include <array>
 #include <string_view>
 
 #include <pairport/http.h>
@@ -21,15 +22,14 @@ struct RequestHead {
   std::string_view if_none_match;
   std::string_view if_range;
   std::string_view range;
-  std::string_view forwarded_for;
+  std::array<std::string_view, 4> forwarded_for;  // the last X-Forwarded-For lines, the nearest proxy's first
   bool keep_alive = false;
   bool expects_continue = false;
   bool has_unknown_expectation = false;
 };
 
 // Parses the complete head `head` that `guard` has accepted. Of a header that is sent several times the first one
-// counts, but of X-Forwarded-For the last, which the nearest proxy wrote. False when llhttp does not accept it: then
-// the request is to be refused with 400. Pure; any thread.
+// counts. False when llhttp does not accept it: then the request is to be refused with 400. Pure; any thread.
 bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& result) noexcept;
 
 }  // namespace pairport

@@ -224,8 +224,10 @@ void Server::Impl::on_own_handle_closed(uv_handle_t* handle) {
 }
 
 Status Server::Impl::start() {
-  read_buffer_ = SecretBlock::map(Connection::kMaxInput);
-  if (!read_buffer_) return StatusCode::kOutOfMemory;
+  read_buffer_ = SecretBlock::map(Connection::kMaxInput, service_.minimum_level());
+  if (!read_buffer_) {
+    return service_.minimum_level() == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
+  }
   uv_timer_init(loop_, &tick_);
   tick_.data = this;
   uv_idle_init(loop_, &idle_);
@@ -281,6 +283,8 @@ void Server::Impl::on_idle() noexcept {
 }
 
 Status Server::Impl::listen(Listener listener) {
+  if (stopping_) return {StatusCode::kSystem, "the server is stopping"};
+  acceptors_.reserve(acceptors_.size() + 1);  // what may throw comes before there is a handle
   auto acceptor = std::make_unique<Acceptor>(Acceptor{{}, this, std::move(listener), false});
   if (const int error = uv_poll_init(loop_, &acceptor->poll, acceptor->listener.fd()); error != 0) {
     return {StatusCode::kSystem, std::string("cannot watch a listening socket: ") + uv_strerror(error)};
@@ -387,6 +391,10 @@ Status Server::Impl::adopt(int fd) {
     ::close(fd);
     return {StatusCode::kSystem, "not a socket, or the server is stopping"};
   }
+  if (connections_ >= options_.max_connections) {
+    refuse(fd);
+    return {StatusCode::kSystem, "the server has as many connections as it may"};
+  }
   return add_peer(fd, domain == AF_UNIX);
 }
 
@@ -428,7 +436,7 @@ void Server::Impl::flush(Peer& peer) noexcept {
   Connection& connection = peer.connection;
   // Before anything else: with a deadline missed, what a write request points to is gone, and closing cancels it.
   if (connection.wants_close()) return close(peer);
-  if (peer.writing) return;
+  if (peer.writing) return arm(peer);
   while (!connection.output().empty()) {
     std::array<uv_buf_t, 4> buffers;
     const auto prepare = [&] {
@@ -497,11 +505,16 @@ void Server::Impl::open_file(Peer& peer, std::string_view name) noexcept {
   // must not hold the thread.
   peer.transfer->busy = true;
   ++handles_;
-  uv_fs_open(loop_, &peer.transfer->request, path.data(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0,
-             [](uv_fs_t* request) {
-               auto& self = *static_cast<Transfer*>(request->data);
-               self.server.on_file_opened(self);
-             });
+  const int error = uv_fs_open(loop_, &peer.transfer->request, path.data(),
+                               O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0, [](uv_fs_t* request) {
+                                 auto& self = *static_cast<Transfer*>(request->data);
+                                 self.server.on_file_opened(self);
+                               });
+  if (error < 0) {
+    --handles_;
+    peer.transfer->busy = false;
+    close(peer);
+  }
 }
 
 void Server::Impl::on_file_opened(Transfer& transfer) noexcept {
@@ -515,12 +528,18 @@ void Server::Impl::on_file_opened(Transfer& transfer) noexcept {
   }
   Peer& peer = *transfer.peer;
   struct stat status {};
-  if (transfer.fd >= 0 && fstat(transfer.fd, &status) == 0 && S_ISREG(status.st_mode)) {
-    const FileInfo info{static_cast<std::uint64_t>(status.st_size),
-                        std::int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
-    peer.connection.on_file(&info, now());
-  } else {
+  // What is no file here is as good as nothing; anything else (no descriptor, no permission) is our trouble.
+  const bool nothing = result == UV_ENOENT || result == UV_ELOOP || result == UV_ENXIO || result == UV_EISDIR;
+  if (transfer.fd < 0 ? nothing : fstat(transfer.fd, &status) == 0 && !S_ISREG(status.st_mode)) {
     peer.connection.on_file(nullptr, now());
+  } else if (transfer.fd < 0 || !S_ISREG(status.st_mode)) {
+    peer.connection.on_file_unavailable(now());
+  } else {
+    // Unsigned: only told apart from others, and a date may lie anywhere.
+    const auto modified = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
+                          static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
+    const FileInfo info{static_cast<std::uint64_t>(status.st_size), modified};
+    peer.connection.on_file(&info, now());
   }
   flush(peer);
   handle_closed();
@@ -533,11 +552,16 @@ void Server::Impl::read_file(Peer& peer, const FileRange& range) noexcept {
   ++handles_;
   const auto size = static_cast<unsigned>(std::min<std::uint64_t>(range.size, transfer.buffer.size()));
   const uv_buf_t buffer = uv_buf_init(transfer.buffer.data(), size);
-  uv_fs_read(loop_, &transfer.request, transfer.fd, &buffer, 1, static_cast<std::int64_t>(range.offset),
-             [](uv_fs_t* request) {
-               auto& self = *static_cast<Transfer*>(request->data);
-               self.server.on_file_read(self);
-             });
+  const int error = uv_fs_read(loop_, &transfer.request, transfer.fd, &buffer, 1,
+                               static_cast<std::int64_t>(range.offset), [](uv_fs_t* request) {
+                                 auto& self = *static_cast<Transfer*>(request->data);
+                                 self.server.on_file_read(self);
+                               });
+  if (error < 0) {
+    --handles_;
+    transfer.busy = false;
+    close(peer);
+  }
 }
 
 void Server::Impl::on_file_read(Transfer& transfer) noexcept {

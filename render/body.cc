@@ -151,10 +151,10 @@ BodyDecoder::~BodyDecoder() {
   wipe();
 }
 
-Result<std::unique_ptr<BodyDecoder>> BodyDecoder::create() noexcept {
+Result<std::unique_ptr<BodyDecoder>> BodyDecoder::create(SecretLevel minimum) noexcept {
   std::unique_ptr<Impl> impl(new (std::nothrow) Impl);
   if (impl == nullptr) return StatusCode::kOutOfMemory;
-  impl->text = SecretBlock::map(kMaxBody + simdjson::SIMDJSON_PADDING);
+  impl->text = SecretBlock::map(kMaxBody + simdjson::SIMDJSON_PADDING, minimum);
   // Depth: deep nesting has no place in a deposit, and its cost should stay small.
   if (!impl->text || impl->parser.allocate(kMaxBody, 64) != simdjson::SUCCESS ||
       impl->document.allocate(kMaxBody) != simdjson::SUCCESS) {

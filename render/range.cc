@@ -3,17 +3,24 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
+#include <system_error>
+
+#include <pairport/ascii.h>
 
 namespace pairport {
 
 RangeVerdict parse_range(std::string_view spec, std::uint64_t size, FileRange& range) noexcept {
   static constexpr std::string_view kUnit = "bytes=";
-  if (!spec.starts_with(kUnit)) return RangeVerdict::kNone;
+  if (!equals_ignoring_case(spec.substr(0, kUnit.size()), kUnit)) return RangeVerdict::kNone;
   spec.remove_prefix(kUnit.size());
+  // Whether there are digits; a number that no integer holds is larger than any file.
   const auto number = [&spec](std::uint64_t& value) {
     const auto [end, error] = std::from_chars(spec.data(), spec.data() + spec.size(), value);
-    spec.remove_prefix(static_cast<std::size_t>(end - spec.data()));
-    return error == std::errc();
+    if (error == std::errc::result_out_of_range) value = std::numeric_limits<std::uint64_t>::max();
+    const auto digits = static_cast<std::size_t>(end - spec.data());
+    spec.remove_prefix(digits);
+    return digits != 0;
   };
   std::uint64_t first = 0;
   std::uint64_t last = 0;

@@ -26,6 +26,7 @@ namespace pairport {
 namespace {
 
 constexpr std::uint32_t kStoreFullRetrySeconds = 60;
+constexpr std::uint32_t kBusyRetrySeconds = 10;
 constexpr int kMaxCodeAttempts = 16;
 constexpr std::size_t kMaxCondition = 512;
 // Keeps sums of times, and the year of `expires`, far from overflowing.
@@ -127,6 +128,7 @@ class Service::Impl {
       : url_(options.url),
         ttl_ms_(options.ttl_ms),
         serve_packages_(options.serve_packages),
+        minimum_level_(options.store.minimum_level),
         codes_(random, options.code_length),
         linux_(std::move(posix)),
         windows_(std::move(windows)),
@@ -141,6 +143,7 @@ class Service::Impl {
 
   void answer_file(const FileInfo* info, Response& response) noexcept;
 
+  SecretLevel minimum_level() const noexcept { return minimum_level_; }
   const ErrorHeaders& plain_errors() const noexcept { return errors_; }
   Store& store() noexcept { return *store_; }
   Status add_static(const StaticDeposit& deposit);
@@ -156,7 +159,6 @@ class Service::Impl {
                    Response& response) noexcept;
   void refuse_look_up(const Language& language, int status, std::string_view text, const Request& request,
                       Response& response) noexcept;
-  void too_many(const RateLimiter& limiter, const Request& request, const Now& now, Response& response) const noexcept;
   void write_deposit_answer(const Code& code, const Now& now, Writer& out) const noexcept;
 
   const Language& language_for(const Target& target, const Request& request) const noexcept {
@@ -179,6 +181,7 @@ class Service::Impl {
   const std::string url_;
   const std::uint64_t ttl_ms_;
   const bool serve_packages_;
+  const SecretLevel minimum_level_;
   CodeGenerator codes_;
   const Language linux_;
   const Language windows_;
@@ -303,7 +306,7 @@ void Service::Impl::answer_file(const FileInfo* info, Response& response) noexce
   std::array<char, 40> etag_text;
   char* end = etag_text.data();
   *end++ = '"';
-  end = std::to_chars(end, end + 17, info->modified_ns, 16).ptr;
+  end = std::to_chars(end, end + 16, info->modified, 16).ptr;
   *end++ = '-';
   end = std::to_chars(end, end + 16, info->size, 16).ptr;
   *end++ = '"';
@@ -460,6 +463,8 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
     return error(response, 503, errors_,
                  status.code() == StatusCode::kStoreFull
                      ? "the service holds as many deposits as it may; try again later"
+                 : status.code() == StatusCode::kMemoryNotLocked
+                     ? "the service has no locked memory left for credentials; try again later"
                  : status.code() == StatusCode::kRandomFailed
                      ? "the service has no random numbers for a pairing code; try again later"
                      : "out of memory; try again later",
@@ -471,15 +476,17 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
   finish(response, 200, deposit_headers_, out.written());
 }
 
-// Line 1 fails loudly and leaves no file behind, so line 2 never runs a stale or partial script; the last line is the
-// bare call, because user interfaces append options to it.
+// Line 1 goes to a fresh private folder and fails loudly without leaving a file there: so line 2 never runs a stale or
+// partial script, nor one that somebody else has put into a shared folder, and nobody else reads the credentials. The
+// last line is the bare call, because user interfaces append options to it.
 void Service::Impl::write_deposit_answer(const Code& code, const Now& now, Writer& out) const noexcept {
   std::array<char, 1024 + kMaxServiceUrl> text;
   out.text(R"({"pairing_code":)").quoted(code.view(), quote_json).text(R"(,"expires":")");
   out.timestamp(now.unix_seconds + static_cast<std::int64_t>(ttl_ms_ / 1000));
 
   Writer posix(text);
-  posix.text("rm -f rport-installer.sh && curl -fsSL -o rport-installer.sh ").text(url_).text("/").text(code.view());
+  posix.text("d=$(mktemp -d) && cd \"$d\" && curl -fsSL -o rport-installer.sh ");
+  posix.text(url_).text("/").text(code.view());
   posix.text(
       " || { rm -f rport-installer.sh; echo 'Download failed: the pairing code is unknown or expired, or the "
       "pairing service cannot be reached.' >&2; false; }\n"
@@ -488,7 +495,8 @@ void Service::Impl::write_deposit_answer(const Code& code, const Now& now, Write
 
   Writer windows(text);
   windows.text(
-      "Remove-Item -Force -ErrorAction SilentlyContinue rport-installer.ps1\n"
+      "Set-Location (New-Item -ItemType Directory -Path (Join-Path ([IO.Path]::GetTempPath()) "
+      "([IO.Path]::GetRandomFileName()))).FullName\n"
       "[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor "
       "[Net.SecurityProtocolType]::Tls12\n"
       "try { Invoke-WebRequest -UseBasicParsing -Uri '");
@@ -554,7 +562,7 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
   if (!deposits.ok()) return deposits.status();
   Result<std::unique_ptr<RateLimiter>> misses = limiter(options.miss_limit, seeds[2]);
   if (!misses.ok()) return misses.status();
-  Result<std::unique_ptr<BodyDecoder>> decoder = BodyDecoder::create();
+  Result<std::unique_ptr<BodyDecoder>> decoder = BodyDecoder::create(options.store.minimum_level);
   if (!decoder.ok()) return decoder.status();
 
   auto impl = std::make_unique<Impl>(options, random, std::move(posix).value(), std::move(windows).value(),
@@ -575,13 +583,20 @@ void Service::answer_file(const FileInfo* file, Response& response) noexcept {
   impl_->answer_file(file, response);
 }
 
-void Service::refuse(int status, std::string_view text, std::string_view accept, Response& response) noexcept {
+void Service::refuse(int status, std::string_view text, std::string_view accept, Method method,
+                     Response& response) noexcept {
   response.reset();
+  if (status == 503) response.retry_after_ = kBusyRetrySeconds;
   impl_->error(response, status, impl_->plain_errors(), text, prefers_json(accept));
+  if (method == Method::kHead) response.fragment_count_ = 0;
 }
 
 bool Service::expire(const Now& now, std::size_t max_work) noexcept {
   return impl_->store().expire(now.monotonic_ms, max_work);
+}
+
+SecretLevel Service::minimum_level() const noexcept {
+  return impl_->minimum_level();
 }
 
 const Store& Service::store() const noexcept {

@@ -23,7 +23,7 @@ class Writer {
 
   Writer& text(std::string_view text) noexcept {
     assert(text.size() <= static_cast<std::size_t>(end_ - out_));
-    std::memcpy(out_, text.data(), text.size());
+    if (!text.empty()) std::memcpy(out_, text.data(), text.size());  // an empty view may be null
     out_ += text.size();
     return *this;
   }

@@ -97,8 +97,8 @@ TEST_F(Allocating, RefusalsAndExpiryNeverAllocate) {
   deposit();
   wait(700'000);
   const Watch watch;
-  service->refuse(431, "too large", "application/json", response);
-  service->refuse(400, "bad", "", response);
+  service->refuse(431, "too large", "application/json", Method::kGet, response);
+  service->refuse(400, "bad", "", Method::kGet, response);
   service->expire(now, 100);
   EXPECT_EQ(Allocations::count, 0U);
 }

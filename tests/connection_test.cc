@@ -329,6 +329,8 @@ TEST(Connection, LimitsApplyToTheClientBehindATrustedProxy) {
   EXPECT_EQ(status_for(trusted, "203.0.113.9, 192.0.2.1"), 404);
   EXPECT_EQ(status_for(trusted, "198.51.100.1, 192.0.2.1, 10.9.9.9"), 429) << "what the client invents changes nothing";
   EXPECT_EQ(status_for(trusted, "192.0.2.2"), 404) << "another client has tokens of its own";
+  EXPECT_EQ(status_for(trusted, "192.0.2.1\r\nX-Forwarded-For: 10.7.7.7"), 429) << "each proxy may write its own line";
+  EXPECT_EQ(status_for(trusted, "192.0.2.9\r\nX-Forwarded-For: 10.7.7.7"), 404);
 
   Wire stranger(options, {}, proxies, *ClientAddress::parse("192.0.2.77"));
   EXPECT_EQ(status_for(stranger, "192.0.2.1"), 404);
@@ -370,6 +372,26 @@ TEST(Connection, AsksForAFileAndSendsWhatItIsGiven) {
   broken.pump();
   broken.connection->on_data({}, broken.now);
   EXPECT_TRUE(broken.connection->wants_close()) << "a length that cannot be kept ends the connection";
+}
+
+TEST(Connection, RefusalsKeepTheFormThatIsPreferredAndHeadWithoutBody) {
+  for (const std::string& request :
+       {std::string("PUT / HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n"),
+        post(std::string(20000, 'x'), "application/json", "Accept: application/json\r\n"),
+        std::string(
+            "POST / HTTP/1.1\r\nHost: x\r\naccept:application/json\r\nTransfer-Encoding: chunked\r\n\r\n5000\r\n"),
+        std::string("POST / HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz"),
+        std::string("POST / HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n")}) {
+    Wire wire;
+    wire.feed(request);
+    EXPECT_THAT(wire.output, HasSubstr("Content-Type: application/problem+json\r\n")) << request.substr(0, 60);
+  }
+  for (const char* headers : {"Expect: miracles\r\n", "Content-Length: 99999\r\n"}) {
+    Wire wire;
+    wire.feed("HEAD /update HTTP/1.1\r\nHost: x\r\n" + std::string(headers) + "\r\n");
+    EXPECT_GE(wire.status(), 400);
+    EXPECT_THAT(wire.output, EndsWith("\r\n\r\n")) << "no body for HEAD";
+  }
 }
 
 TEST(Connection, UpgradesAreIgnored) {

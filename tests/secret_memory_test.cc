@@ -244,7 +244,7 @@ struct Buffer {
 };
 
 TEST(SecretPool, HandsOutCleanObjectsAndUsesTheirMemoryAgain) {
-  SecretPool<Buffer> pool;
+  SecretPool<Buffer> pool{SecretLevel::kPlain};
   const Buffer* place = nullptr;
   {
     const auto buffer = pool.acquire();
@@ -262,7 +262,7 @@ TEST(SecretPool, HandsOutCleanObjectsAndUsesTheirMemoryAgain) {
 }
 
 TEST(SecretPool, GivesBackWhatIsMoreThanItKeeps) {
-  SecretPool<Buffer> pool;
+  SecretPool<Buffer> pool{SecretLevel::kPlain};
   std::vector<SecretPool<Buffer>::Pointer> held;
   std::vector<const void*> places;
   for (int i = 0; i < 100; ++i) {

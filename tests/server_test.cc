@@ -247,6 +247,31 @@ TEST_F(ServerTest, DropsWhoDoesNotRead) {
   EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
 }
 
+// The timer of an earlier deadline fires while a write is pending: it must not be the last one.
+TEST_F(ServerTest, DropsWhoStopsReadingAfterAnEarlierDeadlineHasPassed) {
+  ServerOptions options;
+  options.connection.head_timeout = 200;
+  options.connection.answer_timeout = 800;
+  options.connection.min_bytes_per_second = 1'000'000;
+  restart({}, options);
+  Client client(port_);
+  std::string requests;
+  for (int i = 0; i < 400; ++i) requests += get("/0000000");
+  client.send(requests);
+  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(ServerTest, ListensToNothingNewWhileStopping) {
+  bool stopped = false;
+  server_->stop([&stopped] { stopped = true; });
+  auto listener = Listener::open("127.0.0.1:0");
+  ASSERT_TRUE(listener.ok());
+  EXPECT_FALSE(server_->listen(std::move(listener).value()).ok());
+  EXPECT_TRUE(until([&] { return stopped; }));
+  server_.reset();
+}
+
 TEST_F(ServerTest, RefusesConnectionsBeyondTheLimit) {
   ServerOptions options;
   options.max_connections = 2;
@@ -254,6 +279,10 @@ TEST_F(ServerTest, RefusesConnectionsBeyondTheLimit) {
   Client first(port_);
   Client second(port_);
   EXPECT_TRUE(until([&] { return server_->connections() == 2; }));
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  EXPECT_FALSE(server_->adopt(pair[0]).ok()) << "the limit is for connections of any origin";
+  close(pair[1]);
   Client third(port_);
   ASSERT_TRUE(until_ended(third));
   EXPECT_THAT(third.received, StartsWith("HTTP/1.1 503"));

@@ -532,17 +532,17 @@ TEST_F(ServiceTest, EveryAnswerCarriesTheHeadersForBrowsers) {
   ask(Method::kOptions, "/");
   check("preflight");
   for (const int status : {400, 408, 411, 413, 417, 431, 503}) {
-    service->refuse(status, "some text", "", response);
+    service->refuse(status, "some text", "", Method::kGet, response);
     check("refused");
   }
 }
 
 TEST_F(ServiceTest, RefusalsForWhoSpeaksHttpLookLikeAllOthers) {
-  service->refuse(413, "the body is too large", "*/*", response);
+  service->refuse(413, "the body is too large", "*/*", Method::kGet, response);
   EXPECT_EQ(response.status(), 413);
   EXPECT_EQ(body(), "the body is too large\n");
   EXPECT_EQ(header("Content-Type"), kText);
-  service->refuse(431, "too \"large\"", "application/json", response);
+  service->refuse(431, "too \"large\"", "application/json", Method::kGet, response);
   EXPECT_EQ(header("Content-Type"), kProblem);
   EXPECT_EQ(body(),
             "{\"type\":\"about:blank\",\"title\":\"Request Header Fields Too Large\",\"status\":431,\"detail\":\"too "

@@ -109,22 +109,28 @@ class Contract(unittest.TestCase):
             command = service.deposit(**GOOD)["installers"]["linux"] + " -h"
             dead = command.replace(re.search(r"/([A-Za-z1-9]{7}) ", command).group(1), "1234567")
             with tempfile.TemporaryDirectory() as folder:
-                bin_folder = pathlib.Path(folder, "bin")
-                bin_folder.mkdir()
+                shared, bin_folder, temporary = (pathlib.Path(folder, name) for name in ("shared", "bin", "tmp"))
+                for path in (shared, bin_folder, temporary):
+                    path.mkdir()
                 sudo = bin_folder / "sudo"  # not the host's: nothing here may become root
                 sudo.write_text('#!/bin/sh\nexec "$@"\n', encoding="utf-8")
                 sudo.chmod(0o755)
-                path = {"PATH": f"{bin_folder}:/usr/bin:/bin"}
+                # A script of that name which somebody has put where the administrator happens to be.
+                (shared / "rport-installer.sh").write_text("echo EVIL\n", encoding="utf-8")
+                environment = {"PATH": f"{bin_folder}:/usr/bin:/bin", "TMPDIR": str(temporary)}
+                run = lambda shell, lines: subprocess.run([shell, "-c", lines], cwd=shared, env=environment, capture_output=True,
+                                                          text=True, timeout=60)
                 for shell in ("dash", "bash"):
-                    good = subprocess.run([shell, "-c", command], cwd=folder, env=path, capture_output=True, text=True, timeout=60)
+                    good = run(shell, command)
                     self.assertEqual(good.returncode, 0, good.stderr)
                     self.assertIn("Usage: ", good.stdout)
-                    # Now a stale file of that name lies there; the dead code must neither run it nor leave it.
-                    bad = subprocess.run([shell, "-c", dead], cwd=folder, env=path, capture_output=True, text=True, timeout=60)
+                    bad = run(shell, dead)
                     self.assertNotEqual(bad.returncode, 0)
                     self.assertEqual(bad.stdout, "")
                     self.assertIn("Download failed: the pairing code is unknown or expired", bad.stderr)
-                    self.assertFalse(pathlib.Path(folder, "rport-installer.sh").exists())
+                for fetched in temporary.rglob("rport-installer.sh"):
+                    self.assertEqual(fetched.parent.stat().st_mode & 0o777, 0o700, "credentials are nobody else's business")
+                self.assertEqual(len(list(temporary.rglob("rport-installer.sh"))), 2, "the failed downloads left no file")
 
     def test_preflight_then_json_from_a_browser_origin(self):
         origin = {"Origin": "https://ui.example.com"}

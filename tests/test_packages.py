@@ -63,15 +63,17 @@ class Packages(unittest.TestCase):
         size = len(self.data)
         for spec, first, last in [("bytes=0-0", 0, 0), ("bytes=0-", 0, size - 1), ("bytes=100-199", 100, 199), ("bytes=-1", size - 1, size - 1),
                                   ("bytes=-100", size - 100, size - 1), (f"bytes=-{size + 5}", 0, size - 1),
-                                  (f"bytes={size - 1}-{size + 100}", size - 1, size - 1), ("bytes=65535-65536", 65535, 65536)]:
+                                  (f"bytes={size - 1}-{size + 100}", size - 1, size - 1), ("bytes=65535-65536", 65535, 65536), ("Bytes=0-1", 0, 1),
+                                  ("bytes=5-99999999999999999999", 5, size - 1), ("bytes=-99999999999999999999", 0, size - 1)]:
             status, headers, body = self.get(NAME, Range=spec)
             self.assertEqual(status, 206, spec)
             self.assertEqual(headers["Content-Range"], f"bytes {first}-{last}/{size}", spec)
             self.assertEqual(body, self.data[first:last + 1], spec)
-        for spec in (f"bytes={size}-", f"bytes={size + 1}-{size + 2}", "bytes=-0"):
+        for spec in (f"bytes={size}-", f"bytes={size + 1}-{size + 2}", "bytes=-0", "bytes=99999999999999999999-",
+                     "bytes=99999999999999999999-99999999999999999999"):
             status, headers, body = self.get(NAME, Range=spec)
             self.assertEqual((status, headers["Content-Range"], body), (416, f"bytes */{size}", b""), spec)
-        for spec in ("bytes=2-1", "bytes=", "bytes=-", "bytes=a-b", "bytes=0-1,5-6", "items=0-1", "bytes=0-1x", "bytes=99999999999999999999-",
+        for spec in ("bytes=2-1", "bytes=", "bytes=-", "bytes=a-b", "bytes=0-1,5-6", "items=0-1", "bytes=0-1x", "octets=0-1",
                      "bytes=" + "1" * 600 + "-"):
             status, _, body = self.get(NAME, Range=spec)
             self.assertEqual((status, len(body)), (200, size), f"{spec}: ignored")

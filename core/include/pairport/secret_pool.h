@@ -25,13 +25,14 @@ class SecretPool {
   // Returns to the pool on destruction; the pool outlives it.
   using Pointer = std::unique_ptr<T, Deleter>;
 
-  SecretPool() noexcept = default;
+  // Objects get memory of at least `minimum`, or none.
+  explicit SecretPool(SecretLevel minimum) noexcept : minimum_(minimum) {}
   SecretPool(const SecretPool&) = delete;
   SecretPool& operator=(const SecretPool&) = delete;
 
   // Null when there is no memory.
   Pointer acquire() noexcept {
-    SecretBlock block = kept_count_ > 0 ? std::move(kept_[--kept_count_]) : SecretBlock::map(sizeof(Slot));
+    SecretBlock block = kept_count_ > 0 ? std::move(kept_[--kept_count_]) : SecretBlock::map(sizeof(Slot), minimum_);
     if (!block) return Pointer(nullptr, {this});
     auto* slot = new (block.data()) Slot;
     slot->block = std::move(block);
@@ -55,6 +56,7 @@ class SecretPool {
     if (kept_count_ < kKept) kept_[kept_count_++] = std::move(block);
   }
 
+  SecretLevel minimum_;
   std::array<SecretBlock, kKept> kept_;
   std::size_t kept_count_ = 0;
 };

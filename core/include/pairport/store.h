@@ -39,8 +39,8 @@ class Store {
 
   // Copies `deposit` in, to be found by `code` until `expires_ms` (kNever: always).
   // On failure nothing has changed: kAlreadyExists, also when the deposit with that code is expired but not yet
-  // reclaimed; kStoreFull at a bound; kOutOfMemory. Live deposits are never evicted. REQUIRES: 0 < code.size() <=
-  // kMaxCodeLength; `deposit` came out of validate().
+  // reclaimed; kStoreFull at a bound; kOutOfMemory, or kMemoryNotLocked when `minimum_level` cannot be had. Live
+  // deposits are never evicted. REQUIRES: 0 < code.size() <= kMaxCodeLength; `deposit` came out of validate().
   Status insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept;
 
   // Finds a live deposit. `deposit` then points into the store and is valid until the next call that is not const.

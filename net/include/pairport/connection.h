@@ -46,7 +46,9 @@ class ConnectionContext {
  private:
   friend class Connection;
   struct Exchange;  // an answer and its head
-  struct Input;     // bytes of requests that are not complete yet
+  struct Head;      // a request head that is not complete yet, or waits for its body
+  struct Body;      // what has come of a body
+  struct Rest;      // what has come behind the request that is being answered
 
   // The Date header line, formatted once a second.
   std::string_view date_line(const Now& now) noexcept;
@@ -55,7 +57,9 @@ class ConnectionContext {
   const ConnectionLimits limits_;
   const TrustedProxies trusted_proxies_;
   SecretPool<Exchange> exchanges_;
-  SecretPool<Input> inputs_;
+  SecretPool<Head> heads_;
+  SecretPool<Body> bodies_;
+  SecretPool<Rest> rests_;
   std::int64_t date_seconds_ = std::numeric_limits<std::int64_t>::min();
   std::array<char, 37> date_line_{};
 };
@@ -66,8 +70,9 @@ class ConnectionContext {
 //   while (!(fragments = connection.output()).empty()) { n = writev(fragments); connection.on_output(n, now); }
 //   if (connection.wants_close()) close(); else if (connection.wants_shutdown()) shutdown(SHUT_WR);
 //
-// An idle connection holds no buffer; one that waits for the rest of a request holds about 40 KiB, one that answers
-// about 18 KiB. All of it is wiped when it is released. One thread at a time.
+// An idle connection holds no buffer; one that waits for the rest of a head 8 KiB, of a body 16 KiB more, one that
+// answers 18 KiB and, when the peer pipelines, 16 KiB. All of it is memory of at least Service::minimum_level(), wiped
+// when it is released. One thread at a time.
 class Connection {
  public:
   static constexpr std::uint64_t kNoDeadline = std::numeric_limits<std::uint64_t>::max();
@@ -107,6 +112,8 @@ class Connection {
   FileRange wants_data() const noexcept {
     return state_ == State::kAnswering && output().empty() ? file_rest_ : FileRange{};
   }
+  // It exists, but cannot be opened or read now: answers 503 instead.
+  void on_file_unavailable(const Now& now) noexcept;
   // `data`: that piece, from its beginning. It goes out as it is and must stay valid until it has been sent. Empty: it
   // could not be read, and the connection closes, because the length has been promised already. REQUIRES: data.size()
   // <= wants_data().size
@@ -135,11 +142,11 @@ class Connection {
   void begin_request(std::string_view head, std::string_view& input, const Now& now) noexcept;
   void read_body(std::string_view& input, const Now& now) noexcept;
   void dispatch(const RequestHead& parsed, std::string_view body, const Now& now) noexcept;
-  void refuse(int status, std::string_view text, std::string_view accept, const Now& now) noexcept;
+  void refuse(int status, std::string_view text, std::string_view accept, Method method, const Now& now) noexcept;
+  void refuse_body(int status, std::string_view text, const Now& now) noexcept;
   void start_answer(const Now& now) noexcept;
   void end_answer(const Now& now) noexcept;
-  bool need_input_buffer() noexcept;
-  void release_input_buffer_if_empty() noexcept;
+  std::uint64_t answer_deadline(std::uint64_t bytes, const Now& now) const noexcept;
   void close() noexcept;
 
   ConnectionContext& context_;
@@ -158,7 +165,9 @@ class Connection {
   std::uint64_t deadline_;
   std::unique_ptr<Parser> parser_;
   SecretPool<ConnectionContext::Exchange>::Pointer exchange_;
-  SecretPool<ConnectionContext::Input>::Pointer input_;
+  SecretPool<ConnectionContext::Head>::Pointer head_;
+  SecretPool<ConnectionContext::Body>::Pointer body_;
+  SecretPool<ConnectionContext::Rest>::Pointer rest_;
 };
 
 }  // namespace pairport

@@ -39,13 +39,14 @@ struct ServerOptions {
 // on_stopped. Destroying it in there is allowed.
 class Server {
  public:
-  // kOutOfMemory, kSystem. Starts nothing yet.
+  // kOutOfMemory, kMemoryNotLocked. Starts nothing yet. May throw std::bad_alloc.
   static Result<std::unique_ptr<Server>> attach(uv_loop_s* loop, Service& service, const ServerOptions& options);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Accepts connections on `listener`, which is closed when the server stops. kSystem, and `listener` is closed.
+  // Accepts connections on `listener`, which is closed when the server stops. kSystem (also when it is stopping), and
+  // `listener` is closed. May throw std::bad_alloc.
   Status listen(Listener listener);
 
   // Serves a connected stream socket (TCP or Unix) that somebody else has accepted, and owns `fd` from here on, also on

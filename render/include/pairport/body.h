@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <pairport/deposit.h>
+#include <pairport/secret_memory.h>
 #include <pairport/status.h>
 
 namespace pairport {
@@ -33,7 +34,7 @@ struct BodyVerdict {
 class BodyDecoder {
  public:
   // kOutOfMemory.
-  static Result<std::unique_ptr<BodyDecoder>> create() noexcept;
+  static Result<std::unique_ptr<BodyDecoder>> create(SecretLevel minimum = SecretLevel::kPlain) noexcept;
   ~BodyDecoder();
   BodyDecoder(const BodyDecoder&) = delete;
   BodyDecoder& operator=(const BodyDecoder&) = delete;

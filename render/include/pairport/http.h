@@ -53,7 +53,7 @@ struct Header {
 // What is known of a file once it has been opened.
 struct FileInfo {
   std::uint64_t size = 0;
-  std::int64_t modified_ns = 0;  // nanoseconds since 1970
+  std::uint64_t modified = 0;  // any number that changes with the file's content, such as its time of change
 };
 
 // A piece of a file.
@@ -111,6 +111,8 @@ class Response {
   // The file of the package folder that is asked for. Not empty: there is no answer yet, and whoever has the files
   // opens it and calls Service::answer_file().
   std::string_view file_name() const noexcept { return file_.name; }
+  // With a file_name(): whether the request was HEAD.
+  bool is_head() const noexcept { return file_.is_head; }
   // After that: what of the file the body consists of, instead of body().
   const FileRange& file_range() const noexcept { return file_.range; }
 

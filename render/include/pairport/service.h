@@ -95,11 +95,14 @@ class Service {
 
   // Answers for whoever speaks HTTP and has to refuse a request before it can be handled: 400, 408, 411, 413, 417, 431,
   // 503, ... with `text`, one ASCII line without a value of the request. `accept` as in Request.
-  void refuse(int status, std::string_view text, std::string_view accept, Response& response) noexcept;
+  void refuse(int status, std::string_view text, std::string_view accept, Method method, Response& response) noexcept;
 
   // Wipes expired deposits, at most about `max_work` of them. True when nothing due is left; else call again soon. To
   // be called regularly (every 100 ms or so); look-ups never depend on it.
   bool expire(const Now& now, std::size_t max_work) noexcept;
+
+  // The least protection that memory for credentials must have, in buffers of requests and answers too.
+  SecretLevel minimum_level() const noexcept;
 
   const Store& store() const noexcept;
 
