@@ -171,6 +171,11 @@ class Section {
     if (table_ != nullptr && !table_->contains(key)) reader_.report(table_->source(), name_of(key), "is missing");
   }
 
+  // Says of the table, or of a key in it, what no single value shows.
+  void report(std::string_view key, std::string_view what) {
+    reader_.report(table_ == nullptr ? toml::source_region{} : table_->source(), name_of(key), what);
+  }
+
   // To be called when every key has been read.
   void finish() {
     if (table_ == nullptr) return;
@@ -184,7 +189,9 @@ class Section {
 
  private:
   const toml::node* find(std::string_view key) const { return table_ == nullptr ? nullptr : table_->get(key); }
-  std::string name_of(std::string_view key) const { return "[" + name_ + "] " + std::string(key); }
+  std::string name_of(std::string_view key) const {
+    return "[" + name_ + "]" + (key.empty() ? "" : " ") + std::string(key);
+  }
 
   Reader& reader_;
   std::string name_;
@@ -194,9 +201,18 @@ class Section {
 
 void read_server(Reader& reader, const toml::table& root, Config& config) {
   Section section(reader, root, "server");
-  section.string("address", config.address);
-  section.string("url", config.url);
+  section.string("address", config.address, "host:port, [IPv6]:port, :port or unix:/path",
+                 [](std::string_view text) { return Listener::check(text).ok(); });
+  section.string("url", config.url, "an http or https URL with a host, without query and fragment",
+                 [](std::string_view text) {
+                   while (text.ends_with('/')) text.remove_suffix(1);
+                   return is_service_url(text);
+                 });
   while (config.url.ends_with('/')) config.url.pop_back();
+  if (config.address.starts_with("unix:") && config.url.empty()) {
+    section.report("url",
+                   "is missing: a Unix socket has no URL that clients could open; set it to the one of the proxy");
+  }
   section.strings("trusted_proxies", "a list of addresses, networks such as \"10.0.0.0/8\", and \"unix\"",
                   [&](const std::string& text) { return config.server.trusted_proxies.add(text); });
   section.finish();
@@ -216,6 +232,9 @@ void read_static_deposit(Reader& reader, const toml::table& root, Config& config
   }
   section.finish();
   config.service.static_deposit = deposit;
+  if (reader.errors().empty()) {
+    if (const Status status = check_static_deposit(deposit); !status.ok()) section.report("", status.message());
+  }
 }
 
 void read_pairing(Reader& reader, const toml::table& root, Config& config) {

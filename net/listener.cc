@@ -12,6 +12,10 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <utility>
+
+#include <pairport/ascii.h>
 
 namespace pairport {
 namespace {
@@ -22,6 +26,27 @@ constexpr int kBacklog = 4096;
 Status not_an_address(std::string_view address) {
   return {StatusCode::kInvalidArgument,
           "'" + std::string(address) + "' is not an address; expected host:port, [IPv6]:port, :port or unix:/path"};
+}
+
+Status bad_path(std::string_view path) {
+  return {StatusCode::kInvalidArgument, "unix:" + std::string(path) + ": the path of a socket must have 1 to " +
+                                            std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " characters"};
+}
+
+// Host (without brackets; empty: all interfaces) and port.
+std::optional<std::pair<std::string, std::string>> split(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string host(address.substr(0, colon));
+  std::string port(address.substr(colon + 1));
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string::npos) {
+    return std::nullopt;
+  }
+  const bool number = !port.empty() && port.size() <= 5 && std::all_of(port.begin(), port.end(), is_digit);
+  if (!number || std::stoi(port) > 65535) return std::nullopt;
+  return std::pair(std::move(host), std::move(port));
 }
 
 Status cannot_listen(std::string_view address, int error) {
@@ -56,10 +81,6 @@ Listener::~Listener() {
 Result<Listener> Listener::open_unix(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return Status(StatusCode::kInvalidArgument, "unix:" + path + ": the path of a socket must have 1 to " +
-                                                    std::to_string(sizeof(address.sun_path) - 1) + " characters");
-  }
   std::memcpy(address.sun_path, path.c_str(), path.size());
   Listener listener;
   listener.fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -69,26 +90,26 @@ Result<Listener> Listener::open_unix(const std::string& path) {
     return cannot_listen("unix:" + path, errno);
   }
   listener.path_ = path;
+  // Connecting takes the right to write. Anyone may ask a pairing service; who may reach the socket is for its folder
+  // to say.
+  if (chmod(address.sun_path, 0666) != 0) return cannot_listen("unix:" + path, errno);
   if (listen(listener.fd_, kBacklog) != 0) return cannot_listen("unix:" + path, errno);
   listener.url_ = "unix:" + path;
   return listener;
 }
 
-Result<Listener> Listener::open(std::string_view address) {
-  if (address.starts_with("unix:")) return open_unix(std::string(address.substr(5)));
-
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos) return not_an_address(address);
-  std::string host(address.substr(0, colon));
-  const std::string port(address.substr(colon + 1));
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != std::string::npos) {
-    return not_an_address(address);
+Status Listener::check(std::string_view address) {
+  if (address.starts_with("unix:")) {
+    const std::size_t size = address.size() - 5;
+    return size != 0 && size < sizeof(sockaddr_un::sun_path) ? Status() : bad_path(address.substr(5));
   }
-  const bool number = !port.empty() && port.size() <= 5 &&
-                      std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
-  if (!number || std::stoi(port) > 65535) return not_an_address(address);
+  return split(address) ? Status() : not_an_address(address);
+}
+
+Result<Listener> Listener::open(std::string_view address) {
+  if (Status status = check(address); !status.ok()) return status;
+  if (address.starts_with("unix:")) return open_unix(std::string(address.substr(5)));
+  const auto [host, port] = *split(address);
 
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;

@@ -4,11 +4,13 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -62,7 +64,14 @@ Now clock_now() {
       wall.tv_sec};
 }
 
+// The text of a file; else nothing, and errno says why.
 std::optional<std::string> read_file(const std::string& path) {
+  errno = 0;
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    errno = EISDIR;
+    return std::nullopt;
+  }
   std::ifstream file(path, std::ios::binary);
   if (!file) return std::nullopt;
   std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
@@ -92,7 +101,6 @@ Result<LoadedConfig> load_config(const std::string& requested) {
   const std::string name = requested.empty() ? std::string(kDefaultConfigName) : requested;
   const std::vector<std::string> candidates = config_candidates(name, home == nullptr ? "" : home);
   for (const std::string& path : candidates) {
-    errno = 0;
     const std::optional<std::string> text = read_file(path);
     if (!text) {
       if (errno == ENOENT || errno == ENOTDIR) continue;
@@ -118,11 +126,44 @@ void forbid_core_dumps() {
   }
 }
 
-void raise_file_limit() {
+// Raises a limit as far as it goes without privileges, and returns it.
+rlim_t raise_limit(__rlimit_resource resource) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  if (getrlimit(resource, &limit) != 0) return RLIM_INFINITY;
   limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
+  if (setrlimit(resource, &limit) != 0) getrlimit(resource, &limit);
+  return limit.rlim_cur;
+}
+
+// Says at the start what would otherwise be found out under load.
+void check_limits(const Config& config) {
+  // A connection, and a file that is sent on it.
+  const rlim_t files = raise_limit(RLIMIT_NOFILE);
+  if (files < 2 * config.server.max_connections + 64) {
+    spdlog::warn(
+        "RLIMIT_NOFILE is {}: [limits] max_connections = {} needs twice as many (LimitNOFILE= in a systemd unit)",
+        files, config.server.max_connections);
+  }
+  const rlim_t locked = raise_limit(RLIMIT_MEMLOCK);
+  if (geteuid() != 0 && locked < config.service.store.max_bytes) {
+    spdlog::warn(
+        "RLIMIT_MEMLOCK is {} KiB: beyond it credentials are {} (LimitMEMLOCK= in a systemd unit)", locked / 1024,
+        config.service.store.minimum_level == SecretLevel::kPlain ? "in memory that may be swapped" : "refused");
+  }
+}
+
+// The folders of the configuration, which must not turn out to be missing when somebody needs them.
+Status check_folders(const Config& config) {
+  for (const auto& [key, folder] :
+       {std::pair("templates", &config.templates_folder), {"package_dir", &config.server.package_folder}}) {
+    std::error_code error;
+    if (!folder->empty() && !std::filesystem::is_directory(*folder, error)) {
+      return {StatusCode::kBadConfiguration, std::string("[installer] ") + key + ": " + *folder +
+                                                 " is not a folder that can be read" +
+                                                 (error ? ": " + error.message() : "")};
+    }
+  }
+  return StatusCode::kOk;
 }
 
 std::string default_url(const Listener& listener) {
@@ -130,15 +171,22 @@ std::string default_url(const Listener& listener) {
   return "http://127.0.0.1" + listener.url().substr(listener.url().rfind(':'));
 }
 
-ServiceOptions service_options(const Config& config, const std::string& url) {
+Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random) {
   ServiceOptions options = config.service;
   options.url = url;
+  // A template of the operator's that is there but cannot be read must not be replaced by the built-in one.
+  std::string unreadable;
   if (!config.templates_folder.empty()) {
-    options.templates = [folder = config.templates_folder](std::string_view name) {
-      return read_file(folder + "/" + std::string(name));
+    options.templates = [&](std::string_view name) {
+      const std::string path = config.templates_folder + "/" + std::string(name);
+      std::optional<std::string> text = read_file(path);
+      if (!text && errno != ENOENT && errno != ENOTDIR) unreadable = path + ": " + std::strerror(errno);
+      return text;
     };
   }
-  return options;
+  Result<std::unique_ptr<Service>> service = Service::create(options, random, clock_now());
+  if (!unreadable.empty()) return Status(StatusCode::kBadTemplate, "cannot read the template " + unreadable);
+  return service;
 }
 
 class FixedRandom final : public RandomSource {
@@ -154,9 +202,10 @@ int check_config(const LoadedConfig& loaded) {
   FixedRandom random;
   const Config& config = loaded.config;
   const std::string url = config.url.empty() ? "http://127.0.0.1:9978" : config.url;
-  const auto service = Service::create(service_options(config, url), random, clock_now());
-  if (!service.ok()) {
-    log_lines(spdlog::level::err, service.status().message());
+  Status status = check_folders(config);
+  if (status.ok()) status = create_service(config, url, random).status();
+  if (!status.ok()) {
+    log_lines(spdlog::level::err, status.message());
     return kExitUsage;
   }
   spdlog::info("{}: valid", loaded.origin);
@@ -189,9 +238,13 @@ void on_signal(uv_signal_t* signal, int number) {
 int run(const LoadedConfig& loaded) {
   const Config& config = loaded.config;
   forbid_core_dumps();
-  raise_file_limit();
   if (std::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return kExitFailure;
   spdlog::info("pairport {} starting: {}", PAIRPORT_VERSION, loaded.origin);
+  check_limits(config);
+  if (const Status status = check_folders(config); !status.ok()) {
+    log_lines(spdlog::level::err, status.message());
+    return kExitUsage;
+  }
 
   Result<Listener> listener = Listener::open(config.address);
   if (!listener.ok()) {
@@ -200,16 +253,11 @@ int run(const LoadedConfig& loaded) {
   }
   std::string url = config.url;
   if (url.empty()) {
-    if (listener.value().is_unix()) {
-      spdlog::error(
-          "[server] url is missing: a Unix socket has no URL that clients could open; set it to the one of the proxy");
-      return kExitUsage;
-    }
     url = default_url(listener.value());
   }
 
   KernelRandom random;
-  Result<std::unique_ptr<Service>> service = Service::create(service_options(config, url), random, clock_now());
+  Result<std::unique_ptr<Service>> service = create_service(config, url, random);
   if (!service.ok()) {
     log_lines(spdlog::level::err, service.status().message());
     const StatusCode code = service.status().code();

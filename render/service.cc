@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include <pairport/ascii.h>
 #include <pairport/quote.h>
 #include <pairport/secret_memory.h>
 
@@ -41,15 +42,10 @@ Status check_options(const ServiceOptions& options) {
   if (options.ttl_ms < 1000 || options.ttl_ms % 1000 != 0 || options.ttl_ms > kMaxTtlMs) {
     return bad("ttl must be a whole number of seconds, from one second to ten years");
   }
-  // The URL is shown in shell and PowerShell commands and in JSON: plain URL characters only (RFC 3986 appendix A).
-  const auto is_url_character = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c != '\0' && std::strchr("-._~:/[]%@+,=", c) != nullptr);
-  };
-  const std::string& url = options.url;
-  if ((!url.starts_with("http://") && !url.starts_with("https://")) || url.ends_with('/') ||
-      url.size() > kMaxServiceUrl || !std::all_of(url.begin(), url.end(), is_url_character)) {
-    return bad("url must be an http or https URL of at most 512 characters without query, fragment and trailing slash");
+  if (!is_service_url(options.url)) {
+    return bad(
+        "url must be an http or https URL with a host, of at most 512 characters, without query, fragment and "
+        "slash at its end");
   }
   // These go into scripts, where a NUL has no literal and a line break no place.
   const auto is_plain = [](const std::string& text) {
@@ -74,6 +70,44 @@ Status check_options(const ServiceOptions& options) {
 }
 
 }  // namespace
+
+bool is_service_url(std::string_view url) noexcept {
+  // It is shown in shell and PowerShell commands and in JSON: plain URL characters only (RFC 3986 appendix A).
+  const auto is_url_character = [](char c) {
+    return is_letter(c) || is_digit(c) || std::string_view("-._~:/[]%@+,=").find(c) != std::string_view::npos;
+  };
+  const std::size_t scheme = url.starts_with("http://") ? 7 : url.starts_with("https://") ? 8 : 0;
+  const std::string_view rest = url.substr(scheme);
+  return scheme != 0 && !rest.empty() && rest.front() != '/' && rest.front() != ':' && !url.ends_with('/') &&
+         url.size() <= kMaxServiceUrl && std::all_of(url.begin(), url.end(), is_url_character);
+}
+
+namespace {
+
+// `view` then points into `deposit`.
+Status view_static_deposit(const StaticDeposit& deposit, DepositView& view) {
+  const auto bad = [](std::string what) { return Status(StatusCode::kInvalidArgument, std::move(what)); };
+  if (!is_plausible_code(deposit.code) || Target::is_reserved(deposit.code)) {
+    return bad("static-deposit: code must be 1 to 32 letters and digits, and none of the paths of the service");
+  }
+  DepositInput input;
+  input[DepositField::kConnectUrl] = {FieldInput::Kind::kString, deposit.connect_url};
+  input[DepositField::kFingerprint] = {FieldInput::Kind::kString, deposit.fingerprint};
+  input[DepositField::kClientId] = {FieldInput::Kind::kString, deposit.client_id};
+  input[DepositField::kPassword] = {FieldInput::Kind::kString, deposit.password};
+  if (const DepositReport report = validate(input, view); !report.ok()) {
+    std::array<char, kMaxReportText> text;
+    return bad("static-deposit: " + std::string(text.data(), describe(report, text)));
+  }
+  return StatusCode::kOk;
+}
+
+}  // namespace
+
+Status check_static_deposit(const StaticDeposit& deposit) {
+  DepositView view;
+  return view_static_deposit(deposit, view);
+}
 
 std::string_view reason_phrase(int status) noexcept {
   switch (status) {
@@ -510,20 +544,8 @@ void Service::Impl::write_deposit_answer(const Code& code, const Now& now, Write
 }
 
 Status Service::Impl::add_static(const StaticDeposit& deposit) {
-  const auto bad = [](std::string what) { return Status(StatusCode::kInvalidArgument, std::move(what)); };
-  if (!is_plausible_code(deposit.code) || Target::is_reserved(deposit.code)) {
-    return bad("static-deposit: code must be 1 to 32 letters and digits, and none of the paths of the service");
-  }
-  DepositInput input;
-  input[DepositField::kConnectUrl] = {FieldInput::Kind::kString, deposit.connect_url};
-  input[DepositField::kFingerprint] = {FieldInput::Kind::kString, deposit.fingerprint};
-  input[DepositField::kClientId] = {FieldInput::Kind::kString, deposit.client_id};
-  input[DepositField::kPassword] = {FieldInput::Kind::kString, deposit.password};
   DepositView view;
-  if (const DepositReport report = validate(input, view); !report.ok()) {
-    std::array<char, kMaxReportText> text;
-    return bad("static-deposit: " + std::string(text.data(), describe(report, text)));
-  }
+  if (Status status = view_static_deposit(deposit, view); !status.ok()) return status;
   return store_->insert(deposit.code, view, Store::kNever);
 }
 

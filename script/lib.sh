@@ -48,7 +48,10 @@ bash
 busybox-static
 clang-format
 dash
+debian-archive-keyring
 debootstrap
+gpg
+gpg-agent
 iproute2
 libgmock-dev
 libgtest-dev

@@ -70,7 +70,7 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(bad.stderr, r"test\.conf:4: \[pairing\] ttl: expected a duration")
         wrong_deposit = run("--check-config", config=STATIC.replace("client1", "client:1"))
         self.assertEqual(wrong_deposit.returncode, 2)
-        self.assertIn("client_id contains a colon", wrong_deposit.stderr)
+        self.assertRegex(wrong_deposit.stderr, r"test\.conf:2: \[static-deposit\]: .*client_id contains a colon")
         for result in (good, bad, wrong_deposit):
             self.assertNotIn(SECRET, result.stderr)
 
@@ -82,6 +82,7 @@ class CommandLine(unittest.TestCase):
             # "#key = ..." and "#[table]" are keys that need not be set; "# Text" is an explanation.
             lines.append(re.sub(r"^(\s*)#( *[a-z0-9_]+ =|\[[a-z-]+\])", r"\1\2", line))
         everything = "\n".join(lines).replace('"/etc/pairport/templates"', f'"{ROOT}/render/templates"')
+        everything = everything.replace('"/var/lib/pairport/packages"', '"/tmp"')
         self.assertIn('\n  code = "0000000"', everything)
         result = run("--check-config", config=everything)
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -112,6 +113,23 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(result.returncode, 2)
             self.assertIn("linux/installer.sh:2: there is no slot {{pasword}}; known are:", result.stderr)
 
+    def test_folders_and_templates_that_cannot_be_read_stop_the_start(self):
+        for key in ("templates", "package_dir"):
+            for arguments in ([], ["--check-config"]):
+                result = run(*arguments, config=f'[server]\naddress = "127.0.0.1:0"\n[installer]\n{key} = "/nonexistent"\n')
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertIn(f"[installer] {key}: /nonexistent is not a folder that can be read", result.stderr)
+        with tempfile.TemporaryDirectory() as folder:
+            os.makedirs(os.path.join(folder, "linux", "installer.sh"))  # there, but no file
+            result = run("--check-config", config=f'[installer]\ntemplates = "{folder}"\n')
+            self.assertEqual(result.returncode, 2, "a template that is there is never replaced by the built-in one")
+            self.assertIn("cannot read the template", result.stderr)
+
+    def test_a_folder_is_no_configuration(self):
+        result = run("-c", "/tmp")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("cannot read /tmp: Is a directory", result.stderr)
+
     def test_port_in_use_is_exit_code_1_and_says_what_to_do(self):
         with socket.socket() as other:
             other.bind(("127.0.0.1", 0))
@@ -122,17 +140,21 @@ class CommandLine(unittest.TestCase):
 
     def test_bad_addresses_are_exit_code_2(self):
         for address in ("nonsense", "127.0.0.1:99999", "unix:"):
-            result = run(config=f'[server]\naddress = "{address}"\n')
-            self.assertEqual(result.returncode, 2, result.stderr)
+            for arguments in ([], ["--check-config"]):
+                result = run(*arguments, config=f'[server]\naddress = "{address}"\n')
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertRegex(result.stderr, r"test\.conf:2: \[server\] address: expected host:port")
+        for url in ("example.com", "http://", "http://:9", "https:///x"):
+            self.assertEqual(run("--check-config", config=f'[server]\nurl = "{url}"\n').returncode, 2, url)
         result = run(config='[server]\nurl = "https://x.example.com/?q=1"\naddress = "127.0.0.1:0"\n')
         self.assertEqual(result.returncode, 2)
-        self.assertIn("url must be an http or https URL", result.stderr)
+        self.assertRegex(result.stderr, r"test\.conf:2: \[server\] url: expected an http or https URL with a host")
 
     def test_a_unix_socket_needs_a_url(self):
         with tempfile.TemporaryDirectory() as folder:
             result = run(config=f'[server]\naddress = "unix:{folder}/s"\n')
             self.assertEqual(result.returncode, 2)
-            self.assertIn("[server] url is missing", result.stderr)
+            self.assertRegex(result.stderr, r"test\.conf:1: \[server\] url: is missing: a Unix socket has no URL")
             with Pairport(f'[server]\n  address = "unix:{folder}/s"\n  url = "https://p.example.com"\n' + STATIC) as service:
                 answer = b""
                 with socket.socket(socket.AF_UNIX) as client:

@@ -16,10 +16,13 @@ namespace pairport {
 class Listener {
  public:
   // `address` is `host:port`, `[IPv6]:port`, `:port` (all interfaces, IPv4 and IPv6) or `unix:/path`. Port 0 lets the
-  // kernel choose. A socket file that nobody listens on is replaced. kInvalidArgument: not an address; kSystem: cannot
-  // be bound. The message names the address, the cause and the remedy. Resolves host names, so it may block: for the
-  // start of a program.
+  // kernel choose. A socket file that nobody listens on is replaced; a new one takes connections of everybody who can
+  // reach its folder. kInvalidArgument: not an address; kSystem: cannot be bound. The message names the address, the
+  // cause and the remedy. Resolves host names, so it may block: for the start of a program.
   static Result<Listener> open(std::string_view address);
+
+  // Whether `address` is one of these forms: kOk, or kInvalidArgument with a message. Touches nothing.
+  static Status check(std::string_view address);
 
   ~Listener();
   Listener(Listener&& other) noexcept { *this = std::move(other); }

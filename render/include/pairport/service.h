@@ -72,6 +72,13 @@ struct ServiceOptions {
 // Longest `url`, so that every answer fits its buffer.
 inline constexpr std::size_t kMaxServiceUrl = 512;
 
+// Whether `url` will do as ServiceOptions::url: http or https, a host, plain URL characters, neither query nor
+// fragment, no slash at the end, at most kMaxServiceUrl characters.
+bool is_service_url(std::string_view url) noexcept;
+
+// Checks a static deposit by the rules for deposits. kInvalidArgument names every field that is wrong.
+Status check_static_deposit(const StaticDeposit& deposit);
+
 // All state of a pairing service. Every public function but create() is noexcept and needs no I/O, no clock and no
 // lock; one thread at a time.
 class Service {
