@@ -99,7 +99,8 @@ install_missing() {
   done
   if [ -n "$missing" ]; then
     say "installing:$missing"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >&2 || fail "apt-get update failed: check the network and /etc/apt"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q >&2 ||
+      fail "apt-get update failed: check the network and /etc/apt"
     # shellcheck disable=SC2086 # the list is meant to be split
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing >&2 ||
       fail "packages could not be installed:$missing"
