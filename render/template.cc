@@ -119,9 +119,12 @@ class Template::Compiler {
       if (added && !text_.ends_with('\n') && line.ends_with('\n')) text_ += '\n';
       return StatusCode::kOk;
     }
+    bool quoted = false;
     while (true) {
       const std::size_t begin = line.find("{{");
-      text_.append(line.substr(0, begin));
+      const std::string_view text = line.substr(0, begin);
+      text_.append(text);
+      quoted = quoted || text.find_first_of("\"'`") != std::string_view::npos;
       if (begin == std::string_view::npos) return StatusCode::kOk;
       line.remove_prefix(begin + 2);
       const auto name_end =
@@ -131,11 +134,12 @@ class Template::Compiler {
       }
       const std::string_view name = line.substr(0, name_end);
       line.remove_prefix(name_end + 2);
-      if (Status status = add_slot(file, number, name); !status.ok()) return status;
+      if (Status status = add_slot(file, number, name, quoted); !status.ok()) return status;
     }
   }
 
-  Status add_slot(const std::string& file, std::size_t number, std::string_view name) {
+  // `quoted`: a quote stands before the slot on its line.
+  Status add_slot(const std::string& file, std::size_t number, std::string_view name, bool quoted) {
     if (const auto constant = constants_.find(name); constant != constants_.end()) {
       std::string literal(max_quoted(constant->second.size()), '\0');
       literal.resize(
@@ -154,6 +158,13 @@ class Template::Compiler {
       for (const auto& [slot_name, unused] : kSlots) known.append(" ").append(slot_name);
       for (const auto& [constant_name, unused] : constants_) known.append(" ").append(constant_name);
       return error(file, number, "there is no slot {{" + std::string(name) + "}}; known are:" + known);
+    }
+    // A literal inside of quotes is none: "'$(rm -rf /)'" runs.
+    if (quoted && slot->second != Slot::kCode) {
+      return error(file, number,
+                   "a quote stands before {{" + std::string(name) +
+                       "}}; the slot brings its own, so write an assignment such as NAME={{" + std::string(name) +
+                       "}}");
     }
     if (template_.pieces_.empty()) {
       template_.prefix_ = std::move(text_);

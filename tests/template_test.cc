@@ -234,6 +234,17 @@ TEST_F(TemplateTest, AnythingElseBehindTwoBracesIsAnError) {
   EXPECT_EQ(render(), "'foobaz'}}") << "only two opening braces mean something";
 }
 
+TEST_F(TemplateTest, AValueInsideOfQuotesIsRefused) {
+  for (const std::string_view bad :
+       {"P=\"{{password}}\"", "P='{{password}}'", "P=`{{password}}`", "echo \"pw: {{password}} \"",
+        "A='x' P={{password}}", "A={{client_id}} P=\"{{password}}\""}) {
+    files["linux/a.sh"] = "x\n" + std::string(bad) + "\n";
+    EXPECT_THAT(error(), HasSubstr("linux/a.sh:2: a quote stands before {{password}}")) << bad;
+  }
+  files["linux/a.sh"] = "A='x'\nP={{password}} # it's fine here\n# '{{code}}'\n";
+  EXPECT_THAT(render(), HasSubstr("P='foobaz' # it's fine here"));
+}
+
 TEST_F(TemplateTest, SlotsThatAreTooFarApartAreRefused) {
   files["linux/a.sh"] = "{{connect_url}}" + std::string(Template::kMaxBlock, 'x') + "{{password}}";
   EXPECT_THAT(error(), HasSubstr("must stand close together"));

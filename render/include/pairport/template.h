@@ -26,8 +26,9 @@ struct SlotValues {
 };
 
 // Template text is copied to the script as it is, except for
-//   {{name}}     a slot, written as one complete literal of the dialect. There is no way to get at a value
-//                unquoted, so a template cannot be written that lets one escape.
+//   {{name}}     a slot, written as one complete literal of the dialect, quotes included: there is no way to get at a
+//                value unquoted. To be written as the whole right side of an assignment; a quote before it on its line
+//                is an error. (What opened on an earlier line, a here-document or a long string, is not seen.)
 //                Per request: connect_url, fingerprint, client_id, password. All others are constants, known when
 //                compiled.
 //   {{code}}     the requested code for a comment: bare, with every character outside A-Z a-z 0-9 . _ ~ - shown as '?',
