@@ -159,6 +159,15 @@ class ServerTest : public ::testing::Test {
     });
   }
 
+  void expect_that_a_stalled_reader_is_dropped() {
+    Client client(port_);
+    std::string requests;
+    for (int i = 0; i < 400; ++i) requests += get("/0000000");
+    client.send(requests);
+    EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+    EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+  }
+
   uv_loop_t loop_{};
   SequenceRandom random_;
   std::unique_ptr<Service> service_;
@@ -239,12 +248,7 @@ TEST_F(ServerTest, DropsWhoDoesNotRead) {
   options.connection.answer_timeout = 200;
   options.connection.min_bytes_per_second = 1'000'000;
   restart({}, options);
-  Client client(port_);
-  std::string requests;
-  for (int i = 0; i < 400; ++i) requests += get("/0000000");
-  client.send(requests);
-  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
-  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+  expect_that_a_stalled_reader_is_dropped();
 }
 
 // The timer of an earlier deadline fires while a write is pending: it must not be the last one.
@@ -254,12 +258,7 @@ TEST_F(ServerTest, DropsWhoStopsReadingAfterAnEarlierDeadlineHasPassed) {
   options.connection.answer_timeout = 800;
   options.connection.min_bytes_per_second = 1'000'000;
   restart({}, options);
-  Client client(port_);
-  std::string requests;
-  for (int i = 0; i < 400; ++i) requests += get("/0000000");
-  client.send(requests);
-  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
-  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+  expect_that_a_stalled_reader_is_dropped();
 }
 
 TEST_F(ServerTest, ListensToNothingNewWhileStopping) {
