@@ -24,7 +24,7 @@ struct ServerOptions {
   TrustedProxies trusted_proxies;
   // Folder whose regular files are served under /packages/; empty: none. Goes with ServiceOptions::serve_packages.
   std::string package_folder;
-  std::size_t max_connections = 20'000;  // beyond it a new connection gets 503 and is closed
+  std::size_t max_connections = 8'000;  // beyond it a new connection gets 503 and is closed
   // How long stop() waits for answers that are under way, in milliseconds.
   std::uint64_t drain_timeout = 10'000;
 };
