@@ -36,6 +36,7 @@ libuv1-dev
 libxxhash-dev
 ninja-build
 pkg-config
+zlib1g-dev
 END
   # Debian 12 has llhttp as sources inside node-llhttp, Debian 13 as a library.
   if [ "$(debian_release)" -ge 13 ]; then echo libllhttp-dev; else echo node-llhttp; fi
@@ -46,10 +47,12 @@ test_packages() {
   cat <<END
 bash
 busybox-static
+clang
 clang-format
 dash
 debian-archive-keyring
 debootstrap
+gcovr
 gpg
 gpg-agent
 iproute2
@@ -65,12 +68,24 @@ valgrind
 wget
 zsh
 END
+  # The run-time library of libFuzzer, which clang alone does not bring.
+  if [ "$(debian_release)" -ge 13 ]; then echo libclang-rt-19-dev; else echo libclang-rt-14-dev; fi
   # The second parser of the PowerShell tests. By command: a node of another origin brings an npm of its own, which
   # Debian's package would not get along with.
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
   # Debian 13 has no yash; its tests say that they are skipped.
   if [ "$(debian_release)" -lt 13 ]; then echo yash; fi
+}
+
+# What the benchmarks need on top of a build.
+bench_packages() {
+  cat <<END
+libbenchmark-dev
+nginx
+python3
+wrk
+END
 }
 
 debian_release() {
