@@ -269,6 +269,12 @@ void read_security(Reader& reader, const toml::table& root, Config& config) {
   bool require_locked = false;
   section.boolean("require_locked_memory", require_locked);
   if (require_locked) config.service.store.minimum_level = SecretLevel::kLocked;
+  section.boolean("sandbox", config.sandbox);
+  for (const auto& [key, target] :
+       {std::pair("require_landlock", &config.require_landlock), {"require_seccomp", &config.require_seccomp}}) {
+    section.boolean(key, *target);
+    if (*target && !config.sandbox) section.report(key, "contradicts sandbox = false");
+  }
   section.finish();
 }
 

@@ -22,6 +22,9 @@ struct Config {
   std::string templates_folder;  // empty: the built-in templates alone
   ServiceOptions service;        // url and templates are filled in by whoever creates the service
   ServerOptions server;
+  bool sandbox = true;  // give up what serving does not need
+  bool require_landlock = false;
+  bool require_seccomp = false;
 };
 
 // Parses TOML. `file_name` is only for messages. kBadConfiguration with one line for each problem: file, line, key and

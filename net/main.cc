@@ -32,6 +32,7 @@
 #include <pairport/version.h>
 
 #include "config.h"
+#include "sandbox.h"
 
 namespace pairport {
 namespace {
@@ -212,16 +213,45 @@ int check_config(const LoadedConfig& loaded) {
   return kExitOk;
 }
 
+// Gives up what serving does not need. kSystem: what the configuration requires cannot be had.
+Status enter_sandbox(const Config& config) {
+  SandboxOptions options;
+  if (!config.server.package_folder.empty()) options.read_only_paths.push_back(config.server.package_folder);
+  if (constexpr std::string_view kUnix = "unix:"; config.address.starts_with(kUnix)) {
+    // The socket's file goes at the end.
+    const std::filesystem::path folder = std::filesystem::path(config.address.substr(kUnix.size())).parent_path();
+    options.removal_folders.push_back(folder.empty() ? "." : folder.string());
+  }
+  const auto enter = [](const SandboxPart& part, const char* required_by) -> Status {
+    if (!part.in_force && required_by != nullptr) {
+      return {StatusCode::kSystem, part.text + "; " + required_by + " does not allow to go on without it"};
+    }
+    spdlog::log(part.in_force ? spdlog::level::info : spdlog::level::warn, "{}", part.text);
+    return StatusCode::kOk;
+  };
+  Status status = enter(forbid_new_privileges(), "the service");
+  if (!config.sandbox) {
+    spdlog::warn("landlock, seccomp: not in force: [security] sandbox = false");
+    return status;
+  }
+  if (status.ok()) {
+    status = enter(restrict_files(options), config.require_landlock ? "[security] require_landlock" : nullptr);
+  }
+  if (status.ok()) {
+    status = enter(restrict_system_calls(options), config.require_seccomp ? "[security] require_seccomp" : nullptr);
+  }
+  return status;
+}
+
 struct Program {
   uv_loop_t loop{};
   uv_signal_t terminate{};
   uv_signal_t interrupt{};
+  uv_tcp_t first_stream{};
   Server* server = nullptr;
 };
 
-void on_signal(uv_signal_t* signal, int number) {
-  auto& program = *static_cast<Program*>(signal->data);
-  spdlog::info("stopping on signal {}: answers that are under way are finished first", number);
+void stop(Program& program) {
   program.server->stop([&program] {
     // Without handlers a second signal would now kill the process before it has said goodbye.
     sigset_t both;
@@ -233,6 +263,11 @@ void on_signal(uv_signal_t* signal, int number) {
       uv_close(reinterpret_cast<uv_handle_t*>(handle), nullptr);
     }
   });
+}
+
+void on_signal(uv_signal_t* signal, int number) {
+  spdlog::info("stopping on signal {}: answers that are under way are finished first", number);
+  stop(*static_cast<Program*>(signal->data));
 }
 
 int run(const LoadedConfig& loaded) {
@@ -269,6 +304,8 @@ int run(const LoadedConfig& loaded) {
   }
   spdlog::info("memory for credentials: {}", to_string(service.value()->store().level()));
 
+  // Newer versions of libuv batch some calls in an io_uring, which no seccomp filter sees into.
+  setenv("UV_USE_IO_URING", "0", 1);
   Program program;
   if (const int error = uv_loop_init(&program.loop); error != 0) {
     spdlog::error("cannot create an event loop: {}", uv_strerror(error));
@@ -281,24 +318,29 @@ int run(const LoadedConfig& loaded) {
   }
   program.server = server.value().get();
   const std::string address = listener.value().url();
-  Status listening = program.server->listen(std::move(listener).value());
+  Status ready = program.server->listen(std::move(listener).value());
   for (const auto& [handle, number] : {std::pair(&program.terminate, SIGTERM), {&program.interrupt, SIGINT}}) {
     uv_signal_init(&program.loop, handle);
     handle->data = &program;
     uv_signal_start(handle, on_signal, number);
   }
-  if (listening.ok()) {
+  // With the first stream of a loop libuv opens /dev/null, and would try again with every connection if it could not.
+  uv_tcp_init(&program.loop, &program.first_stream);
+  uv_close(reinterpret_cast<uv_handle_t*>(&program.first_stream), nullptr);
+  // The last step: everything is open, and no thread but this one is running yet.
+  if (ready.ok()) ready = enter_sandbox(config);
+  if (ready.ok()) {
     spdlog::info("clients reach this service at {}", url);
     spdlog::info("listening on {}", address);
   } else {
-    spdlog::error("{}", listening.message());
-    on_signal(&program.terminate, 0);
+    spdlog::error("{}", ready.message());
+    stop(program);
   }
   uv_run(&program.loop, UV_RUN_DEFAULT);
   server.value().reset();
   const bool clean = uv_loop_close(&program.loop) == 0;
   if (!clean) spdlog::error("the event loop was left with open handles");
-  if (!listening.ok() || !clean) return kExitFailure;
+  if (!ready.ok() || !clean) return kExitFailure;
   spdlog::info("stopped");
   return kExitOk;
 }

@@ -69,6 +69,9 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(shown.miss_limit.per_second, defaults.service.miss_limit.per_second);
   EXPECT_EQ(shown.miss_limit.burst, defaults.service.miss_limit.burst);
   EXPECT_EQ(example.value().server.max_connections, defaults.server.max_connections);
+  EXPECT_EQ(example.value().sandbox, defaults.sandbox);
+  EXPECT_EQ(example.value().require_landlock, defaults.require_landlock);
+  EXPECT_EQ(example.value().require_seccomp, defaults.require_seccomp);
   const InstallerOptions& installer = shown.installer;
   EXPECT_EQ(installer.version, defaults.service.installer.version);
   EXPECT_EQ(installer.unstable_version, defaults.service.installer.unstable_version);
@@ -100,6 +103,8 @@ miss_burst = 3
 max_connections = 9
 [security]
 require_locked_memory = true
+require_landlock = true
+require_seccomp = true
 [installer]
 version = "1.2.3"
 unstable_version = "1.3.0-rc1"
@@ -125,6 +130,9 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(service.miss_limit.per_second, 0.5);
   EXPECT_EQ(config.value().server.max_connections, 9U);
   EXPECT_EQ(service.store.minimum_level, SecretLevel::kLocked);
+  EXPECT_TRUE(config.value().sandbox);
+  EXPECT_TRUE(config.value().require_landlock);
+  EXPECT_TRUE(config.value().require_seccomp);
   EXPECT_EQ(service.installer.version, "1.2.3");
   EXPECT_FALSE(service.installer.use_repositories);
   EXPECT_EQ(service.installer.sha256.begin()->second,
@@ -143,6 +151,10 @@ TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
   EXPECT_THAT(error_of("[limits]\nmiss_burst = -1\n"), HasSubstr("a number from 0 (off)"));
   EXPECT_THAT(error_of("[limits]\nmiss_burst = nan\n"), HasSubstr("a number from 0 (off)"));
   EXPECT_THAT(error_of("[security]\nrequire_locked_memory = 1\n"), HasSubstr("true or false"));
+  for (const char* key : {"require_landlock", "require_seccomp"}) {
+    EXPECT_THAT(error_of("[security]\nsandbox = false\n" + std::string(key) + " = true\n"),
+                HasSubstr("[security] " + std::string(key) + ": contradicts sandbox = false"));
+  }
   for (const char* proxies : {"\"10.0.0.0/8\"", "[\"10.0.0.0/33\"]", "[\"example.com\"]", "[\"0.0.0.0/0\"]", "[5]"}) {
     EXPECT_THAT(error_of("[server]\ntrusted_proxies = " + std::string(proxies) + "\n"),
                 HasSubstr("a list of addresses"))

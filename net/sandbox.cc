@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+// Invariants: every right that the kernel's Landlock knows and that is named here is handled, so that what no rule
+// grants is denied. The filter ends every path with a return; what no rule names is refused.
+#include "sandbox.h"
+
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+namespace pairport {
+namespace {
+
+// The run-time of a sanitizer opens files and sockets, starts processes and traces this one.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitizer = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+constexpr bool kSanitizer = true;
+#else
+constexpr bool kSanitizer = false;
+#endif
+#else
+constexpr bool kSanitizer = false;
+#endif
+
+// What the kernel headers of Debian 12 do not know yet. The last column: the Landlock ABI that has it.
+constexpr std::uint64_t kAccessFsTruncate = 1U << 14;  // 3
+constexpr std::uint64_t kAccessFsIoctlDev = 1U << 15;  // 5
+constexpr std::uint64_t kAccessNetBindTcp = 1U << 0;   // 4
+constexpr std::uint64_t kAccessNetConnectTcp = 1U << 1;
+constexpr std::uint64_t kScopeAbstractUnixSocket = 1U << 0;  // 6
+constexpr std::uint64_t kScopeSignal = 1U << 1;
+
+// struct landlock_ruleset_attr as of ABI 6. Older kernels take it when what they do not know is zero.
+struct RulesetAttributes {
+  std::uint64_t handled_access_fs;
+  std::uint64_t handled_access_net;
+  std::uint64_t scoped;
+};
+
+constexpr std::uint64_t kReading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+
+std::uint64_t file_rights(long abi) {
+  std::uint64_t rights = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                         LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                         LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
+                         LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
+  // Reports of a sanitizer at the end need /proc and the program itself.
+  if (!kSanitizer) rights |= kReading;
+  if (abi >= 2) rights |= LANDLOCK_ACCESS_FS_REFER;
+  if (abi >= 3) rights |= kAccessFsTruncate;
+  if (abi >= 5) rights |= kAccessFsIoctlDev;
+  return rights;
+}
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const noexcept { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+// Empty, or what went wrong.
+std::string allow_beneath(int ruleset, const std::string& path, std::uint64_t rights) {
+  const FileDescriptor file(open(path.c_str(), O_PATH | O_CLOEXEC));
+  struct stat status {};
+  landlock_path_beneath_attr rule{};
+  rule.parent_fd = file.get();
+  rule.allowed_access = rights;
+  // Rights that only a folder can have are an error for anything else.
+  const bool known = file.get() >= 0 && fstat(file.get(), &status) == 0;
+  if (known && !S_ISDIR(status.st_mode)) rule.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE;
+  if (known && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0) return {};
+  return path + ": " + std::strerror(errno);
+}
+
+SandboxPart not_in_force(const std::string& name, const std::string& why) {
+  return {false, name + ": not in force: " + why};
+}
+
+// Threads of this process: a folder has two links and one for each folder in it (proc(5), /proc/pid/task). 1 where
+// nobody knows.
+unsigned long count_threads() {
+  struct stat task {};
+  return stat("/proc/self/task", &task) == 0 && task.st_nlink > 2 ? task.st_nlink - 2 : 1;
+}
+
+}  // namespace
+
+SandboxPart forbid_new_privileges() {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return not_in_force("no_new_privs", std::strerror(errno));
+  return {true, "no_new_privs: in force"};
+}
+
+SandboxPart restrict_files(const SandboxOptions& options) {
+  static const std::string kName = "landlock";
+  const long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
+  if (abi < 0) {
+    const std::string error = std::strerror(errno);
+    return not_in_force(kName, errno == ENOSYS       ? "this kernel is built without it"
+                               : errno == EOPNOTSUPP ? "it is switched off when this kernel boots (lsm=)"
+                                                     : error + "; a container's seccomp profile may forbid it");
+  }
+  if (const unsigned long threads = kSanitizer ? 1 : count_threads(); threads != 1) {
+    return not_in_force(kName, std::to_string(threads) + " threads are running, and it would hold one of them only");
+  }
+
+  RulesetAttributes attributes{};
+  attributes.handled_access_fs = file_rights(abi);
+  if (abi >= 4) attributes.handled_access_net = kAccessNetBindTcp | kAccessNetConnectTcp;
+  if (abi >= 6) attributes.scoped = kScopeAbstractUnixSocket | kScopeSignal;
+  const FileDescriptor ruleset(
+      static_cast<int>(syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0)));
+  if (ruleset.get() < 0) return not_in_force(kName, std::strerror(errno));
+
+  std::string readable;
+  for (const std::string& path : kSanitizer ? std::vector<std::string>() : options.read_only_paths) {
+    const std::string error = allow_beneath(ruleset.get(), path, kReading);
+    if (!error.empty()) return not_in_force(kName, error);
+    readable += (readable.empty() ? "" : ", ") + path;
+  }
+  for (const std::string& path : options.removal_folders) {
+    const std::string error = allow_beneath(ruleset.get(), path, LANDLOCK_ACCESS_FS_REMOVE_FILE);
+    if (!error.empty()) return not_in_force(kName, error);
+  }
+  if (syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0) return not_in_force(kName, std::strerror(errno));
+
+  std::string text = kName + ": in force (ABI " + std::to_string(abi) + "): no file can be written";
+  if (kSanitizer) {
+    text += ", any can be read: this is a sanitizer build";
+  } else if (readable.empty()) {
+    text += " or read";
+  } else {
+    text += ", or read outside of " + readable;
+  }
+  text += abi >= 4 ? "; no TCP connection made or port bound" : "; this kernel knows no rules for TCP";
+  text += abi >= 6 ? "; no signal or abstract socket leaves" : "";
+  return {true, text};
+}
+
+#if defined(__x86_64__)
+#define PAIRPORT_AUDIT_ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define PAIRPORT_AUDIT_ARCH AUDIT_ARCH_AARCH64
+#endif
+
+#ifdef PAIRPORT_AUDIT_ARCH
+namespace {
+
+#ifndef SYS_memfd_secret
+#define SYS_memfd_secret 447
+#endif
+
+// What programs are built against today ends here. A later number gets what an older kernel says, ENOSYS, so that
+// whoever tries a new system call falls back.
+constexpr std::uint32_t kLastKnownCall = 450;
+#ifdef __x86_64__
+constexpr std::uint32_t kX32Bit = 0x40000000;
+#endif
+
+// Serving: the loop, sockets, files in the thread pool. Without a condition, because these are the frequent ones: since
+// Linux 5.11 the kernel remembers what it allows whatever the arguments are, and does not run the filter for them.
+constexpr long kAllowed[] = {
+#ifdef __x86_64__  // arm64 has none of the old ones
+    SYS_epoll_wait, SYS_poll,
+#endif
+    SYS_epoll_pwait, SYS_read, SYS_write, SYS_writev, SYS_readv, SYS_sendto, SYS_sendmsg, SYS_recvfrom, SYS_recvmsg,
+    SYS_sendfile, SYS_tee, SYS_splice, SYS_epoll_ctl, SYS_accept4, SYS_close, SYS_shutdown, SYS_getsockopt,
+    SYS_setsockopt, SYS_getpeername, SYS_getsockname, SYS_pread64, SYS_preadv, SYS_fstat, SYS_newfstatat, SYS_statx,
+    SYS_lseek, SYS_copy_file_range, SYS_pipe2, SYS_eventfd2, SYS_epoll_create1, SYS_ppoll,
+    // Time and randomness; the first two only where the vDSO does not help.
+    SYS_clock_gettime, SYS_gettimeofday, SYS_clock_getres, SYS_nanosleep, SYS_clock_nanosleep, SYS_getrandom,
+    // Memory.
+    SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mlock, SYS_mlock2, SYS_munlock, SYS_memfd_secret, SYS_ftruncate,
+    // Threads and signals.
+    SYS_futex, SYS_set_robust_list, SYS_rseq, SYS_sched_yield, SYS_sched_getaffinity, SYS_getcpu, SYS_gettid,
+    SYS_getpid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_uname, SYS_rt_sigaction, SYS_rt_sigprocmask,
+    SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit, SYS_exit_group};
+
+// No mistake and no library makes these: whoever executes or traces from in here is an intruder, who gets no second
+// try.
+constexpr long kFatal[] = {SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev};
+
+// A condition on 32 bits of an argument: (word & mask) == value.
+struct Condition {
+  unsigned argument;
+  std::uint32_t mask;
+  std::uint32_t value;
+  bool high = false;  // the upper half of the argument
+};
+
+constexpr std::uint32_t kAll = 0xffffffff;
+constexpr std::uint32_t kNewNamespaces =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+constexpr std::uint32_t kThread = CLONE_VM | CLONE_THREAD;
+// O_TMPFILE without O_DIRECTORY, which it contains.
+constexpr std::uint32_t kOpensForWriting =
+    O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
+
+class Filter {
+ public:
+  Filter() {
+    load(offsetof(seccomp_data, arch));
+    add(BPF_JMP | BPF_JEQ | BPF_K, PAIRPORT_AUDIT_ARCH, 1, 0);
+    answer(SECCOMP_RET_KILL_PROCESS);
+    load(offsetof(seccomp_data, nr));
+#ifdef __x86_64__
+    // The numbers of the x32 ABI count for the same architecture.
+    add(BPF_JMP | BPF_JGE | BPF_K, kX32Bit, 0, 1);
+    answer(SECCOMP_RET_KILL_PROCESS);
+#endif
+  }
+
+  void on(long call, std::uint32_t action) {
+    add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, 1);
+    answer(action);
+    if (action == SECCOMP_RET_ALLOW) ++allowed_;
+  }
+  // Allows `call` when one of the conditions holds.
+  void allow_if_any(long call, std::span<const Condition> conditions) {
+    begin(call, conditions.size());
+    for (const Condition& condition : conditions) {
+      test(condition, 0, 1);
+      answer(SECCOMP_RET_ALLOW);
+    }
+    answer(SECCOMP_RET_ERRNO | EPERM);
+  }
+  // Allows `call` when all of them hold.
+  void allow_if_all(long call, std::span<const Condition> conditions) {
+    begin(call, conditions.size());
+    for (const Condition& condition : conditions) {
+      test(condition, 1, 0);
+      answer(SECCOMP_RET_ERRNO | EPERM);
+    }
+    answer(SECCOMP_RET_ALLOW);
+  }
+  void finish() {
+    add(BPF_JMP | BPF_JGT | BPF_K, kLastKnownCall, 0, 1);
+    answer(SECCOMP_RET_ERRNO | ENOSYS);
+    answer(SECCOMP_RET_ERRNO | EPERM);
+  }
+
+  std::span<sock_filter> code() noexcept {
+    return code_;
+  }
+  std::size_t allowed() const noexcept {
+    return allowed_;
+  }
+
+ private:
+  void add(unsigned code, std::uint32_t k, std::size_t on_true = 0, std::size_t on_false = 0) {
+    code_.push_back(
+        {static_cast<std::uint16_t>(code), static_cast<std::uint8_t>(on_true), static_cast<std::uint8_t>(on_false), k});
+  }
+  void load(std::size_t offset) {
+    add(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset));
+  }
+  void answer(std::uint32_t action) {
+    add(BPF_RET | BPF_K, action);
+  }
+  // Skips the conditions of other calls: four instructions for each and the answer behind them. They load what they
+  // look at over the number of the call, and so have to end in an answer.
+  void begin(long call, std::size_t conditions) {
+    add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, conditions * 4 + 1);
+    ++allowed_;
+  }
+  void test(const Condition& condition, std::size_t on_true, std::size_t on_false) {
+    // Both architectures are little-endian.
+    load(offsetof(seccomp_data, args) + condition.argument * sizeof(std::uint64_t) + (condition.high ? 4 : 0));
+    add(BPF_ALU | BPF_AND | BPF_K, condition.mask);
+    add(BPF_JMP | BPF_JEQ | BPF_K, condition.value, on_true, on_false);
+  }
+
+  std::vector<sock_filter> code_;
+  std::size_t allowed_ = 0;
+};
+
+Filter make_filter(const SandboxOptions& options) {
+  Filter filter;
+  for (const long call : kAllowed) filter.on(call, SECCOMP_RET_ALLOW);
+  for (const long call : kFatal) filter.on(call, SECCOMP_RET_KILL_PROCESS);
+  const auto value = [](unsigned argument, std::uint32_t number) { return Condition{argument, kAll, number}; };
+  const auto without = [](unsigned argument, std::uint32_t bits) { return Condition{argument, bits, 0}; };
+
+  filter.allow_if_any(SYS_openat, std::array{without(2, kOpensForWriting)});
+  filter.allow_if_any(SYS_mmap, std::array{without(2, PROT_EXEC)});
+  filter.allow_if_any(SYS_mprotect, std::array{without(2, PROT_EXEC)});
+  filter.allow_if_any(SYS_fcntl, std::array{value(1, F_GETFL), value(1, F_SETFL), value(1, F_GETFD), value(1, F_SETFD),
+                                            value(1, F_DUPFD_CLOEXEC), value(1, F_SETPIPE_SZ), value(1, F_GETPIPE_SZ)});
+  filter.allow_if_any(SYS_ioctl,
+                      std::array{value(1, FIONBIO), value(1, FIONREAD), value(1, FIOCLEX), value(1, TCGETS)});
+  // Threads of the pool, started when the first file is asked for. clone3 has its flags in memory, where no filter sees
+  // them: the C library then takes clone.
+  filter.allow_if_any(SYS_clone, std::array{Condition{0, kThread | kNewNamespaces, kThread}});
+  filter.on(SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
+  filter.allow_if_any(SYS_prctl, std::array{value(0, PR_SET_NAME)});
+  // Reading limits only: the size of a stack.
+  filter.allow_if_all(SYS_prlimit64, std::array{value(2, 0), Condition{2, kAll, 0, true}});
+  // abort(3).
+  filter.allow_if_any(SYS_tgkill, std::array{value(0, static_cast<std::uint32_t>(getpid()))});
+  if (!options.removal_folders.empty()) {
+#ifdef SYS_unlink
+    filter.on(SYS_unlink, SECCOMP_RET_ALLOW);
+#endif
+    filter.on(SYS_unlinkat, SECCOMP_RET_ALLOW);
+  }
+  filter.finish();
+  return filter;
+}
+
+}  // namespace
+
+SandboxPart restrict_system_calls(const SandboxOptions& options) {
+  static const std::string kName = "seccomp";
+  if (kSanitizer) return not_in_force(kName, "this is a sanitizer build, which needs more system calls");
+  Filter filter = make_filter(options);
+  const sock_fprog program{static_cast<unsigned short>(filter.code().size()), filter.code().data()};
+  // TSYNC: threads that run already are held too.
+  const long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
+  if (result > 0) return not_in_force(kName, "a thread has a filter of its own");
+  if (result < 0) {
+    const std::string error = std::strerror(errno);
+    return not_in_force(kName, errno == ENOSYS || errno == EINVAL
+                                   ? "this kernel is built without its filters"
+                                   : error + "; a container's seccomp profile may forbid it");
+  }
+  return {true, kName + ": in force: " + std::to_string(filter.allowed()) +
+                    " system calls are left; nothing is executed or opened for writing"};
+}
+
+#else
+
+SandboxPart restrict_system_calls(const SandboxOptions&) {
+  return not_in_force("seccomp", "there is no list of system calls for this processor");
+}
+
+#endif
+
+}  // namespace pairport

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// What a process gives up once everything it needs is open: new privileges, the file system, most system calls.
+#ifndef PAIRPORT_NET_SANDBOX_H_
+#define PAIRPORT_NET_SANDBOX_H_
+
+#include <string>
+#include <vector>
+
+namespace pairport {
+
+struct SandboxOptions {
+  // Files, and folders with everything beneath them, that are read later. A rule belongs to the file or folder that is
+  // there now: name the folder where files are going to be replaced.
+  std::vector<std::string> read_only_paths;
+  // Folders in which files are removed later, such as that of a listening Unix socket.
+  std::vector<std::string> removal_folders;
+};
+
+// Whether one part of the sandbox is in force, and a line for the log that says what that means, or why not.
+struct SandboxPart {
+  bool in_force = false;
+  std::string text;
+};
+
+// Each of the three is for good, and also for every thread and process that is started from here on. The last two need
+// the first one, and Landlock must come before seccomp, which takes its system calls away. May throw std::bad_alloc.
+
+// prctl(PR_SET_NO_NEW_PRIVS): no program that is executed later has more rights than this one (set-user-ID, file
+// capabilities).
+SandboxPart forbid_new_privileges();
+
+// Landlock: no file is opened for writing, created, renamed or removed but as `options` says, none is read outside of
+// its paths; where the kernel knows these, no TCP connection is made and no port bound, no abstract Unix socket and no
+// signal leaves the sandbox. What is open stays as it is. Fails when another thread is running, which would stay free.
+SandboxPart restrict_files(const SandboxOptions& options);
+
+// seccomp: of the system calls only those that serving takes, for all threads. Executing and tracing end the process
+// with SIGSYS; anything else fails with EPERM.
+SandboxPart restrict_system_calls(const SandboxOptions& options);
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_NET_SANDBOX_H_
