@@ -61,6 +61,7 @@ libgtest-dev
 mksh
 python3
 shellcheck
+strace
 systemd
 systemd-container
 util-linux

@@ -12,6 +12,10 @@ target_compile_definitions(config_test PRIVATE PAIRPORT_EXAMPLE_CONFIG="${PROJEC
 pairport_python_test(contract tests/test_contract.py)
 pairport_python_test(command_line tests/test_command_line.py)
 pairport_python_test(packages tests/test_packages.py)
+add_executable(sandbox_probe sandbox_probe.cc ${PROJECT_SOURCE_DIR}/net/sandbox.cc)
+pairport_warnings(sandbox_probe)
+target_include_directories(sandbox_probe PRIVATE ${PROJECT_SOURCE_DIR}/net)
+pairport_python_test(sandbox tests/test_sandbox.py)
 pairport_python_test(layering tests/test_layering.py)
 pairport_python_test(valgrind tests/test_valgrind.py)
 
