@@ -17,6 +17,7 @@ pairport_warnings(sandbox_probe)
 target_include_directories(sandbox_probe PRIVATE ${PROJECT_SOURCE_DIR}/net)
 pairport_python_test(sandbox tests/test_sandbox.py)
 pairport_python_test(layering tests/test_layering.py)
+pairport_python_test(bench tests/test_bench.py)
 pairport_python_test(valgrind tests/test_valgrind.py)
 
 add_executable(readme_example readme_example.cc)

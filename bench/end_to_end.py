@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: MIT
+"""The end-to-end benchmarks: the real server on one core, driven from another, in turns with others."""
+
+import contextlib
+import json
+import os
+import select
+import statistics
+import subprocess
+import tempfile
+import time
+
+from harness import CURL, POWERSHELL, Floor, Nginx, Pairport, Peer, Watch, raw_get, say
+
+# Requests per second while crowds of deposits expire: a light load, so that what is slow is not a queue.
+LIGHT_RATE = 5000
+
+
+class Scenario:
+    """`servers`: the servers that take turns. `turn(server, seconds)`: drives one, gives {"answers": n, ...}."""
+
+    def __init__(self, name, title, servers, turn, before=None):
+        self.name = name
+        self.title = title
+        self.servers = servers
+        self.turn = turn
+        self.before = before
+
+
+def disturbance(options, figures):
+    """Why a turn does not count; decided without a look at its result."""
+    if figures["steal_share"] > options.max_steal:
+        return f"steal {figures['steal_share']:.1%}"
+    if figures["foreign_share"] > options.max_foreign:
+        return f"foreign load {figures['foreign_share']:.1%}"
+    return None
+
+
+def take_turns(bench, scenario):
+    """Rounds of A B C A B C ...; a disturbed turn is repeated, up to a bound."""
+    options = bench.options
+    turns = {server.name: [] for server in scenario.servers}
+    spare = options.rounds * len(scenario.servers) if options.repeat else 0
+    thrown_away = []
+    for _ in range(options.rounds):
+        for server in scenario.servers:
+            while True:
+                if scenario.before:
+                    scenario.before(server)
+                watch = Watch(bench.cores, server.pids)
+                result = scenario.turn(server, options.seconds)
+                figures = watch.end()
+                reason = disturbance(options, figures)
+                if not reason or spare == 0:
+                    break
+                spare -= 1
+                thrown_away.append(reason)
+            turn = {**figures, **result, "disturbed": reason}
+            turn["cpu_us"] = figures["cpu_ns"] / 1000 / result["answers"]
+            turns[server.name].append(turn)
+    kept = sum(bool(turn["disturbed"]) for each in turns.values() for turn in each)
+    for name, each in turns.items():
+        cpu = statistics.median(turn["cpu_us"] for turn in each)
+        p99 = [turn["latency_us"]["p99"] for turn in each if "latency_us" in turn]
+        say(f"  {scenario.name:<14} {name:<24} {cpu:8.2f} us CPU per answer"
+            + (f", p99 {statistics.median(p99):.0f} us" if p99 else ""))
+    if thrown_away or kept:
+        say(f"  {scenario.name:<14} {len(thrown_away)} disturbed turns thrown away, {kept} kept because there were too many")
+    return {"title": scenario.title, "turns": turns, "thrown_away": thrown_away, "disturbed": kept}
+
+
+def only_status(result, status):
+    """The turn's result; an error when other answers were among them."""
+    if result["broken"] or result["unanswered"] or set(result["statuses"]) != {str(status)}:
+        raise RuntimeError(f"expected nothing but {status}: {result}")
+    return result
+
+
+def wrk_get(bench, what, agent=CURL, failing=False):
+    def turn(server, seconds):
+        result = bench.wrk(server, seconds, "get", server.targets[what], agent)
+        # The floor answers 404 with the bytes of one.
+        if result["failed"] != (result["answers"] if failing else 0):
+            raise RuntimeError(f"{server.name}, {what}: {result['failed']} of {result['answers']} answers were no success")
+        return result
+    return turn
+
+
+def wrk_post(bench, *arguments):
+    def turn(server, seconds):
+        result = bench.wrk(server, seconds, *arguments)
+        if result["failed"]:
+            raise RuntimeError(f"{server.name}: {result['failed']} of {result['answers']} requests were refused")
+        return result
+    return turn
+
+
+def scenarios(bench, stack):
+    """Starts what is needed and yields the scenarios in order."""
+    options = bench.options
+    start = stack.enter_context
+    plain = start(Pairport(bench))
+    answers = {}
+    for name, targets, agent in (("linux", [f"/{code}" for code in plain.codes], CURL),
+                                 ("windows", [f"/{code}" for code in plain.codes], POWERSHELL),
+                                 ("update", ["/update"] * 2, CURL), ("miss", ["/zzzzzzz", "/yyyyyyy"], CURL)):
+        (head, body), (_, other) = (raw_get(plain.port, target, agent) for target in targets)
+        answers[name] = (head, body, other)
+    bench.sizes = {name: {"head": len(head), "body": len(body)} for name, (head, body, _) in answers.items()}
+    floors = {name: start(Floor(bench, *answer)) for name, answer in answers.items()}
+    scripts = ("linux", "windows", "update")
+    nginx = start(Nginx(bench, {name: answers[name][0] for name in scripts}, {name: answers[name][1] for name in scripts}))
+    peers = [start(Peer(bench, *peer)) for peer in options.peers]
+
+    full = None
+    if options.wants("get_linux", "update", "miss", "deposit", "mix", "latency"):
+        say(f"  {'':<14} depositing {options.live:,} deposits ...")
+        full = start(Pairport(bench, "pairport, full"))
+        loaded = full.fill(options.live)
+        say(f"  {'':<14} {loaded['seconds']:.0f} s")
+    services = [plain, full] if full else [plain]
+
+    fresh = lambda server: server.fresh() if server is plain else None
+    yield Scenario("get_linux", "GET of a Linux installer", [*services, floors["linux"], nginx, *peers], wrk_get(bench, "installer"))
+    windows = wrk_get(bench, "installer", POWERSHELL)
+    nginx_windows = wrk_get(bench, "windows", POWERSHELL)
+    yield Scenario("get_windows", "GET of a Windows installer", [plain, floors["windows"], nginx],
+                   lambda server, seconds: (nginx_windows if server is nginx else windows)(server, seconds))
+    yield Scenario("update", "GET /update", [*services, floors["update"], nginx, *peers], wrk_get(bench, "update"))
+    yield Scenario("miss", "GET of a code that does not exist (404)", [*services, floors["miss"], *peers],
+                   wrk_get(bench, "miss", failing=True))
+    yield Scenario("new_connection", "GET of a Linux installer, a new connection each", [plain, floors["linux"], nginx, *peers],
+                   lambda server, seconds: only_status(bench.load(server, [
+                       "--new-connections", "--seconds", str(seconds), "--targets", server.targets["installer"]]), 200))
+    yield Scenario("deposit", "POST of a deposit (JSON)", [*services, *peers], wrk_post(bench, "deposit"), before=fresh)
+    yield Scenario("mix", "deposit, then GET its installer", services, wrk_post(bench, "mix", CURL), before=fresh)
+
+    if options.wants("latency"):
+        # Half of what the service can do, the same for everybody.
+        watch = Watch(bench.cores, plain.pids)
+        answered = bench.load(plain, ["--seconds", "1", "--targets", plain.targets["installer"]])["answers"]
+        bench.half_rate = round(0.5e9 * answered / watch.end()["cpu_ns"])
+    yield Scenario("latency", "latency of GETs at half load (open loop)", [*services, floors["linux"], nginx, *peers],
+                   lambda server, seconds: bench.load(server, [
+                       "--rate", str(bench.half_rate), "--seconds", str(seconds), "--targets", server.targets["installer"]]))
+
+
+class PopulationServer:
+    """population_server and its lines of JSON."""
+
+    def __init__(self, bench, folder, live, crowds, crowd_size):
+        core = bench.cores.server
+        self.codes = os.path.join(folder, "codes")
+        self.process = subprocess.Popen([str(bench.program("population_server")), str(live), str(crowds), str(crowd_size), self.codes],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
+                                        preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+        self.about = self._line(600)
+        self.port = int(self.about["url"].rpartition(":")[2])
+        self.pids = [self.process.pid]
+
+    def _line(self, seconds):
+        deadline = time.monotonic() + seconds
+        data = b""
+        while not data.endswith(b"\n"):
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
+            more = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            if not more:
+                raise RuntimeError("population_server gave no answer")
+            data += more
+        return json.loads(data)
+
+    def mark(self):
+        """What has happened since the last mark."""
+        self.process.stdin.write(b"\n")
+        return self._line(10)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def sleep_until(moment):
+    time.sleep(max(0, moment - time.monotonic()))
+
+
+def observe(bench, server, seconds, lead):
+    """GETs at a light rate for a while, and the loop meanwhile; connections are opened `lead` seconds before."""
+    command = [str(bench.program("load_client")), "--port", str(server.port), "--rate", str(LIGHT_RATE), "--connections", "32",
+               "--seconds", str(seconds + lead + 0.1), "--targets", server.codes]
+    watch = Watch(bench.cores, server.pids)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        time.sleep(lead)
+        live = server.mark()["live"]
+        time.sleep(seconds)
+        loop = server.mark()
+        text, _ = client.communicate(timeout=60)
+    figures = watch.end()
+    result = only_status(json.loads(text), 200)
+    return {**figures, **result, "loop": loop, "expired": live - loop["live"],
+            "disturbed": disturbance(bench.options, figures)}
+
+
+def crowds_expire(bench, folder):
+    """Ten million live deposits, GETs, and a million of them expiring within one second, several times."""
+    options = bench.options
+    spare = 3 if options.repeat else 0
+    crowds = options.rounds + spare
+    say(f"  expiry         making {options.population + (crowds - 1) * options.crowd:,} deposits ...")
+    with PopulationServer(bench, folder, options.population, crowds, options.crowd) as server:
+        say(f"  expiry         {server.about['loading_seconds']} s; {crowds} times {options.crowd:,} of them will expire within a second each")
+        rounds = []
+        for moment in server.about["crowds"]:
+            sleep_until(moment - 3.2)
+            quiet = observe(bench, server, 1.2, 0.4)
+            sleep_until(moment - 0.4)
+            # A crowd is all due after a second; ticks and the work itself take a little longer.
+            during = observe(bench, server, 1.4, 0.3)
+            rounds.append({"quiet": quiet, "during": during})
+            good = [each for each in rounds if not each["quiet"]["disturbed"] and not each["during"]["disturbed"]]
+            say(f"  expiry         {during['expired']:,} expired: slowest GET {during['latency_us']['max']:.0f} us, "
+                f"longest iteration {during['loop']['wall_us']:.0f} us ({during['loop']['cpu_us']:.0f} us of CPU)"
+                + (f"; disturbed: {quiet['disturbed'] or during['disturbed']}" if rounds[-1] not in good else ""))
+            if len(good) == options.rounds:
+                break
+    thrown_away = [each["quiet"]["disturbed"] or each["during"]["disturbed"] for each in rounds if each not in good]
+    if len(good) < options.rounds:
+        # Too many were disturbed: the first ones count, good or not, and the result says so.
+        return {"about": server.about, "rounds": rounds[:options.rounds], "thrown_away": [], "disturbed": len(thrown_away)}
+    return {"about": server.about, "rounds": good, "thrown_away": thrown_away, "disturbed": 0}
+
+
+def run(bench, results):
+    """Fills `results` with a table for each scenario."""
+    options = bench.options
+    if options.wants("expiry"):
+        with tempfile.TemporaryDirectory(prefix="pairport-bench-") as folder:
+            results["expiry"] = crowds_expire(bench, folder)
+    names = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix", "latency")
+    if not options.wants(*names):
+        return
+    with contextlib.ExitStack() as stack:
+        for scenario in scenarios(bench, stack):
+            if options.wants(scenario.name):
+                results["scenarios"][scenario.name] = take_turns(bench, scenario)
+    results["sizes"] = bench.sizes
+    results["half_rate"] = getattr(bench, "half_rate", None)

@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: MIT
+// A load client that is cheaper than the servers it measures: bodies are received with MSG_TRUNC, that is thrown away
+// in the kernel, and requests are made before the run.
+//
+// Closed loop: each connection sends the next request when the answer is there. Open loop (--rate): requests are due at
+// fixed times whatever the server does, and latency counts from the time when one was due, so that a server that stalls
+// is charged for everybody who would have come meanwhile (no "coordinated omission").
+//
+// Prints one JSON object; times in microseconds.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "deposit_values.h"
+
+namespace pairport::bench {
+namespace {
+
+constexpr std::size_t kMaxPipeline = 64;
+constexpr std::uint64_t kSecond = 1'000'000'000;
+// How long answers may take after the end of the run before they count as missing.
+constexpr std::uint64_t kPatience = 5 * kSecond;
+
+std::uint64_t clock_ns(clockid_t clock = CLOCK_MONOTONIC) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * kSecond + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+// Counts by size: 64 steps per power of two, so that a percentile is off by 1.6 % at most.
+class Histogram {
+ public:
+  void add(std::uint64_t ns) {
+    ++counts_[index_of(ns)];
+    ++total_;
+    max_ = std::max(max_, ns);
+  }
+  std::uint64_t total() const { return total_; }
+  std::uint64_t max() const { return max_; }
+  // The value that `share` of all do not exceed.
+  std::uint64_t quantile(double share) const {
+    const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(total_));
+    std::uint64_t seen = 0;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      seen += counts_[i];
+      if (seen > wanted) return std::min(end_of(i), max_);
+    }
+    return max_;
+  }
+  std::uint64_t above(std::uint64_t ns) const {
+    std::uint64_t count = 0;
+    for (std::size_t i = index_of(ns) + 1; i < counts_.size(); ++i) count += counts_[i];
+    return count;
+  }
+
+ private:
+  static constexpr std::size_t kSteps = 64;
+  static std::size_t index_of(std::uint64_t ns) {
+    if (ns < kSteps) return ns;
+    const auto shift = static_cast<std::size_t>(std::bit_width(ns)) - 7;
+    return std::min(kSteps * (shift + 1) + ((ns >> shift) - kSteps), std::size_t{kSteps * 40 - 1});
+  }
+  static std::uint64_t end_of(std::size_t index) {
+    if (index < kSteps) return index;
+    const std::size_t shift = index / kSteps - 1;
+    return ((kSteps + index % kSteps + 1) << shift) - 1;
+  }
+
+  std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>(kSteps * 40);
+  std::uint64_t total_ = 0;
+  std::uint64_t max_ = 0;
+};
+
+struct Options {
+  std::uint16_t port = 0;
+  std::size_t connections = 64;
+  std::size_t pipeline = 1;
+  double seconds = 2;
+  double rate = 0;          // requests per second; 0: closed loop
+  std::uint64_t count = 0;  // ends after so many answers instead of `seconds`
+  bool deposits = false;
+  bool new_connections = false;  // one for each request
+  std::string targets;           // file with one target a line
+  std::string target = "/";
+  std::string user_agent = "curl/7.88.1";
+  std::string codes;  // file for the codes of deposits
+  std::uint64_t keep_codes = 100'000;
+};
+
+struct Peer {
+  int fd = -1;
+  std::size_t in_flight = 0;
+  std::size_t oldest = 0;
+  std::array<std::uint64_t, kMaxPipeline> due{};  // ring: since when each request in flight waits
+  std::string output;                             // what the socket had no room for
+  std::size_t filled = 0;
+  std::uint64_t body_left = 0;
+  int status = 0;
+  std::array<char, 16 * 1024> input;
+};
+
+class LoadClient {
+ public:
+  explicit LoadClient(const Options& options) : options_(options) {}
+
+  bool prepare() {
+    if (options_.deposits) return true;
+    std::vector<std::string> targets;
+    if (options_.targets.empty()) {
+      targets.push_back(options_.target);
+    } else {
+      std::ifstream file(options_.targets);
+      for (std::string line; std::getline(file, line);) targets.push_back(line);
+    }
+    // In random order: looking up what was deposited in one go, in that order, would be kind to the caches.
+    std::shuffle(targets.begin(), targets.end(), engine_);
+    for (const std::string& target : targets) {
+      requests_.push_back("GET " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: " + options_.user_agent +
+                          "\r\nAccept: */*\r\n\r\n");
+    }
+    return !requests_.empty();
+  }
+
+  bool run() {
+    epoll_ = epoll_create1(EPOLL_CLOEXEC);
+    for (std::size_t i = 0; i < options_.connections; ++i) {
+      peers_.push_back(std::make_unique<Peer>());
+      if (!options_.new_connections && !connect_peer(i)) return false;
+    }
+    const std::uint64_t begin = clock_ns();
+    const std::uint64_t cpu_begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    end_ = begin + static_cast<std::uint64_t>(options_.seconds * static_cast<double>(kSecond));
+    if (options_.rate > 0) {
+      run_open(begin);
+    } else {
+      run_closed();
+    }
+    elapsed_ = clock_ns() - begin;
+    cpu_ = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_begin;
+    return true;
+  }
+
+  void print() const {
+    const auto us = [](std::uint64_t ns) { return static_cast<double>(ns) / 1000; };
+    const auto quantile = [&](double share) { return us(latency_.quantile(share)); };
+    std::uint64_t good = 0;
+    std::printf("{\"statuses\": {");
+    const char* separator = "";
+    for (const auto& [status, count] : statuses_) {
+      std::printf("%s\"%d\": %llu", separator, status, static_cast<unsigned long long>(count));
+      separator = ", ";
+      if (status == 200) good += count;
+    }
+    std::printf(
+        "}, \"answers\": %llu, \"ok\": %llu, \"broken\": %llu, \"unsent\": %llu, \"unanswered\": %llu, "
+        "\"seconds\": %.6f, \"client_cpu_seconds\": %.6f, \"client_longest_gap_us\": %.1f, \"latency_us\": "
+        "{\"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f}, \"slower_than_5ms\": %llu, "
+        "\"slowest_at_s\": %.6f}\n",
+        static_cast<unsigned long long>(latency_.total()), static_cast<unsigned long long>(good),
+        static_cast<unsigned long long>(broken_), static_cast<unsigned long long>(unsent_),
+        static_cast<unsigned long long>(in_flight_), static_cast<double>(elapsed_) / 1e9,
+        static_cast<double>(cpu_) / 1e9, us(longest_gap_), quantile(0.5), quantile(0.9), quantile(0.99),
+        quantile(0.999), us(latency_.max()), static_cast<unsigned long long>(latency_.above(5'000'000)),
+        static_cast<double>(slowest_at_) / 1e9);
+  }
+
+  bool save_codes() const {
+    if (options_.codes.empty()) return true;
+    std::ofstream file(options_.codes);
+    for (const std::string& code : codes_) file << '/' << code << '\n';
+    return file.good();
+  }
+
+ private:
+  bool more_wanted(std::uint64_t now) const { return options_.count != 0 ? sent_ < options_.count : now < end_; }
+
+  bool connect_peer(std::size_t index) {
+    Peer& peer = *peers_[index];
+    peer.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1;
+    setsockopt(peer.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    if (options_.new_connections) {
+      // Many source addresses: closed connections keep their pair of ports for a minute.
+      setsockopt(peer.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + connected_ % 250);
+      if (bind(peer.fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return false;
+    }
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(options_.port);
+    // Over loopback the handshake is done when connect(2) returns; everything behind it passes MSG_DONTWAIT.
+    if (connect(peer.fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return false;
+    ++connected_;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = index;
+    return epoll_ctl(epoll_, EPOLL_CTL_ADD, peer.fd, &event) == 0;
+  }
+
+  void append_request(std::string& out) {
+    if (options_.deposits) {
+      append_deposit_request(sent_, out);
+    } else {
+      out += requests_[sent_ % requests_.size()];
+    }
+    ++sent_;
+  }
+
+  void enqueue(Peer& peer, std::uint64_t due) {
+    append_request(peer.output);
+    peer.due[(peer.oldest + peer.in_flight) % kMaxPipeline] = due;
+    ++peer.in_flight;
+    ++in_flight_;
+  }
+
+  void flush(std::size_t index) {
+    Peer& peer = *peers_[index];
+    if (peer.output.empty()) return;
+    const ssize_t sent = send(peer.fd, peer.output.data(), peer.output.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno != EAGAIN) return abandon(index);
+    peer.output.erase(0, static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
+    epoll_event event{};
+    event.events = peer.output.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT;
+    event.data.u64 = index;
+    if (peer.output.empty() && !stuck_) return;
+    stuck_ = true;  // from now on some sockets watch for output: keep what they watch up to date
+    epoll_ctl(epoll_, EPOLL_CTL_MOD, peer.fd, &event);
+  }
+
+  // The connection is no longer good; what was asked on it is not answered.
+  void abandon(std::size_t index) {
+    Peer& peer = *peers_[index];
+    ++broken_;
+    in_flight_ -= peer.in_flight;
+    end_peer(peer);
+    if (!options_.new_connections && broken_ < 1000 && !connect_peer(index)) broken_ += 1000;
+  }
+
+  void end_peer(Peer& peer) const {
+    if (peer.fd >= 0) ::close(peer.fd);
+    peer.fd = -1;
+    peer.in_flight = peer.filled = 0;
+    peer.body_left = 0;
+    peer.output.clear();
+  }
+
+  void complete(Peer& peer, std::uint64_t now) {
+    const std::uint64_t due = peer.due[peer.oldest];
+    const std::uint64_t waited = now - std::min(due, now);
+    if (waited > latency_.max()) slowest_at_ = now;
+    latency_.add(waited);
+    ++statuses_[peer.status];
+    peer.oldest = (peer.oldest + 1) % kMaxPipeline;
+    --peer.in_flight;
+    --in_flight_;
+  }
+
+  // Takes complete answers out of peer.input; false when they make no sense.
+  bool parse(Peer& peer, std::uint64_t now) {
+    std::string_view input(peer.input.data(), peer.filled);
+    while (!input.empty() && peer.in_flight != 0) {
+      const std::size_t end = input.find("\r\n\r\n");
+      if (end == std::string_view::npos) break;
+      const std::string_view head = input.substr(0, end + 4);
+      const std::size_t length_at = head.find("\r\nContent-Length: ");
+      if (!head.starts_with("HTTP/1.1 ") || length_at == std::string_view::npos) return false;
+      std::uint64_t length = 0;
+      std::from_chars(head.data() + 9, head.data() + 12, peer.status);
+      std::from_chars(head.data() + length_at + 18, head.data() + head.size(), length);
+      const std::string_view body = input.substr(head.size(), length);
+      if (options_.deposits) {
+        if (body.size() < length) break;
+        keep_code(body);
+      }
+      input.remove_prefix(head.size() + body.size());
+      peer.body_left = length - body.size();
+      if (peer.body_left == 0) complete(peer, now);
+    }
+    std::memmove(peer.input.data(), input.data(), input.size());
+    peer.filled = input.size();
+    return peer.filled < peer.input.size();
+  }
+
+  void keep_code(std::string_view body) {
+    constexpr std::string_view kKey = "\"pairing_code\":\"";
+    const std::uint64_t step =
+        std::max<std::uint64_t>(options_.count / std::max<std::uint64_t>(options_.keep_codes, 1), 1);
+    if (options_.codes.empty() || latency_.total() % step != 0) return;
+    const std::size_t key = body.find(kKey);
+    if (key == std::string_view::npos) return;
+    const std::string_view rest = body.substr(key + kKey.size());
+    codes_.emplace_back(rest.substr(0, rest.find('"')));
+  }
+
+  // Reads until the answers that are in flight are here or there is nothing to read.
+  void receive(std::size_t index) {
+    Peer& peer = *peers_[index];
+    while (peer.in_flight != 0) {
+      ssize_t size = 0;
+      if (peer.body_left != 0) {
+        size = recv(peer.fd, nullptr, peer.body_left, MSG_TRUNC | MSG_DONTWAIT);
+        if (size > 0) {
+          peer.body_left -= static_cast<std::uint64_t>(size);
+          if (peer.body_left == 0) complete(peer, clock_ns());
+          continue;
+        }
+      } else {
+        // A head is smaller than this; the body behind it is not worth copying.
+        const std::size_t room = options_.pipeline == 1 ? 2048 : peer.input.size();
+        size = recv(peer.fd, peer.input.data() + peer.filled, std::min(room, peer.input.size() - peer.filled),
+                    MSG_DONTWAIT);
+        if (size > 0) {
+          peer.filled += static_cast<std::size_t>(size);
+          if (!parse(peer, clock_ns())) return abandon(index);
+          continue;
+        }
+      }
+      if (size < 0 && errno == EAGAIN) return;
+      return abandon(index);
+    }
+  }
+
+  int poll(int timeout_ms) { return epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms); }
+
+  // Gives `index` as many requests as it may have.
+  void refill(std::size_t index, std::uint64_t now) {
+    Peer& peer = *peers_[index];
+    if (options_.new_connections && peer.in_flight == 0) {
+      end_peer(peer);
+      if (!more_wanted(now)) return;
+      if (!connect_peer(index)) {
+        broken_ += 1000;
+        return;
+      }
+    }
+    while (peer.fd >= 0 && peer.in_flight < options_.pipeline && more_wanted(now)) enqueue(peer, now);
+    if (peer.fd >= 0) flush(index);
+  }
+
+  void run_closed() {
+    for (std::size_t i = 0; i < peers_.size(); ++i) refill(i, clock_ns());
+    std::uint64_t last_answer = clock_ns();
+    while (in_flight_ != 0 && broken_ < 1000) {
+      const std::uint64_t answers = latency_.total();
+      const int count = poll(100);
+      for (int i = 0; i < count; ++i) {
+        const std::size_t index = events_[static_cast<std::size_t>(i)].data.u64;
+        receive(index);
+        refill(index, clock_ns());
+      }
+      const std::uint64_t now = clock_ns();
+      if (latency_.total() != answers) last_answer = now;
+      if (now - last_answer > kPatience) return;
+    }
+  }
+
+  void run_open(std::uint64_t begin) {
+    const double interval = static_cast<double>(kSecond) / options_.rate;
+    const auto due_at = [&](std::uint64_t n) {
+      return begin + static_cast<std::uint64_t>(static_cast<double>(n) * interval);
+    };
+    std::vector<std::size_t> free;
+    for (std::size_t i = 0; i < peers_.size(); ++i) free.push_back(i);
+    std::uint64_t previous = clock_ns();
+    while (broken_ < 1000) {
+      const std::uint64_t now = clock_ns();
+      longest_gap_ = std::max(longest_gap_, now - previous);
+      previous = now;
+      const bool over = due_at(sent_) >= end_;
+      while (!over && due_at(sent_) <= std::min(now, end_) && !free.empty()) {
+        const std::size_t index = free.back();
+        free.pop_back();
+        enqueue(*peers_[index], due_at(sent_));
+        flush(index);
+        if (peers_[index]->in_flight == 0) break;  // abandoned; `broken` says so
+      }
+      if (now > end_ && (in_flight_ == 0 || now > end_ + kPatience)) break;
+      // Never asleep, so that no request is late on our account; this client has a core for itself.
+      const int count = poll(0);
+      for (int i = 0; i < count; ++i) {
+        const std::size_t index = events_[static_cast<std::size_t>(i)].data.u64;
+        Peer& peer = *peers_[index];
+        if (peer.in_flight == 0) continue;
+        receive(index);
+        if (peer.fd >= 0) flush(index);
+        if (peer.in_flight == 0) free.push_back(index);
+      }
+    }
+    while (due_at(sent_ + unsent_) < end_) ++unsent_;
+  }
+
+  const Options options_;
+  std::mt19937_64 engine_{20260101};
+  std::vector<std::string> requests_;
+  std::vector<std::unique_ptr<Peer>> peers_;
+  std::array<epoll_event, 256> events_{};
+  int epoll_ = -1;
+  bool stuck_ = false;
+  std::uint64_t end_ = 0;
+  std::uint64_t sent_ = 0;
+  std::uint64_t in_flight_ = 0;
+  std::uint64_t unsent_ = 0;
+  std::uint64_t broken_ = 0;
+  std::uint32_t connected_ = 0;
+  std::uint64_t elapsed_ = 0;
+  std::uint64_t cpu_ = 0;
+  std::uint64_t longest_gap_ = 0;
+  std::uint64_t slowest_at_ = 0;
+  Histogram latency_;
+  std::map<int, std::uint64_t> statuses_;
+  std::vector<std::string> codes_;
+};
+
+bool parse_options(int argc, char** argv, Options& options) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view name = argv[i];
+    if (name == "--deposits") {
+      options.deposits = true;
+      continue;
+    }
+    if (name == "--new-connections") {
+      options.new_connections = true;
+      continue;
+    }
+    if (++i == argc) return false;
+    const char* value = argv[i];
+    if (name == "--port") {
+      options.port = static_cast<std::uint16_t>(std::strtoul(value, nullptr, 10));
+    } else if (name == "--connections") {
+      options.connections = std::strtoull(value, nullptr, 10);
+    } else if (name == "--pipeline") {
+      options.pipeline = std::strtoull(value, nullptr, 10);
+    } else if (name == "--seconds") {
+      options.seconds = std::strtod(value, nullptr);
+    } else if (name == "--rate") {
+      options.rate = std::strtod(value, nullptr);
+    } else if (name == "--count") {
+      options.count = std::strtoull(value, nullptr, 10);
+    } else if (name == "--targets") {
+      options.targets = value;
+    } else if (name == "--target") {
+      options.target = value;
+    } else if (name == "--user-agent") {
+      options.user_agent = value;
+    } else if (name == "--codes") {
+      options.codes = value;
+    } else if (name == "--keep-codes") {
+      options.keep_codes = std::strtoull(value, nullptr, 10);
+    } else {
+      return false;
+    }
+  }
+  const bool one_each = options.rate > 0 || options.new_connections;
+  return options.port != 0 && options.connections != 0 && options.pipeline >= 1 && options.pipeline <= kMaxPipeline &&
+         (!one_each || options.pipeline == 1) && !(options.rate > 0 && options.new_connections);
+}
+
+int run(int argc, char** argv) {
+  Options options;
+  if (!parse_options(argc, argv, options)) {
+    std::fputs(
+        "usage: load_client --port N [--connections 64] [--pipeline 1] [--seconds 2] [--rate PER_SECOND] [--count N]\n"
+        "                   [--target / | --targets FILE] [--user-agent TEXT] [--new-connections]\n"
+        "                   [--deposits [--codes FILE [--keep-codes N]]]\n",
+        stderr);
+    return 2;
+  }
+  LoadClient client(options);
+  if (!client.prepare() || !client.run()) {
+    std::perror("load_client");
+    return 1;
+  }
+  client.print();
+  return client.save_codes() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace pairport::bench
+
+int main(int argc, char** argv) {
+  return pairport::bench::run(argc, argv);
+}

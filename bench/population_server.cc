@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+// The real Server on a libuv loop, with millions of deposits that were put there before it began to serve, some of
+// which expire in crowds: all that one crowd holds within one second. Time is a parameter of Service::handle(), so
+// crowds can be dated to the second, which no client could do by sending requests.
+//
+// Prints one line of JSON about the population, with the times when crowds expire. Then for each line on stdin one line
+// about what has happened since the last: the longest iteration of the loop, waiting for events not counted, by wall
+// clock and by CPU time of the thread (what the hypervisor or another process took counts in the first only), and the
+// heap allocations. Ends with stdin.
+//   population_server LIVE CROWDS CROWD_SIZE CODES_FILE
+// LIVE: how many are alive when the first crowd expires, CODES_FILE: where to write targets of long-lived deposits.
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cinttypes>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <pairport/listener.h>
+#include <pairport/server.h>
+#include <pairport/service.h>
+
+#include "allocation_count.h"
+#include "deposit_values.h"
+
+namespace pairport::bench {
+namespace {
+
+constexpr std::uint64_t kCrowdIntervalMs = 6'000;
+// Between the end of loading and the first crowd: time to measure how it is when nothing expires.
+constexpr std::uint64_t kQuietMs = 12'000;
+constexpr std::size_t kCodesKept = 100'000;
+
+class SequenceRandom final : public RandomSource {
+ public:
+  bool fill(std::span<std::uint8_t> out) noexcept override {
+    for (std::uint8_t& byte : out) byte = static_cast<std::uint8_t>(engine_() >> 24);
+    return true;
+  }
+
+ private:
+  std::mt19937_64 engine_{20260101};
+};
+
+std::uint64_t thread_cpu_ns() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+std::uint64_t clock_ms() {
+  return uv_hrtime() / 1'000'000;
+}
+
+// Everything that is resident, memory of memfd_secret(2) included as far as the kernel counts it.
+std::uint64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  statm >> size >> resident;
+  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+// Deposits made by hand of time.
+class Population {
+ public:
+  Population(Service& service, std::uint64_t start_ms) : service_(service), now_ms_(start_ms) {}
+
+  bool deposit(std::uint64_t at_ms) {
+    now_ms_ = std::max(now_ms_, at_ms);
+    const std::string body = json_deposit(made_++);
+    Request request;
+    request.method = Method::kPost;
+    request.target = "/";
+    request.content_type = "application/json";
+    request.body = body;
+    service_.handle(request, {now_ms_, static_cast<std::int64_t>(now_ms_ / 1000)}, response_);
+    return response_.status() == 200;
+  }
+  // The code of the last deposit.
+  std::string code() const {
+    std::string text;
+    for (const Fragment& fragment : response_.body()) text.append(fragment.data, fragment.size);
+    constexpr std::string_view kKey = "\"pairing_code\":\"";
+    const std::size_t begin = text.find(kKey) + kKey.size();
+    return text.substr(begin, text.find('"', begin) - begin);
+  }
+  std::uint64_t now_ms() const { return now_ms_; }
+  std::uint64_t made() const { return made_; }
+
+ private:
+  Service& service_;
+  std::uint64_t now_ms_;
+  std::uint64_t made_ = 0;
+  Response response_;
+};
+
+// Times the iterations of a loop, from one prepare phase to the next.
+class Iterations {
+ public:
+  explicit Iterations(uv_loop_t* loop) : loop_(loop) {
+    uv_prepare_init(loop, &prepare_);
+    prepare_.data = this;
+    uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<Iterations*>(handle->data)->on_prepare(); });
+    uv_unref(reinterpret_cast<uv_handle_t*>(&prepare_));
+    restart();
+  }
+
+  void print(const Service& service) {
+    std::printf("{\"wall_us\": %.1f, \"cpu_us\": %.1f, \"iterations\": %" PRIu64 ", \"allocations\": %" PRIu64
+                ", \"live\": %zu, \"monotonic_s\": %.3f}\n",
+                static_cast<double>(longest_wall_) / 1000, static_cast<double>(longest_cpu_) / 1000, count_,
+                allocation_count() - allocations_before_, service.store().size(),
+                static_cast<double>(uv_hrtime()) / 1e9);
+    std::fflush(stdout);  // NOLINT(cert-err33-c): whoever reads has ended then, and stdin with it
+    restart();
+  }
+
+ private:
+  void restart() {
+    longest_wall_ = longest_cpu_ = count_ = 0;
+    allocations_before_ = allocation_count();
+    wall_ = uv_hrtime();
+    idle_ = uv_metrics_idle_time(loop_);
+    cpu_ = thread_cpu_ns();
+  }
+
+  void on_prepare() {
+    const std::uint64_t wall = uv_hrtime();
+    const std::uint64_t idle = uv_metrics_idle_time(loop_);
+    const std::uint64_t cpu = thread_cpu_ns();
+    const std::uint64_t waited = std::min(idle - idle_, wall - wall_);
+    longest_wall_ = std::max(longest_wall_, wall - wall_ - waited);
+    longest_cpu_ = std::max(longest_cpu_, cpu - cpu_);
+    wall_ = wall;
+    idle_ = idle;
+    cpu_ = cpu;
+    ++count_;
+  }
+
+  uv_loop_t* const loop_;
+  uv_prepare_t prepare_;
+  std::uint64_t longest_wall_ = 0;
+  std::uint64_t longest_cpu_ = 0;
+  std::uint64_t count_ = 0;
+  std::uint64_t allocations_before_ = 0;
+  std::uint64_t wall_ = 0;
+  std::uint64_t idle_ = 0;
+  std::uint64_t cpu_ = 0;
+};
+
+struct Plan {
+  std::uint64_t live = 0;
+  std::uint64_t crowds = 0;
+  std::uint64_t crowd_size = 0;
+  // The first crowd expires when LIVE are alive; those that come after it are on top.
+  std::uint64_t total() const { return live + (crowds - 1) * crowd_size; }
+};
+
+Result<std::unique_ptr<Service>> create_service(const Plan& plan, std::uint64_t ttl_ms, RandomSource& random) {
+  ServiceOptions options;
+  options.deposit_limit = {};
+  options.miss_limit = {};
+  options.ttl_ms = ttl_ms;
+  options.store.max_deposits = plan.total() + 1000;
+  options.store.max_bytes = (plan.total() + 100'000) * 512;
+  return Service::create(options, random, {clock_ms(), 0});
+}
+
+int fail(std::string_view what) {
+  std::fprintf(stderr, "population_server: %.*s\n", static_cast<int>(what.size()), what.data());
+  return 1;
+}
+
+// How long a deposit takes on this machine, in nanoseconds: decides how long deposits have to live.
+std::uint64_t measure_deposit() {
+  constexpr std::uint64_t kSample = 200'000;
+  SequenceRandom random;
+  auto service = create_service({kSample, 1, 0}, 3'600'000, random);
+  if (!service.ok()) return 0;
+  Population population(*service.value(), clock_ms());
+  const std::uint64_t begin = uv_hrtime();
+  for (std::uint64_t i = 0; i < kSample; ++i) {
+    if (!population.deposit(0)) return 0;
+  }
+  return (uv_hrtime() - begin) / kSample;
+}
+
+struct Control {
+  Iterations* iterations;
+  Service* service;
+  Server* server;
+};
+
+void on_command(uv_poll_t* poll, int, int) {
+  Control& control = *static_cast<Control*>(poll->data);
+  char text[64];
+  const ssize_t size = read(STDIN_FILENO, text, sizeof(text));
+  if (size > 0) return control.iterations->print(*control.service);
+  if (size < 0 && errno == EINTR) return;
+  uv_poll_stop(poll);
+  control.server->stop([] {});
+}
+
+int serve(const Plan& plan, const char* codes_file) {
+  const std::uint64_t each = measure_deposit();
+  if (each == 0) return fail("no deposit could be made");
+  // Twice the time that it should take: a larger table is slower, and others may use the machine, too.
+  const std::uint64_t last_crowd_ms = kCrowdIntervalMs * (plan.crowds - 1) + 1000;
+  const std::uint64_t loading_ms = plan.total() * each * 2 / 1'000'000;
+  const std::uint64_t ttl_ms = (std::max(loading_ms, last_crowd_ms) + kQuietMs + 3000) / 1000 * 1000;
+
+  SequenceRandom random;
+  const std::uint64_t resident_before = resident_bytes();
+  auto created = create_service(plan, ttl_ms, random);
+  if (!created.ok()) return fail(created.status().message());
+  Service& service = *created.value();
+  const std::uint64_t start_ms = clock_ms();
+  Population population(service, start_ms);
+  const std::uint64_t loading_begin = uv_hrtime();
+  for (std::uint64_t crowd = 0; crowd < plan.crowds; ++crowd) {
+    const std::uint64_t crowd_ms = start_ms + crowd * kCrowdIntervalMs;
+    for (std::uint64_t i = 0; i < plan.crowd_size; ++i) {
+      if (!population.deposit(crowd_ms + i * 1000 / plan.crowd_size)) return fail("a deposit was refused");
+    }
+  }
+  // Those that stay: they are dated after the crowds, because time never goes back.
+  std::ofstream codes(codes_file);
+  const std::uint64_t rest = plan.total() - plan.crowds * plan.crowd_size;
+  const std::uint64_t step = std::max<std::uint64_t>(rest / kCodesKept, 1);
+  std::uint64_t resident_at_live = 0;
+  std::uint64_t memory_at_live = 0;
+  for (std::uint64_t i = 0; i < rest; ++i) {
+    if (!population.deposit(start_ms + last_crowd_ms + kCrowdIntervalMs)) return fail("a deposit was refused");
+    if (i % step == 0) codes << '/' << population.code() << '\n';
+    if (population.made() != plan.live) continue;
+    resident_at_live = resident_bytes();
+    memory_at_live = service.store().memory_bytes();
+  }
+  codes.close();
+  const std::uint64_t loaded_ns = uv_hrtime() - loading_begin;
+  // The server's clock must not be behind the time of the last deposit.
+  while (clock_ms() < population.now_ms()) usleep(10'000);
+  if (clock_ms() + kQuietMs > start_ms + ttl_ms) return fail("loading took longer than expected; try again");
+
+  uv_loop_t loop;
+  if (uv_loop_init(&loop) != 0 || uv_loop_configure(&loop, UV_METRICS_IDLE_TIME) != 0) return fail("no loop");
+  ServerOptions server_options;
+  auto attached = Server::attach(&loop, service, server_options);
+  auto listener = Listener::open("127.0.0.1:0");
+  if (!attached.ok() || !listener.ok()) return fail("no server");
+  const std::string url = listener.value().url();
+  if (!attached.value()->listen(std::move(listener).value()).ok()) return fail("no listener");
+  Iterations iterations(&loop);
+  Control control{&iterations, &service, attached.value().get()};
+  uv_poll_t commands;
+  if (uv_poll_init(&loop, &commands, STDIN_FILENO) != 0) return fail("stdin must be a pipe");
+  commands.data = &control;
+  uv_poll_start(&commands, UV_READABLE, on_command);
+
+  std::printf(
+      "{\"url\": \"%s\", \"live\": %zu, \"level\": \"%s\", \"loading_seconds\": %.1f, "
+      "\"measured_at\": %" PRIu64 ", \"resident_bytes\": %" PRIu64 ", \"memory_bytes\": %" PRIu64 ", \"crowds\": [",
+      url.c_str(), service.store().size(), std::string(to_string(service.store().level())).c_str(),
+      static_cast<double>(loaded_ns) / 1e9, plan.live, resident_at_live - std::min(resident_before, resident_at_live),
+      memory_at_live);
+  for (std::uint64_t crowd = 0; crowd < plan.crowds; ++crowd) {
+    std::printf("%s%.3f", crowd == 0 ? "" : ", ",
+                static_cast<double>(start_ms + crowd * kCrowdIntervalMs + ttl_ms) / 1000);
+  }
+  std::printf("]}\n");
+  if (std::fflush(stdout) != 0) return 1;
+  uv_run(&loop, UV_RUN_DEFAULT);
+  // The process ends here and with it everything: the handles that are left are on this stack.
+  std::fflush(nullptr);  // NOLINT(cert-err33-c)
+  _exit(0);
+}
+
+int run(int argc, char** argv) {
+  Plan plan;
+  if (argc == 5) {
+    plan = {std::strtoull(argv[1], nullptr, 10), std::strtoull(argv[2], nullptr, 10),
+            std::strtoull(argv[3], nullptr, 10)};
+  }
+  if (plan.crowds == 0 || plan.live < 2 * plan.crowd_size) {
+    std::fputs("usage: population_server LIVE CROWDS CROWD_SIZE CODES_FILE (LIVE at least twice CROWD_SIZE)\n", stderr);
+    return 2;
+  }
+  std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): cannot fail with these arguments
+  // As main does: locked memory as far as it goes.
+  rlimit limit{};
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_MEMLOCK, &limit);
+  }
+  return serve(plan, argv[4]);
+}
+
+}  // namespace
+}  // namespace pairport::bench
+
+int main(int argc, char** argv) {
+  return pairport::bench::run(argc, argv);
+}

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Runs the benchmarks and writes what they measured: script/bench, or the CMake target `bench`."""
+
+import argparse
+import json
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+
+import end_to_end
+import report
+from harness import Bench, Cores, commit, machine, say
+
+HERE = pathlib.Path(__file__).resolve().parent
+MICRO = ("store", "render", "connection")
+END_TO_END = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix", "latency", "expiry")
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="script/bench", description="Benchmarks of pairport, against a bare floor, nginx and others.")
+    parser.add_argument("--quick", action="store_true", help="two minutes, to see that it works; the figures are rough")
+    parser.add_argument("--only", action="append", metavar="NAME", choices=[*MICRO, *END_TO_END], default=[],
+                        help="only this benchmark; repeatable: " + " ".join((*MICRO, *END_TO_END)))
+    parser.add_argument("--peer", action="append", metavar="NAME=COMMAND", default=[],
+                        help="another server with the same routes; {port} and {config} in COMMAND are replaced")
+    parser.add_argument("--rounds", type=int, help="turns of each server (default 5)")
+    parser.add_argument("--seconds", type=float, help="seconds a turn (default 3; wrk knows whole seconds only)")
+    parser.add_argument("--live", type=int, help="live deposits of `pairport, full` (default 5,000,000)")
+    parser.add_argument("--population", type=int, help="live deposits while others expire (default 10,000,000)")
+    parser.add_argument("--crowd", type=int, help="how many of them expire within one second (default 1,000,000)")
+    parser.add_argument("--max-steal", type=float, default=0.01, help="a turn with more steal on a core counts as disturbed (default 0.01)")
+    parser.add_argument("--max-foreign", type=float, default=0.05, help="... with more foreign CPU time (default 0.05)")
+    parser.add_argument("--server-core", type=int, help="default: the first")
+    parser.add_argument("--client-core", type=int, help="default: the last")
+    parser.add_argument("--results", type=pathlib.Path, help="folder to write to (default: bench/results, in the build folder with "
+                        "--quick or --only)")
+    parser.add_argument("--build", type=pathlib.Path, default=HERE.parent / "build" / "release", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    defaults = ({"rounds": 2, "seconds": 1, "live": 200_000, "population": 500_000, "crowd": 100_000} if options.quick else
+                {"rounds": 5, "seconds": 3, "live": 5_000_000, "population": 10_000_000, "crowd": 1_000_000})
+    for name, value in defaults.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    options.repeat = not options.quick
+    options.wants = lambda *names: not options.only or any(name in options.only for name in names)
+    if any("=" not in peer for peer in options.peer):
+        parser.error("--peer takes NAME=COMMAND")
+    options.peers = [tuple(peer.split("=", 1)) for peer in options.peer]
+    if options.results is None:
+        options.results = options.build / "bench-results" if options.quick or options.only else HERE / "results"
+    return options
+
+
+def run_micro(bench, name):
+    program = bench.program(f"{name}_bench")
+    if not program.exists():
+        say(f"  {name}: there is no {program.name}")
+        return []
+    quick = bench.options.quick
+    # The newer versions want a unit; seconds are the default of the older ones.
+    command = [str(program), "--benchmark_format=json", f"--benchmark_min_time={0.02 if quick else 0.5}"]
+    if not quick:
+        command += ["--benchmark_repetitions=5", "--benchmark_report_aggregates_only=true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{program.name}: {done.stderr}")
+    entries = []
+    for entry in json.loads(done.stdout)["benchmarks"]:
+        if entry.get("error_occurred"):
+            raise RuntimeError(f"{program.name}, {entry['name']}: {entry.get('error_message')}")
+        if entry.get("aggregate_name", "median") == "median":
+            entries.append(micro_entry(entry))
+    for entry in entries:
+        say(f"  {entry['name']:<44} {entry['cpu_ns']:12,.1f} ns")
+    return entries
+
+
+def micro_entry(entry):
+    nanoseconds = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[entry["time_unit"]]
+    known = {"name", "family_index", "per_family_instance_index", "run_name", "run_type", "repetitions", "repetition_index", "threads",
+             "iterations", "real_time", "cpu_time", "time_unit", "aggregate_name", "aggregate_unit", "bytes_per_second", "label",
+             "items_per_second"}
+    return {"name": entry["run_name"], "cpu_ns": entry["cpu_time"] * nanoseconds,
+            "counters": {key: value for key, value in entry.items() if key not in known}}
+
+
+def main():
+    arguments = sys.argv[1:]
+    options = parse(arguments)
+    for program in ("wrk",) if options.wants(*END_TO_END) else ():
+        if not shutil.which(program):
+            raise SystemExit(f"{program} is missing: script/bench installs it")
+    shown = [word for word in arguments if not word.startswith("--build")]
+    bench = Bench(options.build, Cores(options.server_core, options.client_core), options)
+    results = {"date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "commit": commit(), "machine": machine(),
+               "command": shlex.join(["script/bench", *shown]), "cores": {"server": bench.cores.server, "client": bench.cores.client},
+               "options": {name: getattr(options, name) for name in ("quick", "rounds", "seconds", "live", "population", "crowd",
+                                                                     "max_steal", "max_foreign")},
+               "peers": [name for name, _ in options.peers], "micro": {}, "scenarios": {}}
+    began = time.monotonic()
+    say("This takes about " + ("two minutes." if options.quick else "a quarter of an hour; leave the machine alone meanwhile.")
+        + f" Server on core {bench.cores.server}, client on core {bench.cores.client}.")
+    for name in MICRO:
+        if options.wants(name):
+            say(f"== {name}")
+            results["micro"][f"{name}_bench"] = run_micro(bench, name)
+    if options.wants(*END_TO_END):
+        say("== end to end")
+        end_to_end.run(bench, results)
+    results["minutes"] = round((time.monotonic() - began) / 60, 1)
+    options.results.mkdir(parents=True, exist_ok=True)
+    for name, text in (("latest.json", json.dumps(results, indent=1) + "\n"), ("latest.md", report.markdown(results)),
+                       ("goals.md", report.goals_markdown(results)), ("latest.svg", report.chart(results))):
+        (options.results / name).write_text(text, encoding="utf-8")
+    say("\n" + report.goals_table(report.goals(results)))
+    say(f"{results['minutes']} minutes; written to {options.results}")
+
+
+if __name__ == "__main__":
+    main()
