@@ -137,10 +137,11 @@ def unavailable(init):
 
 
 class Machine:
-    """One booted machine, from `with` to its end."""
+    """One booted machine, from `with` to its end. `options`: more of systemd-nspawn(1)."""
 
-    def __init__(self, init):
+    def __init__(self, init, options=()):
         self.init = init
+        self.options = options
 
     def __enter__(self):
         lower = roots.layers(self.init)
@@ -151,7 +152,7 @@ class Machine:
             self.console = stack.enter_context(tempfile.TemporaryFile())
             # `none` is a container: a program that cares for nothing is PID 1 and does not even reap what dies.
             command = ["--boot"] if self.init != "none" else ["--kill-signal=KILL", "/bin/sleep", "infinity"]
-            self.holder = subprocess.Popen(_isolated(self.top, lower, command), stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console,
+            self.holder = subprocess.Popen(_isolated(self.top, lower, [*self.options, *command]), stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console,
                                            preexec_fn=enter, start_new_session=True, env=_ENVIRONMENT)
             stack.callback(self._kill)
             self.leader = None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The systemd unit of packaging/: the service starts under it, with all its restrictions, serves, and stops cleanly."""
 
+import ctypes
 import pathlib
 import re
 import subprocess
@@ -29,7 +30,8 @@ class Unit(unittest.TestCase):
             self.skipTest(f"SKIPPED: no machine can be booted here: {reason}")
 
     def test_the_service_runs_under_the_unit(self):
-        with Machine("systemd") as machine:
+        # Of Landlock's system calls nspawn allows none.
+        with Machine("systemd", ["--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"]) as machine:
             machine.write("/usr/local/bin/pairport", pathlib.Path(binary()).read_bytes(), 0o755)
             # The root has none of its libraries.
             libraries = subprocess.run(["ldd", binary()], capture_output=True, text=True, check=True).stdout
@@ -52,6 +54,11 @@ class Unit(unittest.TestCase):
             self.assertIn("listening on", log)
             # nspawn itself forbids to lock memory, so which level it is says nothing about the unit.
             self.assertRegex(log, r"memory for credentials: \w+")
+            # The unit leaves the service the system calls that it restricts itself with.
+            self.assertIn("no_new_privs: in force", log)
+            self.assertIn("seccomp: in force", log)
+            if ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1) > 0:  # landlock_create_ruleset: the kernel's ABI
+                self.assertIn("landlock: in force", log)
             url = re.search(r"listening on (\S+)", log).group(1)
             with urllib.request.urlopen(url + "/0000000", timeout=20) as answer:
                 self.assertIn(b"PASSWORD='foobaz'", answer.read())
