@@ -1,134 +1,143 @@
 // SPDX-License-Identifier: MIT
-// Invariants: the directory has 2^depth_ entries; a segment of depth d is pointed to by 2^(depth_-d) neighbouring
-// entries and holds exactly the entries whose first d hash bits are its own. Every segment keeps at least a quarter of
-// its slots empty, so every probe ends.
+// Invariants: with 2^n the largest power of two up to segment_count_, segments below segment_count_ - 2^n and from 2^n
+// on hold the entries whose hash has their number in its last n + 1 bits, the others those with their number in the
+// last n. A segment has one page at least and at most kPageLoad entries for each page, so every probe ends. Slots
+// behind its pages are zero, and so is everything behind the last segment.
 #include "code_table.h"
 
 #include <algorithm>
 #include <cassert>
-#include <new>
 
 namespace pairport {
 
-CodeTable::~CodeTable() {
-  if (directory_ == nullptr) return;
-  const std::size_t size = std::size_t{1} << depth_;
-  for (std::size_t i = 0; i < size;) {
-    Segment* segment = directory_[i];
-    i += std::size_t{1} << (depth_ - segment->depth);
-    delete segment;
+CodeTable::CodeTable(std::size_t max_entries) noexcept
+    : slots_((max_entries / kAverage + 1) * kMaxSlots), segments_(max_entries / kAverage + 1) {
+  if (*this) set_pages(0, 1);
+}
+
+void CodeTable::add(std::size_t segment, Slot slot) noexcept {
+  const std::size_t size = segments_[segment].slots();
+  Slot* slots = &slots_[segment * kMaxSlots];
+  std::size_t i = home_of(slot.hash, size);
+  while (!slots[i].empty()) i = i + 1 == size ? 0 : i + 1;
+  slots[i] = slot;
+  ++segments_[segment].count;
+}
+
+// Leaves the segment empty, with the pages that it has.
+void CodeTable::take_out(std::size_t segment, Copy& copy) noexcept {
+  const std::size_t size = segments_[segment].slots();
+  Slot* slots = &slots_[segment * kMaxSlots];
+  for (std::size_t i = 0; i < size; ++i) {
+    // Without a branch that could be mispredicted: slots are empty as if by the throw of a die.
+    copy.slots[copy.count] = slots[i];
+    copy.count += slots[i].empty() ? 0U : 1U;
   }
+  std::fill_n(slots, size, Slot{});
+  segments_[segment].count = 0;
 }
 
-void CodeTable::point(std::size_t first, std::size_t count, Segment* segment) noexcept {
-  std::fill_n(directory_.get() + first, count, segment);
-}
-
-bool CodeTable::double_directory() noexcept {
-  if (depth_ == kMaxDepth) return false;
-  const std::size_t size = std::size_t{1} << depth_;
-  std::unique_ptr<Segment*[]> larger(new (std::nothrow) Segment*[size * 2]);
-  if (larger == nullptr) return false;
-  for (std::size_t i = 0; i < size; ++i) larger[2 * i] = larger[2 * i + 1] = directory_[i];
-  directory_ = std::move(larger);
-  ++depth_;
-  return true;
-}
-
-bool CodeTable::split(std::uint32_t hash) noexcept {
-  Segment* segment = directory_[index_of(hash, depth_)];
-  if (segment->depth == depth_ && !double_directory()) return false;
-  auto* upper = new (std::nothrow) Segment;
-  if (upper == nullptr) return false;
-  ++segments_;
-
-  const unsigned depth = ++segment->depth;
-  upper->depth = depth;
-  const std::array<Slot, kSlots> slots = segment->slots;
-  segment->clear();
-  for (const Slot& slot : slots) {
-    if (slot.ref == kNone) continue;
-    (index_of(slot.hash, depth) % 2 == 0 ? segment : upper)->add(slot);
+// REQUIRES: the segment is empty.
+void CodeTable::set_pages(std::size_t segment, std::size_t pages) noexcept {
+  const std::size_t before = segments_[segment].pages;
+  if (pages < before) {
+    slots_.discard(segment * kMaxSlots + pages * kPageSlots, (before - pages) * kPageSlots);
   }
-  const std::size_t span = std::size_t{1} << (depth_ - depth);
-  const std::size_t upper_prefix = index_of(hash, depth) | 1U;
-  point(upper_prefix * span, span, upper);
-  return true;
+  pages_ = pages_ - before + pages;
+  segments_[segment].pages = static_cast<std::uint16_t>(pages);
+}
+
+void CodeTable::split() noexcept {
+  const std::size_t half = (mask_ + 1) / 2;
+  const std::size_t upper = segment_count_;
+  const std::size_t lower = upper - half;
+  Copy copy;
+  take_out(lower, copy);
+  const Slot* begin = copy.slots.data();
+  const Slot* end = begin + copy.count;
+  const auto moving =
+      static_cast<std::size_t>(std::count_if(begin, end, [half](const Slot& slot) { return (slot.hash & half) != 0; }));
+  // With room for one more each: an insertion that splits needs no growth then.
+  set_pages(lower, std::min(pages_for(copy.count - moving + 1), kMaxPages));
+  set_pages(upper, std::min(pages_for(moving + 1), kMaxPages));
+  if (++segment_count_ > mask_) mask_ = 2 * mask_ + 1;
+  for (const Slot* slot = begin; slot != end; ++slot) add((slot->hash & half) != 0 ? upper : lower, *slot);
+}
+
+// REQUIRES: it has less than kMaxPages.
+void CodeTable::add_page(std::size_t segment) noexcept {
+  Copy copy;
+  take_out(segment, copy);
+  set_pages(segment, std::size_t{segments_[segment].pages} + 1);
+  for (std::size_t i = 0; i < copy.count; ++i) add(segment, copy.slots[i]);
 }
 
 bool CodeTable::reserve(std::uint32_t hash) noexcept {
-  if (directory_ == nullptr) {
-    directory_.reset(new (std::nothrow) Segment*[1]);
-    if (directory_ == nullptr) return false;
-    directory_[0] = new (std::nothrow) Segment;
-    if (directory_[0] == nullptr) {
-      directory_.reset();
-      return false;
-    }
-    segments_ = 1;
+  if (wants_split(kMargin)) split();
+  const std::size_t i = index_of(hash);
+  if (segments_[i].count < segments_[i].pages * kPageLoad) return true;
+  if (segments_[i].pages == kMaxPages) return false;
+  add_page(i);
+  return true;
+}
+
+bool CodeTable::prepare(std::uint32_t hash) noexcept {
+  if (wants_split(0)) {
+    split();
+    return true;
   }
-  while (directory_[index_of(hash, depth_)]->count >= kMaxLoad) {
-    if (!split(hash)) return false;
-  }
+  const std::size_t i = index_of(hash);
+  if (segments_[i].count + kMargin < segments_[i].pages * kPageLoad || segments_[i].pages == kMaxPages) return false;
+  add_page(i);
   return true;
 }
 
 void CodeTable::insert(std::uint32_t hash, std::uint32_t ref) noexcept {
-  Segment* segment = directory_[index_of(hash, depth_)];
-  assert(segment->count < kMaxLoad);
-  segment->add({hash, ref});
+  const std::size_t i = index_of(hash);
+  assert(segments_[i].count < segments_[i].pages * kPageLoad);
+  add(i, {hash, ~ref});
+  ++count_;
 }
 
 void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
-  Segment& segment = *directory_[index_of(hash, depth_)];
-  std::size_t hole = hash & kSlotMask;
-  while (segment.slots[hole].hash != hash || segment.slots[hole].ref != ref) {
-    assert(segment.slots[hole].ref != kNone);
-    hole = (hole + 1) & kSlotMask;
+  const std::size_t segment = index_of(hash);
+  const std::size_t size = segments_[segment].slots();
+  Slot* slots = &slots_[segment * kMaxSlots];
+  const auto after = [size](std::size_t i) { return i + 1 == size ? 0 : i + 1; };
+  // How far it is from slot `from` to slot `to`, around the end.
+  const auto distance = [size](std::size_t from, std::size_t to) { return to >= from ? to - from : to + size - from; };
+
+  std::size_t hole = home_of(hash, size);
+  while (slots[hole].hash != hash || slots[hole].inverted_ref != ~ref) {
+    assert(!slots[hole].empty());
+    hole = after(hole);
   }
   // Close the gap (Knuth, TAOCP 3, 6.4, algorithm R): no tombstones, so look-ups never get slower with age.
-  for (std::size_t i = (hole + 1) & kSlotMask; segment.slots[i].ref != kNone; i = (i + 1) & kSlotMask) {
-    const std::size_t home = segment.slots[i].hash & kSlotMask;
-    if (((i - home) & kSlotMask) >= ((i - hole) & kSlotMask)) {
-      segment.slots[hole] = segment.slots[i];
+  for (std::size_t i = after(hole); !slots[i].empty(); i = after(i)) {
+    if (distance(home_of(slots[i].hash, size), i) >= distance(hole, i)) {
+      slots[hole] = slots[i];
       hole = i;
     }
   }
-  segment.slots[hole] = {0, kNone};
-  --segment.count;
-  if (segment.count < kMergeLoad / 2) merge(hash);
+  slots[hole] = {};
+  --segments_[segment].count;
+  --count_;
 }
 
-void CodeTable::merge(std::uint32_t hash) noexcept {
-  while (true) {
-    Segment* segment = directory_[index_of(hash, depth_)];
-    if (segment->depth == 0) break;
-    const unsigned depth = segment->depth;
-    const std::size_t prefix = index_of(hash, depth);
-    const std::size_t span = std::size_t{1} << (depth_ - depth);
-    Segment* buddy = directory_[(prefix ^ 1U) * span];
-    if (buddy->depth != depth || segment->count + buddy->count >= kMergeLoad) break;
-    for (const Slot& slot : buddy->slots) {
-      if (slot.ref != kNone) segment->add(slot);
-    }
-    --segment->depth;
-    point((prefix & ~std::size_t{1}) * span, 2 * span, segment);
-    delete buddy;
-    --segments_;
-  }
-  // Halve the directory once it is far larger than its segments need. The check costs O(1), the halving the copy of an
-  // array that was doubled before; both are rare.
-  while (depth_ > 0 && segments_ * 4 <= std::size_t{1} << depth_) {
-    const std::size_t size = std::size_t{1} << (depth_ - 1);
-    for (std::size_t i = 0; i < size; ++i) {
-      if (directory_[2 * i] != directory_[2 * i + 1]) return;
-    }
-    std::unique_ptr<Segment*[]> smaller(new (std::nothrow) Segment*[size]);
-    if (smaller == nullptr) return;
-    for (std::size_t i = 0; i < size; ++i) smaller[i] = directory_[2 * i];
-    directory_ = std::move(smaller);
-    --depth_;
-  }
+// Undoes the last split. Segments that are not merged keep their pages: a table that empties comes to all of them.
+void CodeTable::trim() noexcept {
+  assert(trimmable());
+  const std::size_t upper = segment_count_ - 1;
+  const std::size_t lower = buddy_of_last();
+  const std::size_t pages = merged_pages();
+  Copy both;
+  take_out(lower, both);
+  take_out(upper, both);
+  set_pages(lower, pages);
+  set_pages(upper, 0);
+  --segment_count_;
+  if (segment_count_ <= mask_ / 2) mask_ /= 2;
+  for (std::size_t i = 0; i < both.count; ++i) add(lower, both.slots[i]);
 }
 
 }  // namespace pairport

@@ -1,96 +1,147 @@
 // SPDX-License-Identifier: MIT
-// The store's index: from the hash of a code to the record. Open addressing inside segments of an extendible hash table
-// (Fagin, Nievergelt, Pippenger, Strong, "Extendible Hashing", TODS 1979).
+// The store's index: from the hash of a code to the record. Linear hashing (Litwin, "Linear Hashing: A New Tool for
+// File and Table Addressing", VLDB 1980) over segments with open addressing.
 #ifndef PAIRPORT_CORE_CODE_TABLE_H_
 #define PAIRPORT_CORE_CODE_TABLE_H_
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+
+#include "reserved_array.h"
 
 namespace pairport {
 
 // Maps 32-bit hashes to 32-bit references; several entries may have the same hash. A slot holds all that growing and
-// deleting need, so neither touches a record. The longest operation is to split one segment (8 KiB) or to double the
-// directory (8 bytes a segment): there is no rehash of the whole table. One thread at a time.
+// deleting need, so neither touches a record. There is no rehash of the whole table and no directory: the longest
+// operation rewrites two segments, of about a thousand entries together. All address space is reserved at the start;
+// nothing allocates afterwards. One thread at a time.
 class CodeTable {
  public:
   static constexpr std::uint32_t kNone = 0xffffffffU;
 
-  CodeTable() noexcept = default;
-  ~CodeTable();
+  // For up to `max_entries` whose hashes are evenly spread. Converts to false when the address space is refused; the
+  // table is of no use then.
+  explicit CodeTable(std::size_t max_entries) noexcept;
   CodeTable(const CodeTable&) = delete;
   CodeTable& operator=(const CodeTable&) = delete;
+  explicit operator bool() const noexcept { return slots_ && segments_; }
 
-  // Makes sure that one entry with `hash` can be added. False when there is no memory; the entries are then as before.
+  // Makes sure that one entry with `hash` can be added. False when its segment is full, which takes hashes that
+  // somebody chose; the entries are then as before.
   bool reserve(std::uint32_t hash) noexcept;
   // REQUIRES: reserve(hash) was the last call and succeeded.
   void insert(std::uint32_t hash, std::uint32_t ref) noexcept;
+  // Does one step of growth ahead of need, if there is one to do: a split, or more room where `hash` belongs. Returns
+  // whether it did. Without this call, reserve() does the same when it cannot wait any longer.
+  bool prepare(std::uint32_t hash) noexcept;
   // The first entry with `hash` that `matches(ref)` confirms, or kNone.
   template <typename Matches>
   std::uint32_t find(std::uint32_t hash, Matches&& matches) const noexcept;
-  // REQUIRES: the entry exists.
+  // Tells the processor that `hash` will be looked for soon.
+  void prefetch(std::uint32_t hash) const noexcept {
+    const std::size_t i = index_of(hash);
+    __builtin_prefetch(&slots_[i * kMaxSlots + home_of(hash, segments_[i].slots())]);
+  }
+  // Never gives memory back; that is left to trim(). REQUIRES: the entry exists.
   void erase(std::uint32_t hash, std::uint32_t ref) noexcept;
 
-  std::size_t memory_bytes() const noexcept {
-    return segments_ * sizeof(Segment) + (std::size_t{1} << depth_) * sizeof(Segment*);
+  // Whether the table is larger than its entries need.
+  bool trimmable() const noexcept {
+    return count_ < (segment_count_ - 1) * kTrimAverage && merged_pages() <= kMaxPages;
   }
-  // How much memory_bytes() grows at most with one insertion.
-  std::size_t growth_bytes() const noexcept {
-    return 2 * sizeof(Segment) + (std::size_t{1} << depth_) * sizeof(Segment*);
-  }
+  // One step towards the size that they need, no longer than an insertion at its longest. REQUIRES: trimmable()
+  void trim() noexcept;
+
+  // Bytes that were ever written to and not given back.
+  std::size_t memory_bytes() const noexcept { return pages_ * kPageSize + segment_count_ * sizeof(Segment); }
+  // How much memory_bytes() grows at most with reserve() and prepare(): two splits, each of which shares out the pages
+  // of one segment with two more, and a page for the segment of the new entry.
+  static constexpr std::size_t growth_bytes() noexcept { return 5 * kPageSize + 2 * sizeof(Segment); }
 
  private:
+  // All zero: empty. The reference is kept inverted for that, so memory fresh from the kernel is ready for use.
   struct Slot {
     std::uint32_t hash;
-    std::uint32_t ref;  // kNone: empty
+    std::uint32_t inverted_ref;
+    bool empty() const noexcept { return inverted_ref == 0; }
   };
-  static constexpr std::size_t kSlots = 1024;
-  static constexpr std::size_t kSlotMask = kSlots - 1;
+  // A segment grows by pages where it lies, so that tables are about as full while segments are split as between.
+  static constexpr std::size_t kPageSize = 4096;
+  static constexpr std::size_t kPageSlots = kPageSize / sizeof(Slot);
   // At three quarters a miss looks at 8.5 slots on average (Knuth, TAOCP 3, 6.4): 68 bytes, two cache lines.
-  static constexpr std::size_t kMaxLoad = kSlots / 4 * 3;
-  // Two segments become one when that leaves plenty of room, so that a table at rest never splits and merges in turns.
-  static constexpr std::size_t kMergeLoad = kMaxLoad / 4;
-  static constexpr unsigned kMaxDepth = 22;  // directory bits and the ten bits inside a segment make up the hash
+  static constexpr std::size_t kPageLoad = kPageSlots / 4 * 3;
+  // Segments that wait for their split hold between one and two times the average, those that had it half of that. So
+  // the fullest expects at most 1024 entries, and the chance that it gets more than the 1536 that fit is below e^-110
+  // (Chernoff's bound for a Poisson variable: e^-m (em/k)^k).
+  static constexpr std::size_t kAverage = 512;
+  // How much later than at their time splits and growth may come, in entries.
+  static constexpr std::size_t kMargin = 16;
+  static constexpr std::size_t kMaxPages = 4;
+  static constexpr std::size_t kMaxSlots = kMaxPages * kPageSlots;
+  // Well below the average at which segments are split, so that a table at rest never splits and merges in turns.
+  static constexpr std::size_t kTrimAverage = kAverage / 4 * 3;
 
   struct Segment {
-    std::uint32_t count = 0;
-    std::uint32_t depth = 0;  // how many leading bits its entries share
-    std::array<Slot, kSlots> slots;
-
-    Segment() noexcept { clear(); }
-    void clear() noexcept {
-      count = 0;
-      slots.fill({0, kNone});
-    }
-    void add(Slot slot) noexcept {
-      std::size_t i = slot.hash & kSlotMask;
-      while (slots[i].ref != kNone) i = (i + 1) & kSlotMask;
-      slots[i] = slot;
-      ++count;
-    }
+    std::uint16_t count;
+    std::uint16_t pages;
+    std::size_t slots() const noexcept { return pages * kPageSlots; }
   };
 
-  std::size_t index_of(std::uint32_t hash, unsigned depth) const noexcept {
-    return depth == 0 ? 0 : hash >> (32 - depth);
-  }
-  bool double_directory() noexcept;
-  bool split(std::uint32_t hash) noexcept;
-  void merge(std::uint32_t hash) noexcept;
-  void point(std::size_t first, std::size_t count, Segment* segment) noexcept;
+  // Slots of one segment, on the stack.
+  struct Copy {
+    std::array<Slot, kMaxSlots> slots;
+    std::size_t count = 0;
+  };
 
-  std::unique_ptr<Segment*[]> directory_;
-  unsigned depth_ = 0;
-  std::size_t segments_ = 0;
+  // The segment by the low bits of the hash, the slot inside by the high ones, so that neither depends on the other.
+  std::size_t index_of(std::uint32_t hash) const noexcept {
+    const std::size_t i = hash & mask_;
+    return i < segment_count_ ? i : i & (mask_ >> 1);
+  }
+  static std::size_t home_of(std::uint32_t hash, std::size_t slots) noexcept {
+    return static_cast<std::size_t>((std::uint64_t{hash} * slots) >> 32);
+  }
+  static std::size_t pages_for(std::size_t count) noexcept {
+    const std::size_t pages = (count + kPageLoad - 1) / kPageLoad;
+    return pages == 0 ? 1 : pages;
+  }
+
+  // The segment from which the last one was split.
+  std::size_t buddy_of_last() const noexcept {
+    const std::size_t last = segment_count_ - 1;
+    return last - (last > mask_ / 2 ? (mask_ + 1) / 2 : (mask_ + 1) / 4);
+  }
+  std::size_t merged_pages() const noexcept {
+    return pages_for(std::size_t{segments_[buddy_of_last()].count} + segments_[segment_count_ - 1].count);
+  }
+
+  // Whether splits are more than `margin` entries late.
+  bool wants_split(std::size_t margin) const noexcept {
+    return count_ >= segment_count_ * kAverage + margin && segment_count_ < segments_.capacity();
+  }
+
+  void add(std::size_t segment, Slot slot) noexcept;
+  void take_out(std::size_t segment, Copy& copy) noexcept;
+  void set_pages(std::size_t segment, std::size_t pages) noexcept;
+  void split() noexcept;
+  void add_page(std::size_t segment) noexcept;
+
+  ReservedArray<Slot> slots_;        // kMaxSlots for each segment
+  ReservedArray<Segment> segments_;  // apart and dense, so that they stay in the cache
+  std::size_t segment_count_ = 1;
+  std::size_t mask_ = 1;  // one bit more than the largest power of two up to segment_count_ has
+  std::size_t count_ = 0;
+  std::size_t pages_ = 0;
 };
 
 template <typename Matches>
 std::uint32_t CodeTable::find(std::uint32_t hash, Matches&& matches) const noexcept {
-  if (directory_ == nullptr) return kNone;
-  const Segment& segment = *directory_[index_of(hash, depth_)];
-  for (std::size_t i = hash & kSlotMask; segment.slots[i].ref != kNone; i = (i + 1) & kSlotMask) {
-    if (segment.slots[i].hash == hash && matches(segment.slots[i].ref)) return segment.slots[i].ref;
+  const std::size_t segment = index_of(hash);
+  const std::size_t size = segments_[segment].slots();
+  const Slot* slots = &slots_[segment * kMaxSlots];
+  for (std::size_t i = home_of(hash, size); !slots[i].empty(); i = i + 1 == size ? 0 : i + 1) {
+    if (slots[i].hash == hash && matches(~slots[i].inverted_ref)) return ~slots[i].inverted_ref;
   }
   return kNone;
 }

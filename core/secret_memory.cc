@@ -2,6 +2,7 @@
 // Invariants: a block is empty (data_ null, size_ 0) or owns exactly one mapping of size_ bytes.
 #include <pairport/secret_memory.h>
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -42,6 +43,12 @@ void* map_anonymous(std::size_t size) noexcept {
   return data;
 }
 
+// Locks each page when it is touched first: to fault in all of them at once takes longer than one operation of the
+// store may. Kernels before 4.4 know only the latter.
+bool lock(void* data, std::size_t size) noexcept {
+  return mlock2(data, size, MLOCK_ONFAULT) == 0 || (errno == ENOSYS && mlock(data, size) == 0);
+}
+
 }  // namespace
 
 void wipe(void* data, std::size_t size) noexcept {
@@ -71,7 +78,7 @@ SecretBlock SecretBlock::map(std::size_t size, SecretLevel minimum) noexcept {
   if (data == nullptr && minimum < SecretLevel::kMemfdSecret) {
     data = map_anonymous(size);
     if (data == nullptr) return block;
-    level = mlock(data, size) == 0 ? SecretLevel::kLocked : SecretLevel::kPlain;
+    level = lock(data, size) ? SecretLevel::kLocked : SecretLevel::kPlain;
     if (level < minimum) {
       munmap(data, size);
       return block;
@@ -85,9 +92,14 @@ SecretBlock SecretBlock::map(std::size_t size, SecretLevel minimum) noexcept {
 }
 
 SecretBlock::~SecretBlock() {
-  if (data_ == nullptr) return;
   wipe(data_, size_);
-  munmap(data_, size_);
+  unmap_wiped();
+}
+
+void SecretBlock::unmap_wiped() noexcept {
+  if (data_ != nullptr) munmap(data_, size_);
+  data_ = nullptr;
+  size_ = 0;
 }
 
 SecretBlock& SecretBlock::operator=(SecretBlock&& other) noexcept {

@@ -106,6 +106,27 @@ TEST(SecretBlock, AnEmptyOneHoldsNothing) {
   EXPECT_EQ(block.size(), 0U);
 }
 
+TEST(SecretBlock, UnmappedWhenItIsWipedIsEmpty) {
+  SecretBlock block = SecretBlock::map(100);
+  ASSERT_TRUE(block);
+  const void* place = block.data();
+  block.unmap_wiped();
+  EXPECT_FALSE(block);
+  EXPECT_EQ(block.size(), 0U);
+  EXPECT_EQ(mapping_of(place), "");
+  block.unmap_wiped();
+}
+
+TEST(SecretBlock, PagesThatNobodyTouchesCostNothing) {
+  if (kSanitized) GTEST_SKIP() << kNoMlock;
+  const SecretBlock block = SecretBlock::map(64 << 20);
+  ASSERT_TRUE(block);
+  const std::string mapping = mapping_of(block.data());
+  const std::size_t rss_at = mapping.find("\nRss:");
+  ASSERT_NE(rss_at, std::string::npos);
+  EXPECT_LT(std::stoul(mapping.substr(rss_at + 5)), 1024U) << mapping;
+}
+
 TEST(SecretBlock, MovesWithItsMapping) {
   SecretBlock first = SecretBlock::map(100);
   std::byte* const data = first.data();
@@ -226,6 +247,56 @@ TEST(WithoutLockedMemory, AStoreThatDemandsLockedMemoryDoesNotStartWithLess) {
               const auto lax = Store::create(options, 0);
               if (!lax.ok()) return 2;
               return lax.value()->level() == SecretLevel::kPlain ? 0 : 3;
+            }),
+            0);
+}
+
+// The kernel grants some chunks and then no more: deposits are refused, and what is held stays as it is.
+TEST(WithoutLockedMemory, AStoreThatGetsNoMoreLosesNothing) {
+  if (kSanitized) GTEST_SKIP() << kNoMlock;
+  for (const rlim_t chunks : {rlim_t{1}, rlim_t{2}, rlim_t{5}}) {
+    EXPECT_EQ(in_child([chunks] {
+                const rlimit some{chunks * 256 * 1024, chunks * 256 * 1024};
+                if (setrlimit(RLIMIT_MEMLOCK, &some) != 0) return 100;
+                if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) return 101;
+                Store::Options options;
+                options.minimum_level = SecretLevel::kLocked;
+                auto created = Store::create(options, 0);
+                if (!created.ok()) return 1;
+                Store& store = *created.value();
+                const std::string password(900, 'p');
+                DepositView deposit;
+                deposit.connect_url = "http://h";
+                deposit.client_id = "i";
+                deposit.password = password;
+                std::size_t held = 0;
+                Status status;
+                while ((status = store.insert("code" + std::to_string(held), deposit, 1000)).ok()) ++held;
+                if (status.code() != StatusCode::kMemoryNotLocked) return 2;
+                if (held < chunks * 200 || store.size() != held || store.expiring() != held) return 3;
+                for (std::size_t i = 0; i < held; ++i) {
+                  DepositView found;
+                  if (!store.find("code" + std::to_string(i), 0, found) || found.password != password) return 4;
+                }
+                if (store.find("code" + std::to_string(held), 0, deposit)) return 5;
+                if (!store.expire(5000, static_cast<std::size_t>(-1)) || store.size() != 0) return 6;
+                return store.insert("another", deposit, 9000).ok() ? 0 : 7;
+              }),
+              0)
+        << chunks;
+  }
+}
+
+TEST(WithoutAddressSpace, AStoreSaysSoAtTheStart) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers need more address space than there is memory";
+  EXPECT_EQ(in_child([] {
+              const rlimit little{64 << 20, 64 << 20};
+              if (setrlimit(RLIMIT_AS, &little) != 0) return 100;
+              Store::Options options;
+              options.max_bytes = std::size_t{100} << 30;
+              options.max_deposits = 100'000'000;
+              const auto created = Store::create(options, 0);
+              return !created.ok() && created.status().code() == StatusCode::kOutOfMemory ? 0 : 1;
             }),
             0);
 }

@@ -2,9 +2,11 @@
 #include "slab.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <random>
+#include <set>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -46,6 +48,16 @@ class SlabTest : public ::testing::Test {
     records_[index] = records_.back();
     records_.pop_back();
   }
+  // Gives back all that may be given back.
+  std::size_t trim() {
+    std::size_t steps = 0;
+    for (; slab_.trimmable(); ++steps) {
+      const std::size_t before = slab_.mapped_bytes();
+      slab_.trim();
+      EXPECT_EQ(slab_.mapped_bytes(), before - Slab::kChunkSize) << "one chunk a step";
+    }
+    return steps;
+  }
 
   Slab slab_{SecretLevel::kPlain};
   std::vector<Record> records_;
@@ -79,7 +91,10 @@ TEST_F(SlabTest, AgreesWithItselfOverRandomOperations) {
       release(engine() % records_.size());
     }
   }
+  const std::size_t full = slab_.mapped_bytes();
   while (!records_.empty()) release(records_.size() - 1);
+  EXPECT_EQ(slab_.mapped_bytes(), full) << "a release never takes the time to unmap";
+  EXPECT_EQ(trim(), full / Slab::kChunkSize - 1);
   EXPECT_EQ(slab_.mapped_bytes(), Slab::kChunkSize) << "one chunk stays in reserve";
 }
 
@@ -94,6 +109,44 @@ TEST_F(SlabTest, NeverMapsMoreThanAllowed) {
   EXPECT_GT(count, 3 * Slab::kChunkSize / 250);
   EXPECT_TRUE(allocate(100, 0)) << "room that is mapped already may be used";
   EXPECT_FALSE(allocate(300, 0)) << "but not for another size: pages hold records of one size";
+}
+
+TEST_F(SlabTest, MapsAheadWhatItWouldMapNext) {
+  ASSERT_TRUE(allocate(Slab::kMaxSize));
+  slab_.prepare(kPlenty);
+  EXPECT_EQ(slab_.mapped_bytes(), Slab::kChunkSize) << "there are pages left";
+  // To the last page of the chunk.
+  std::size_t mapped_by_allocate = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::size_t before = slab_.mapped_bytes();
+    ASSERT_TRUE(allocate(Slab::kMaxSize));
+    mapped_by_allocate += slab_.mapped_bytes() - before;
+    slab_.prepare(slab_.mapped_bytes());
+    EXPECT_EQ(slab_.mapped_bytes(), before) << "not beyond what is allowed";
+    slab_.prepare(kPlenty);
+    slab_.prepare(kPlenty);
+    EXPECT_LE(slab_.mapped_bytes(), before + Slab::kChunkSize) << "one, not more";
+  }
+  EXPECT_EQ(mapped_by_allocate, 0U);
+}
+
+TEST_F(SlabTest, TellsMemoryThatNobodyTouchedYet) {
+  std::set<std::uintptr_t> touched;
+  for (int i = 0; i < 5000; ++i) {
+    const std::size_t size = i % 7 == 0 ? 3000 : 200;
+    ASSERT_TRUE(allocate(size));
+    const auto begin = reinterpret_cast<std::uintptr_t>(slab_.at(records_.back().ref));
+    bool fresh = false;
+    for (std::uintptr_t page = begin / 4096; page <= (begin + size - 1) / 4096; ++page) {
+      fresh = touched.insert(page).second || fresh;
+    }
+    ASSERT_TRUE(slab_.touched_new_memory() || !fresh) << i;
+  }
+  const std::size_t pages = touched.size();
+  EXPECT_GT(pages, 200U);
+  release(records_.size() - 1);
+  ASSERT_TRUE(allocate(200));
+  EXPECT_FALSE(slab_.touched_new_memory()) << "the place of another";
 }
 
 TEST_F(SlabTest, UsesAFreedRecordAgain) {
@@ -113,6 +166,7 @@ TEST_F(SlabTest, ChunksComeAndGoInAnyOrder) {
     EXPECT_GE(full, 12 * Slab::kChunkSize);
     std::shuffle(records_.begin(), records_.end(), engine);
     while (records_.size() > 5) release(records_.size() - 1);
+    EXPECT_GT(trim(), 4U);
     EXPECT_LE(slab_.mapped_bytes(), 6 * Slab::kChunkSize);
   }
 }

@@ -22,8 +22,9 @@ enum class SecretLevel {
 // "plain", "locked" or "memfd_secret"; a static string.
 std::string_view to_string(SecretLevel level) noexcept;
 
-// One mapping of zeroed, page-aligned memory, wiped and unmapped on destruction. Movable, not copyable. Not
-// synchronised: one thread at a time.
+// One mapping of zeroed, page-aligned memory, wiped and unmapped on destruction. The kernel finds memory for a page at
+// its first use and locks it then; so a mapping costs little, and nothing for what is not used. Movable, not copyable.
+// Not synchronised: one thread at a time.
 class SecretBlock {
  public:
   SecretBlock() noexcept = default;
@@ -36,6 +37,9 @@ class SecretBlock {
   // Maps at least `size` bytes, rounded up to whole pages, at the best level that the kernel grants but not below
   // `minimum`. On failure (limit RLIMIT_MEMLOCK, no memory) the block is empty and nothing is held.
   static SecretBlock map(std::size_t size, SecretLevel minimum = SecretLevel::kPlain) noexcept;
+
+  // Unmaps without wiping once more; the block is then empty. REQUIRES: everything written to it is wiped.
+  void unmap_wiped() noexcept;
 
   explicit operator bool() const noexcept { return data_ != nullptr; }
   // Valid until this object is destroyed or assigned to.

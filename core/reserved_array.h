@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Arrays that grow without ever being copied.
+#ifndef PAIRPORT_CORE_RESERVED_ARRAY_H_
+#define PAIRPORT_CORE_RESERVED_ARRAY_H_
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
+namespace pairport {
+
+// Address space for `capacity` elements that are all zero bytes. The kernel adds memory page by page at the first write
+// to each, so an array may be reserved as large as it will ever get. Elements whose type is not trivial are constructed
+// and destroyed by the user. Not locked and not secret, only kept out of core dumps. One thread at a time.
+template <typename T>
+class ReservedArray {
+ public:
+  // On failure the array is empty.
+  explicit ReservedArray(std::size_t capacity) noexcept {
+    if (capacity == 0 || capacity > std::numeric_limits<std::size_t>::max() / 2 / sizeof(T)) return;
+    void* data =
+        mmap(nullptr, capacity * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (data == MAP_FAILED) return;
+    // A huge page would be zeroed at the first write to it: 2 MiB, far more than one operation may cost. Both are
+    // wishes: a kernel that knows them not gives memory that works.
+    madvise(data, capacity * sizeof(T), MADV_NOHUGEPAGE);
+    madvise(data, capacity * sizeof(T), MADV_DONTDUMP);
+    data_ = static_cast<T*>(data);
+    capacity_ = capacity;
+  }
+  ~ReservedArray() {
+    if (data_ != nullptr) munmap(data_, capacity_ * sizeof(T));
+  }
+  ReservedArray(const ReservedArray&) = delete;
+  ReservedArray& operator=(const ReservedArray&) = delete;
+
+  explicit operator bool() const noexcept { return data_ != nullptr; }
+  std::size_t capacity() const noexcept { return capacity_; }
+  // Valid as long as the array. REQUIRES: i < capacity()
+  T& operator[](std::size_t i) noexcept { return data_[i]; }
+  const T& operator[](std::size_t i) const noexcept { return data_[i]; }
+
+  // Makes `count` elements from `first` on zero again and gives their memory back to the kernel where they fill whole
+  // pages. REQUIRES: first + count <= capacity()
+  void discard(std::size_t first, std::size_t count) noexcept {
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+    if (count == 0) return;
+    T* begin = data_ + first;
+    const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t size = count * sizeof(T);
+    const bool whole = reinterpret_cast<std::uintptr_t>(begin) % page == 0 && size % page == 0;
+    if (!whole || madvise(begin, size, MADV_DONTNEED) != 0) std::memset(static_cast<void*>(begin), 0, size);
+  }
+
+ private:
+  T* data_ = nullptr;
+  std::size_t capacity_ = 0;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_CORE_RESERVED_ARRAY_H_
