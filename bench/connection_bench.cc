@@ -41,7 +41,7 @@ std::string browser_request() {
 
 void head(benchmark::State& state, const std::string& request) {
   HeadGuard guard;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     RequestHead parsed;
     if (guard.feed(request) != HeadGuard::State::kComplete || !parse_head(request, guard, parsed)) {
       return state.SkipWithError("refused");
@@ -57,7 +57,7 @@ BENCHMARK_CAPTURE(head, browser, browser_request());
 // The guard alone, to tell its part from the parser's.
 void guard(benchmark::State& state, const std::string& request) {
   HeadGuard guard;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (guard.feed(request) != HeadGuard::State::kComplete) return state.SkipWithError("refused");
     benchmark::DoNotOptimize(guard);
     guard.reset();
@@ -90,7 +90,7 @@ void connection(benchmark::State& state, const std::string& requests, int count,
   converse();
   const std::size_t expected = bytes;
   const std::uint64_t before = allocation_count();
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     converse();
     if (bytes != expected || connection.wants_close()) return state.SkipWithError("unexpected answer");
     if (time == Time::kPasses) bench.pass_time();

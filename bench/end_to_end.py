@@ -14,6 +14,7 @@ from harness import CURL, POWERSHELL, Floor, Nginx, Pairport, Peer, Watch, raw_g
 
 # Requests per second while crowds of deposits expire: a light load, so that what is slow is not a queue.
 LIGHT_RATE = 5000
+THROUGHPUT = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix")
 
 
 class Scenario:
@@ -112,24 +113,22 @@ def scenarios(bench, stack):
     nginx = start(Nginx(bench, {name: answers[name][0] for name in scripts}, {name: answers[name][1] for name in scripts}))
     peers = [start(Peer(bench, *peer)) for peer in options.peers]
 
-    full = None
-    if options.wants("get_linux", "update", "miss", "deposit", "mix", "latency"):
-        say(f"  {'':<14} depositing {options.live:,} deposits ...")
-        full = start(Pairport(bench, "pairport, full"))
-        loaded = full.fill(options.live)
-        say(f"  {'':<14} {loaded['seconds']:.0f} s")
-    services = [plain, full] if full else [plain]
+    say(f"  {'':<14} making {options.live:,} deposits ...")
+    full = start(Pairport(bench, "pairport, full"))
+    loaded = full.fill(options.live)
+    say(f"  {'':<14} {loaded['seconds']:.0f} s")
+    services = [plain, full]
 
     fresh = lambda server: server.fresh() if server is plain else None
     yield Scenario("get_linux", "GET of a Linux installer", [*services, floors["linux"], nginx, *peers], wrk_get(bench, "installer"))
     windows = wrk_get(bench, "installer", POWERSHELL)
     nginx_windows = wrk_get(bench, "windows", POWERSHELL)
-    yield Scenario("get_windows", "GET of a Windows installer", [plain, floors["windows"], nginx],
+    yield Scenario("get_windows", "GET of a Windows installer", [*services, floors["windows"], nginx],
                    lambda server, seconds: (nginx_windows if server is nginx else windows)(server, seconds))
     yield Scenario("update", "GET /update", [*services, floors["update"], nginx, *peers], wrk_get(bench, "update"))
     yield Scenario("miss", "GET of a code that does not exist (404)", [*services, floors["miss"], *peers],
                    wrk_get(bench, "miss", failing=True))
-    yield Scenario("new_connection", "GET of a Linux installer, a new connection each", [plain, floors["linux"], nginx, *peers],
+    yield Scenario("new_connection", "GET of a Linux installer, a new connection each", [*services, floors["linux"], nginx, *peers],
                    lambda server, seconds: only_status(bench.load(server, [
                        "--new-connections", "--seconds", str(seconds), "--targets", server.targets["installer"]]), 200))
     yield Scenario("deposit", "POST of a deposit (JSON)", [*services, *peers], wrk_post(bench, "deposit"), before=fresh)
@@ -191,10 +190,10 @@ def sleep_until(moment):
     time.sleep(max(0, moment - time.monotonic()))
 
 
-def observe(bench, server, seconds, lead):
+def observe(bench, server, seconds, lead, *more):
     """GETs at a light rate for a while, and the loop meanwhile; connections are opened `lead` seconds before."""
     command = [str(bench.program("load_client")), "--port", str(server.port), "--rate", str(LIGHT_RATE), "--connections", "32",
-               "--seconds", str(seconds + lead + 0.1), "--targets", server.codes]
+               "--seconds", str(seconds + lead + 0.1), "--targets", server.codes, *more]
     watch = Watch(bench.cores, server.pids)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
         time.sleep(lead)
@@ -204,7 +203,7 @@ def observe(bench, server, seconds, lead):
         text, _ = client.communicate(timeout=60)
     figures = watch.end()
     result = only_status(json.loads(text), 200)
-    return {**figures, **result, "loop": loop, "expired": live - loop["live"],
+    return {**figures, **result, "loop": loop, "fewer": live - loop["live"],
             "disturbed": disturbance(bench.options, figures)}
 
 
@@ -222,10 +221,10 @@ def crowds_expire(bench, folder):
             quiet = observe(bench, server, 1.2, 0.4)
             sleep_until(moment - 0.4)
             # A crowd is all due after a second; ticks and the work itself take a little longer.
-            during = observe(bench, server, 1.4, 0.3)
+            during = observe(bench, server, 1.4, 0.3, "--deposit-every", "10")
             rounds.append({"quiet": quiet, "during": during})
             good = [each for each in rounds if not each["quiet"]["disturbed"] and not each["during"]["disturbed"]]
-            say(f"  expiry         {during['expired']:,} expired: slowest GET {during['latency_us']['max']:.0f} us, "
+            say(f"  expiry         {during['fewer']:,} fewer alive: slowest GET {during['latency_us']['max']:.0f} us, "
                 f"longest iteration {during['loop']['wall_us']:.0f} us ({during['loop']['cpu_us']:.0f} us of CPU)"
                 + (f"; disturbed: {quiet['disturbed'] or during['disturbed']}" if rounds[-1] not in good else ""))
             if len(good) == options.rounds:
@@ -237,18 +236,28 @@ def crowds_expire(bench, folder):
     return {"about": server.about, "rounds": good, "thrown_away": thrown_away, "disturbed": 0}
 
 
+@contextlib.contextmanager
+def failure_noted(results, name):
+    """One benchmark that fails does not take the others' results with it, and is not forgotten."""
+    try:
+        yield
+    except RuntimeError as error:
+        say(f"  {name:<14} FAILED: {error}")
+        results["failed"][name] = str(error)
+
+
 def run(bench, results):
     """Fills `results` with a table for each scenario."""
     options = bench.options
     if options.wants("expiry"):
-        with tempfile.TemporaryDirectory(prefix="pairport-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="pairport-bench-") as folder, failure_noted(results, "expiry"):
             results["expiry"] = crowds_expire(bench, folder)
-    names = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix", "latency")
-    if not options.wants(*names):
+    if not options.wants(*THROUGHPUT, "latency"):
         return
     with contextlib.ExitStack() as stack:
         for scenario in scenarios(bench, stack):
             if options.wants(scenario.name):
-                results["scenarios"][scenario.name] = take_turns(bench, scenario)
+                with failure_noted(results, scenario.name):
+                    results["scenarios"][scenario.name] = take_turns(bench, scenario)
     results["sizes"] = bench.sizes
     results["half_rate"] = getattr(bench, "half_rate", None)

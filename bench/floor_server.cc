@@ -171,7 +171,7 @@ int run(int argc, char** argv) {
     sum += sizes.back();
   }
   if (answer.empty() || sum != answer.size() || sizes.size() > 16) {
-    std::fputs("usage: floor_server ANSWER_FILE SIZE... (at most 16 sizes, together that of the file)\n", stderr);
+    (void)std::fputs("usage: floor_server ANSWER_FILE SIZE... (at most 16 sizes, together that of the file)\n", stderr);
     return 2;
   }
   const auto server = std::make_unique<FloorServer>(std::move(answer), sizes);

@@ -64,6 +64,7 @@ class Cores:
         if self.server == self.client:
             raise SystemExit("the end-to-end benchmarks need two cores: one for the server, one for the client")
         os.sched_setaffinity(0, {self.client})
+        self.softirq_threads = softirq_threads()
 
 
 def family(pid):
@@ -97,6 +98,16 @@ def core_times(core):
     return {"busy": user + nice + system + irq + softirq, "steal": steal}
 
 
+def softirq_threads():
+    """The kernel's thread that, on each core, handles packets when there are too many to do it on the side."""
+    found = {}
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        name = re.fullmatch(r"ksoftirqd/(\d+)\n", read(process / "comm"))
+        if name:
+            found[int(name.group(1))] = int(process.name)
+    return found
+
+
 class Watch:
     """What happens on the two cores meanwhile: CPU time of the server, and whether somebody else disturbed."""
 
@@ -108,7 +119,8 @@ class Watch:
 
     def _state(self):
         own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-        return {"server": cpu_of(self.pids), "client": own, "server_core": core_times(self.cores.server),
+        softirq = {core: cpu_of([pid])["total_ns"] / 1e9 for core, pid in self.cores.softirq_threads.items()}
+        return {"server": cpu_of(self.pids), "client": own, "softirq": softirq, "server_core": core_times(self.cores.server),
                 "client_core": core_times(self.cores.client)}
 
     def end(self):
@@ -117,7 +129,10 @@ class Watch:
         server = {key: after["server"][key] - self.before["server"][key] for key in after["server"]}
         client = after["client"] - self.before["client"]
         change = lambda core, key: after[core][key] - self.before[core][key]
-        foreign = (change("server_core", "busy") - server["total_ns"] / 1e9, change("client_core", "busy") - client)
+        # Packets are our own doing, whoever handles them.
+        packets = lambda core: after["softirq"].get(core, 0) - self.before["softirq"].get(core, 0)
+        foreign = (change("server_core", "busy") - server["total_ns"] / 1e9 - packets(self.cores.server),
+                   change("client_core", "busy") - client - packets(self.cores.client))
         steal = (change("server_core", "steal"), change("client_core", "steal"))
         return {"seconds": seconds, "cpu_ns": server["total_ns"], "user_ticks": server["user_ticks"],
                 "system_ticks": server["system_ticks"], "waited_ns": server["waited_ns"], "client_cpu_s": client,

@@ -20,7 +20,7 @@
 #include <bit>
 #include <cerrno>
 #include <charconv>
-#include <csignal>
+#include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -101,8 +101,9 @@ struct Options {
   double rate = 0;          // requests per second; 0: closed loop
   std::uint64_t count = 0;  // ends after so many answers instead of `seconds`
   bool deposits = false;
-  bool new_connections = false;  // one for each request
-  std::string targets;           // file with one target a line
+  std::uint64_t deposit_every = 0;  // among GETs; 0: never. Their latency is counted apart.
+  bool new_connections = false;     // one for each request
+  std::string targets;              // file with one target a line
   std::string target = "/";
   std::string user_agent = "curl/7.88.1";
   std::string codes;  // file for the codes of deposits
@@ -114,7 +115,8 @@ struct Peer {
   std::size_t in_flight = 0;
   std::size_t oldest = 0;
   std::array<std::uint64_t, kMaxPipeline> due{};  // ring: since when each request in flight waits
-  std::string output;                             // what the socket had no room for
+  std::array<bool, kMaxPipeline> is_deposit{};
+  std::string output;  // what the socket had no room for
   std::size_t filled = 0;
   std::uint64_t body_left = 0;
   int status = 0;
@@ -126,7 +128,7 @@ class LoadClient {
   explicit LoadClient(const Options& options) : options_(options) {}
 
   bool prepare() {
-    if (options_.deposits) return true;
+    if (options_.deposits) return true;  // they are made as they are sent
     std::vector<std::string> targets;
     if (options_.targets.empty()) {
       targets.push_back(options_.target);
@@ -163,27 +165,24 @@ class LoadClient {
   }
 
   void print() const {
-    const auto us = [](std::uint64_t ns) { return static_cast<double>(ns) / 1000; };
-    const auto quantile = [&](double share) { return us(latency_.quantile(share)); };
     std::uint64_t good = 0;
     std::printf("{\"statuses\": {");
     const char* separator = "";
     for (const auto& [status, count] : statuses_) {
-      std::printf("%s\"%d\": %llu", separator, status, static_cast<unsigned long long>(count));
+      std::printf("%s\"%d\": %" PRIu64, separator, status, count);
       separator = ", ";
       if (status == 200) good += count;
     }
-    std::printf(
-        "}, \"answers\": %llu, \"ok\": %llu, \"broken\": %llu, \"unsent\": %llu, \"unanswered\": %llu, "
-        "\"seconds\": %.6f, \"client_cpu_seconds\": %.6f, \"client_longest_gap_us\": %.1f, \"latency_us\": "
-        "{\"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f}, \"slower_than_5ms\": %llu, "
-        "\"slowest_at_s\": %.6f}\n",
-        static_cast<unsigned long long>(latency_.total()), static_cast<unsigned long long>(good),
-        static_cast<unsigned long long>(broken_), static_cast<unsigned long long>(unsent_),
-        static_cast<unsigned long long>(in_flight_), static_cast<double>(elapsed_) / 1e9,
-        static_cast<double>(cpu_) / 1e9, us(longest_gap_), quantile(0.5), quantile(0.9), quantile(0.99),
-        quantile(0.999), us(latency_.max()), static_cast<unsigned long long>(latency_.above(5'000'000)),
-        static_cast<double>(slowest_at_) / 1e9);
+    std::printf("}, \"answers\": %" PRIu64 ", \"ok\": %" PRIu64 ", \"broken\": %" PRIu64 ", \"unsent\": %" PRIu64
+                ", \"unanswered\": %" PRIu64
+                ", \"seconds\": %.6f, \"client_cpu_seconds\": %.6f"
+                ", \"client_longest_gap_us\": %.1f",
+                latency_.total() + deposit_latency_.total(), good, broken_, unsent_, in_flight_,
+                static_cast<double>(elapsed_) / 1e9, static_cast<double>(cpu_) / 1e9,
+                static_cast<double>(longest_gap_) / 1000);
+    print_latency("latency_us", latency_);
+    if (deposit_latency_.total() != 0) print_latency("deposit_latency_us", deposit_latency_);
+    std::printf("}\n");
   }
 
   bool save_codes() const {
@@ -194,6 +193,15 @@ class LoadClient {
   }
 
  private:
+  static void print_latency(const char* name, const Histogram& latency) {
+    const auto us = [](std::uint64_t ns) { return static_cast<double>(ns) / 1000; };
+    std::printf(
+        ", \"%s\": {\"p50\": %.1f, \"p90\": %.1f, \"p99\": %.1f, \"p999\": %.1f, \"max\": %.1f, "
+        "\"slower_than_5ms\": %" PRIu64 "}",
+        name, us(latency.quantile(0.5)), us(latency.quantile(0.9)), us(latency.quantile(0.99)),
+        us(latency.quantile(0.999)), us(latency.max()), latency.above(5'000'000));
+  }
+
   bool more_wanted(std::uint64_t now) const { return options_.count != 0 ? sent_ < options_.count : now < end_; }
 
   bool connect_peer(std::size_t index) {
@@ -220,18 +228,17 @@ class LoadClient {
     return epoll_ctl(epoll_, EPOLL_CTL_ADD, peer.fd, &event) == 0;
   }
 
-  void append_request(std::string& out) {
-    if (options_.deposits) {
-      append_deposit_request(sent_, out);
+  void enqueue(Peer& peer, std::uint64_t due) {
+    const std::size_t place = (peer.oldest + peer.in_flight) % kMaxPipeline;
+    const std::uint64_t every = options_.deposit_every;
+    peer.is_deposit[place] = options_.deposits || (every != 0 && sent_ % every == every - 1);
+    peer.due[place] = due;
+    if (peer.is_deposit[place]) {
+      append_deposit_request(sent_, peer.output);
     } else {
-      out += requests_[sent_ % requests_.size()];
+      peer.output += requests_[sent_ % requests_.size()];
     }
     ++sent_;
-  }
-
-  void enqueue(Peer& peer, std::uint64_t due) {
-    append_request(peer.output);
-    peer.due[(peer.oldest + peer.in_flight) % kMaxPipeline] = due;
     ++peer.in_flight;
     ++in_flight_;
   }
@@ -270,8 +277,8 @@ class LoadClient {
   void complete(Peer& peer, std::uint64_t now) {
     const std::uint64_t due = peer.due[peer.oldest];
     const std::uint64_t waited = now - std::min(due, now);
-    if (waited > latency_.max()) slowest_at_ = now;
-    latency_.add(waited);
+    Histogram& latency = peer.is_deposit[peer.oldest] && !options_.deposits ? deposit_latency_ : latency_;
+    latency.add(waited);
     ++statuses_[peer.status];
     peer.oldest = (peer.oldest + 1) % kMaxPipeline;
     --peer.in_flight;
@@ -291,7 +298,7 @@ class LoadClient {
       std::from_chars(head.data() + 9, head.data() + 12, peer.status);
       std::from_chars(head.data() + length_at + 18, head.data() + head.size(), length);
       const std::string_view body = input.substr(head.size(), length);
-      if (options_.deposits) {
+      if (peer.is_deposit[peer.oldest]) {
         if (body.size() < length) break;
         keep_code(body);
       }
@@ -428,8 +435,8 @@ class LoadClient {
   std::uint64_t elapsed_ = 0;
   std::uint64_t cpu_ = 0;
   std::uint64_t longest_gap_ = 0;
-  std::uint64_t slowest_at_ = 0;
   Histogram latency_;
+  Histogram deposit_latency_;  // of deposits among GETs
   std::map<int, std::uint64_t> statuses_;
   std::vector<std::string> codes_;
 };
@@ -459,6 +466,8 @@ bool parse_options(int argc, char** argv, Options& options) {
       options.rate = std::strtod(value, nullptr);
     } else if (name == "--count") {
       options.count = std::strtoull(value, nullptr, 10);
+    } else if (name == "--deposit-every") {
+      options.deposit_every = std::strtoull(value, nullptr, 10);
     } else if (name == "--targets") {
       options.targets = value;
     } else if (name == "--target") {
@@ -481,9 +490,9 @@ bool parse_options(int argc, char** argv, Options& options) {
 int run(int argc, char** argv) {
   Options options;
   if (!parse_options(argc, argv, options)) {
-    std::fputs(
+    (void)std::fputs(
         "usage: load_client --port N [--connections 64] [--pipeline 1] [--seconds 2] [--rate PER_SECOND] [--count N]\n"
-        "                   [--target / | --targets FILE] [--user-agent TEXT] [--new-connections]\n"
+        "                   [--target / | --targets FILE] [--user-agent TEXT] [--new-connections] [--deposit-every N]\n"
         "                   [--deposits [--codes FILE [--keep-codes N]]]\n",
         stderr);
     return 2;

@@ -181,7 +181,7 @@ Result<std::unique_ptr<Service>> create_service(const Plan& plan, std::uint64_t 
 }
 
 int fail(std::string_view what) {
-  std::fprintf(stderr, "population_server: %.*s\n", static_cast<int>(what.size()), what.data());
+  (void)std::fprintf(stderr, "population_server: %.*s\n", static_cast<int>(what.size()), what.data());
   return 1;
 }
 
@@ -221,7 +221,7 @@ int serve(const Plan& plan, const char* codes_file) {
   // Twice the time that it should take: a larger table is slower, and others may use the machine, too.
   const std::uint64_t last_crowd_ms = kCrowdIntervalMs * (plan.crowds - 1) + 1000;
   const std::uint64_t loading_ms = plan.total() * each * 2 / 1'000'000;
-  const std::uint64_t ttl_ms = (std::max(loading_ms, last_crowd_ms) + kQuietMs + 3000) / 1000 * 1000;
+  const std::uint64_t ttl_ms = (std::max(loading_ms, last_crowd_ms + kCrowdIntervalMs) + kQuietMs + 3000) / 1000 * 1000;
 
   SequenceRandom random;
   const std::uint64_t resident_before = resident_bytes();
@@ -296,7 +296,8 @@ int run(int argc, char** argv) {
             std::strtoull(argv[3], nullptr, 10)};
   }
   if (plan.crowds == 0 || plan.live < 2 * plan.crowd_size) {
-    std::fputs("usage: population_server LIVE CROWDS CROWD_SIZE CODES_FILE (LIVE at least twice CROWD_SIZE)\n", stderr);
+    (void)std::fputs("usage: population_server LIVE CROWDS CROWD_SIZE CODES_FILE (LIVE at least twice CROWD_SIZE)\n",
+                     stderr);
     return 2;
   }
   std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): cannot fail with these arguments

@@ -26,7 +26,7 @@ constexpr std::string_view kForeign =
 
 void quote(benchmark::State& state, Quote function, std::string_view value) {
   std::array<char, 1024> out;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     benchmark::DoNotOptimize(value);
     benchmark::DoNotOptimize(function(value, out.data()));
     benchmark::ClobberMemory();
@@ -45,7 +45,7 @@ BENCHMARK_CAPTURE(quote, json_foreign, quote_json, kForeign);
 void decode(benchmark::State& state, std::string_view type, const std::string& body) {
   auto decoder = BodyDecoder::create();
   if (!decoder.ok()) return state.SkipWithError("no decoder");
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     DepositInput input;
     DepositView deposit;
     const BodyVerdict verdict = decoder.value()->decode(type, body, input);
@@ -68,7 +68,7 @@ void get(benchmark::State& state, std::string_view target, std::string_view user
   request.user_agent = user_agent;
   request.accept = "*/*";
   std::size_t bytes = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     bench.service->handle(request, bench.now, response);
     if (response.status() != expected) return state.SkipWithError("unexpected status");
     benchmark::DoNotOptimize(response.body().data());
@@ -89,7 +89,7 @@ void deposit(benchmark::State& state, std::string_view type, const std::string& 
   request.target = "/";
   request.content_type = type;
   request.body = body;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     bench.service->handle(request, bench.now, response);
     if (response.status() != 200) return state.SkipWithError("refused");
     bench.pass_time();

@@ -61,7 +61,7 @@ class Goals(unittest.TestCase):
 
     def test_the_worst_counts_where_a_goal_is_about_the_longest(self):
         part = lambda slowest, wall: {"loop": {"wall_us": wall, "cpu_us": 5, "allocations": 0}, "client_longest_gap_us": 7,
-                                      "latency_us": {"p50": 1, "p99": 10, "max": slowest}, "expired": 1000, "waited_ns": 1}
+                                      "latency_us": {"p50": 1, "p99": 10, "max": slowest}, "deposit_latency_us": {"max": 9}, "fewer": 1000, "waited_ns": 1}
         results = results_of(pairport=[turn(1)])
         results["expiry"] = {"about": {"resident_bytes": 500, "memory_bytes": 400, "measured_at": 2, "level": "plain"}, "disturbed": 0,
                              "thrown_away": [], "rounds": [{"quiet": part(1, 1), "during": part(slowest, wall)}
@@ -76,8 +76,8 @@ class Goals(unittest.TestCase):
 
     def test_look_ups_at_ten_million_are_found(self):
         results = results_of(pairport=[turn(1)])
-        results["micro"] = {"store_bench": [{"name": "hit/1000000", "cpu_ns": 90, "counters": {}},
-                                            {"name": "hit/10000000", "cpu_ns": 120, "counters": {}}]}
+        results["micro"] = {"store_bench": [{"name": "store/hit/1000000", "cpu_ns": 90, "counters": {}},
+                                            {"name": "store/hit/10000000", "cpu_ns": 120, "counters": {}}]}
         self.assertEqual(goal_of(results, "look-up hit")["judged"], 120)
         self.assertEqual(goal_of(results, "look-up miss")["verdict"], "not measured")
 
