@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Invariants: exchange_ is set exactly in kAnswering; head_ while a head is incomplete or waits for its body, body_
-// exactly in kBody, rest_ when there is something behind the request that is being answered. In kHead and kBody the
-// only possible output is the interim answer 100.
+// exactly in kBody, rest_ when there is something behind the requests that are being answered. In kHead and kBody the
+// only possible output is the interim answer 100. Exchanges form a list in the order of their requests; only the last
+// one may wait for a file or a piece of it, and only when it is the last that will be answered for now.
 #include <pairport/connection.h>
 
 #include <algorithm>
@@ -62,6 +63,9 @@ std::uint64_t after(const Now& now, std::uint64_t ms) noexcept {
 struct ConnectionContext::Exchange {
   Response response;
   Buffer<1536> head;
+  SecretPool<Exchange>::Pointer next;  // answered behind this one
+  // Of the first exchange in a list: the output of all of them.
+  std::array<Fragment, Connection::kMaxBatch*(1 + Response::kMaxFragments)> fragments;
 };
 
 struct ConnectionContext::Head : Buffer<kMaxHead> {};
@@ -134,14 +138,15 @@ Connection::Connection(ConnectionContext& context, const ClientAddress& peer, co
   if (parser_ == nullptr) state_ = State::kClosed;
 }
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+  release_exchanges();
+}
 
 void Connection::close() noexcept {
   state_ = State::kClosed;
   deadline_ = kNoDeadline;
-  next_fragment_ = fragment_count_ = 0;
+  release_exchanges();
   file_rest_ = {};
-  exchange_.reset();
   head_.reset();
   body_.reset();
   rest_.reset();
@@ -180,15 +185,44 @@ void Connection::on_input_end(const Now& now) noexcept {
 }
 
 void Connection::process(std::string_view& input, const Now& now) noexcept {
-  while (!input.empty() && output().empty()) {
-    if (state_ == State::kHead) {
+  while (!input.empty()) {
+    if (state_ == State::kHead && output().empty()) {
       read_head(input, now);
-    } else if (state_ == State::kBody) {
+    } else if (state_ == State::kBody && output().empty()) {
       read_body(input, now);
-    } else {
+    } else if (!may_read_ahead() || !read_ahead(input, now)) {
       break;
     }
   }
+}
+
+bool Connection::may_read_ahead() const noexcept {
+  return state_ == State::kAnswering && keep_alive_ && !finishing_ && exchange_count_ < kMaxBatch &&
+         output_bytes_ < kMaxBatchBytes && wants_file().empty() && file_rest_.size == 0;
+}
+
+// Answers the next request together with those before, if all of it is here and nothing is wrong with it. What it
+// leaves is looked at once more when the answers are on their way.
+bool Connection::read_ahead(std::string_view& input, const Now& now) noexcept {
+  HeadGuard& guard = parser_->guard;
+  RequestHead parsed;
+  const auto is_whole = [&] {
+    if (guard.feed(input) != HeadGuard::State::kComplete || !parse_head(input, guard, parsed)) return false;
+    const Framing& framing = guard.framing();
+    const Method method = parsed.request.method;
+    return !framing.chunked && framing.length <= input.size() - guard.size() && !parsed.has_unknown_expectation &&
+           method != Method::kOther && (method != Method::kPost || framing.has_length);
+  };
+  if (!is_whole() || !add_exchange()) {
+    guard.reset();
+    return false;
+  }
+  const auto length = static_cast<std::size_t>(guard.framing().length);
+  const std::string_view body = input.substr(guard.size(), length);
+  input.remove_prefix(guard.size() + length);
+  http_1_0_ = !guard.is_http_1_1();
+  dispatch(parsed, body, now);
+  return true;
 }
 
 void Connection::read_head(std::string_view& input, const Now& now) noexcept {
@@ -229,14 +263,14 @@ void Connection::read_head(std::string_view& input, const Now& now) noexcept {
 void Connection::begin_request(std::string_view head, std::string_view& input, const Now& now) noexcept {
   const Framing& framing = parser_->guard.framing();
   http_1_0_ = !parser_->guard.is_http_1_1();
-  RequestHead request;
-  const bool parsed = parse_head(head, parser_->guard, request);
+  RequestHead parsed_head;
+  const bool parsed = parse_head(head, parser_->guard, parsed_head);
   const std::string_view accept = parser_->guard.accept(head);
-  const Method method = request.method;
+  const Method method = parsed_head.request.method;
   // llhttp calls a length that overflows its integer malformed; here it is a large body like any other.
   if (framing.length > kMaxBody) return refuse(413, "the body is larger than 16384 bytes", accept, method, now);
   if (!parsed) return refuse(400, "the request is not valid HTTP", accept, method, now);
-  if (request.has_unknown_expectation) {
+  if (parsed_head.has_unknown_expectation) {
     return refuse(417, "the only expectation that is met is 100-continue", accept, method, now);
   }
   if (method == Method::kPost && !framing.chunked && !framing.has_length) {
@@ -245,7 +279,7 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   if (!framing.chunked && framing.length <= input.size()) {
     const std::string_view body = input.substr(0, static_cast<std::size_t>(framing.length));
     input.remove_prefix(body.size());
-    return dispatch(request, body, now);
+    return add_exchange() ? dispatch(parsed_head, body, now) : close();
   }
 
   // The body is still on its way: keep the head until it is here.
@@ -254,10 +288,8 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   parser_->chunked = ChunkedDecoder();
   state_ = State::kBody;
   deadline_ = after(now, context_.limits_.body_timeout);
-  if (request.expects_continue && !http_1_0_ && input.empty()) {
-    fragments_[0] = {kContinue.data(), kContinue.size()};
-    next_fragment_ = 0;
-    fragment_count_ = 1;
+  if (parsed_head.expects_continue && !http_1_0_ && input.empty()) {
+    set_output({kContinue.data(), kContinue.size()});
   }
 }
 
@@ -281,32 +313,57 @@ void Connection::read_body(std::string_view& input, const Now& now) noexcept {
     input.remove_prefix(std::min(missing, input.size()));
     if (body.size < framing.length) return;
   }
-  RequestHead request;
-  if (!parse_head(head_->view(), parser_->guard, request)) return close();  // cannot be: it was accepted before
-  dispatch(request, body.view(), now);
+  RequestHead parsed;
+  if (!parse_head(head_->view(), parser_->guard, parsed)) return close();  // cannot be: it was accepted before
+  if (!add_exchange()) return close();
+  dispatch(parsed, body.view(), now);
 }
 
-void Connection::dispatch(const RequestHead& parsed, std::string_view body, const Now& now) noexcept {
-  exchange_ = context_.exchanges_.acquire();
-  if (exchange_ == nullptr) return close();
-  keep_alive_ = parsed.keep_alive && !finishing_ && parsed.method != Method::kOther;
-  lingers_ = parsed.method == Method::kOther;
+// One more answer; false when it has to wait, or when there is no memory for it.
+bool Connection::add_exchange() noexcept {
+  if (exchange_ != nullptr && context_.queued_ == ConnectionContext::kMaxQueued) return false;
+  auto exchange = context_.exchanges_.acquire();
+  if (exchange == nullptr) return false;
+  ConnectionContext::Exchange* const added = exchange.get();
+  if (exchange_ == nullptr) {
+    exchange_ = std::move(exchange);
+    next_fragment_ = added->fragments.data();
+  } else {
+    last_exchange_->next = std::move(exchange);
+    ++context_.queued_;
+  }
+  last_exchange_ = added;
+  ++exchange_count_;
+  return true;
+}
+
+void Connection::release_exchanges() noexcept {
+  if (exchange_count_ > 1) context_.queued_ -= exchange_count_ - 1;
+  exchange_.reset();
+  last_exchange_ = nullptr;
+  next_fragment_ = nullptr;
+  fragment_count_ = exchange_count_ = 0;
+  output_bytes_ = 0;
+}
+
+void Connection::set_output(Fragment fragment) noexcept {
+  single_fragment_ = fragment;
+  next_fragment_ = &single_fragment_;
+  fragment_count_ = 1;
+}
+
+void Connection::dispatch(RequestHead& parsed, std::string_view body, const Now& now) noexcept {
+  Request& request = parsed.request;
+  keep_alive_ = parsed.keep_alive && !finishing_ && request.method != Method::kOther;
+  lingers_ = request.method == Method::kOther;
   ClientAddress client = peer_;
   for (const std::string_view line : parsed.forwarded_for) {
     client = context_.trusted_proxies_.client_of(client, line);
   }
-  const Request request = {.method = parsed.method,
-                           .target = parsed.target,
-                           .user_agent = parsed.user_agent,
-                           .accept = parsed.accept,
-                           .content_type = parsed.content_type,
-                           .if_none_match = parsed.if_none_match,
-                           .if_range = parsed.if_range,
-                           .range = parsed.range,
-                           .body = body,
-                           .client = client.key()};
-  context_.service_.handle(request, now, exchange_->response);
-  if (!exchange_->response.file_name().empty()) {
+  request.body = body;
+  request.client = client.key();
+  context_.service_.handle(request, now, last_exchange_->response);
+  if (!wants_file().empty()) {
     state_ = State::kAnswering;
     deadline_ = after(now, context_.limits_.answer_timeout);
     return;
@@ -315,20 +372,20 @@ void Connection::dispatch(const RequestHead& parsed, std::string_view body, cons
 }
 
 std::string_view Connection::wants_file() const noexcept {
-  return exchange_ == nullptr ? std::string_view() : exchange_->response.file_name();
+  return last_exchange_ == nullptr ? std::string_view() : last_exchange_->response.file_name();
 }
 
 void Connection::on_file(const FileInfo* file, const Now& now) noexcept {
   if (wants_file().empty()) return;
-  context_.service_.answer_file(file, exchange_->response);
+  context_.service_.answer_file(file, last_exchange_->response);
   start_answer(now);
 }
 
 void Connection::on_file_unavailable(const Now& now) noexcept {
   if (wants_file().empty()) return;
-  const bool is_head = exchange_->response.is_head();
+  const bool is_head = last_exchange_->response.is_head();
   context_.service_.refuse(503, "the file cannot be read now; try again later", {},
-                           is_head ? Method::kHead : Method::kGet, exchange_->response);
+                           is_head ? Method::kHead : Method::kGet, last_exchange_->response);
   start_answer(now);
 }
 
@@ -338,9 +395,7 @@ void Connection::on_data(std::string_view data, const Now& now) noexcept {
   assert(data.size() <= file_rest_.size && output().empty());
   file_rest_.offset += data.size();
   file_rest_.size -= data.size();
-  fragments_[0] = {data.data(), data.size()};
-  next_fragment_ = 0;
-  fragment_count_ = 1;
+  set_output({data.data(), data.size()});
   deadline_ = answer_deadline(data.size(), now);
 }
 
@@ -351,17 +406,16 @@ void Connection::refuse_body(int status, std::string_view text, const Now& now) 
 
 void Connection::refuse(int status, std::string_view text, std::string_view accept, Method method,
                         const Now& now) noexcept {
-  exchange_ = context_.exchanges_.acquire();
-  if (exchange_ == nullptr) return close();
+  if (!add_exchange()) return close();
   keep_alive_ = false;
   lingers_ = true;
-  context_.service_.refuse(status, text, accept, method, exchange_->response);
+  context_.service_.refuse(status, text, accept, method, last_exchange_->response);
   start_answer(now);
 }
 
 void Connection::start_answer(const Now& now) noexcept {
-  const Response& response = exchange_->response;
-  auto& head = exchange_->head;
+  const Response& response = last_exchange_->response;
+  auto& head = last_exchange_->head;
   head.append("HTTP/1.1 ");
   head.append(static_cast<std::uint64_t>(response.status()));
   head.append(" ");
@@ -387,16 +441,15 @@ void Connection::start_answer(const Now& now) noexcept {
   }
   head.append("\r\n");
 
-  next_fragment_ = 0;
-  fragment_count_ = 0;
-  file_rest_ = response.file_range();
-  std::uint64_t bytes = 0;
+  // Output that was sent meanwhile (before a file was there) leaves nothing to append to.
+  if (fragment_count_ == 0) next_fragment_ = exchange_->fragments.data();
   const auto add = [&](Fragment fragment) {
-    fragments_[fragment_count_++] = fragment;
-    bytes += fragment.size;
+    next_fragment_[fragment_count_++] = fragment;
+    output_bytes_ += fragment.size;
   };
   add({head.bytes.data(), head.size});
   for (const Fragment& fragment : response.body()) add(fragment);
+  file_rest_ = response.file_range();
 
   // The request has been copied into the answer, or is not needed at all.
   parser_->guard.reset();
@@ -404,7 +457,7 @@ void Connection::start_answer(const Now& now) noexcept {
   head_.reset();
   body_.reset();
   state_ = State::kAnswering;
-  deadline_ = answer_deadline(bytes, now);
+  deadline_ = answer_deadline(output_bytes_, now);
 }
 
 // Each piece of a file has its own: the time for a whole file would let a peer that has stopped reading stay for hours.
@@ -415,20 +468,24 @@ std::uint64_t Connection::answer_deadline(std::uint64_t bytes, const Now& now) c
 
 void Connection::on_output(std::size_t sent, const Now& now) noexcept {
   while (sent != 0) {
-    assert(next_fragment_ < fragment_count_);
-    Fragment& fragment = fragments_[next_fragment_];
+    assert(fragment_count_ != 0);
+    Fragment& fragment = *next_fragment_;
     const std::size_t count = std::min(sent, fragment.size);
     fragment.data += count;
     fragment.size -= count;
     sent -= count;
-    if (fragment.size == 0) ++next_fragment_;
+    if (fragment.size != 0) break;
+    ++next_fragment_;
+    --fragment_count_;
   }
-  if (next_fragment_ == fragment_count_ && state_ == State::kAnswering && file_rest_.size == 0) end_answer(now);
+  assert(sent == 0);
+  if (fragment_count_ == 0 && state_ == State::kAnswering && file_rest_.size == 0 && wants_file().empty()) {
+    end_answers(now);
+  }
 }
 
-void Connection::end_answer(const Now& now) noexcept {
-  exchange_.reset();
-  next_fragment_ = fragment_count_ = 0;
+void Connection::end_answers(const Now& now) noexcept {
+  release_exchanges();
   if (!keep_alive_ || finishing_) {
     // Told to finish in the middle of a conversation: the next request may be on its way.
     const bool may_be_sending = lingers_ || (finishing_ && keep_alive_);

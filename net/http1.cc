@@ -21,7 +21,7 @@ class Collector {
     token = {begin, static_cast<std::size_t>(data + size - begin)};
   }
 
-  void url(const char* data, std::size_t size) noexcept { extend(head_.target, data, size); }
+  void url(const char* data, std::size_t size) noexcept { extend(head_.request.target, data, size); }
   void name(const char* data, std::size_t size) noexcept {
     if (has_value_) end_header();
     extend(name_, data, size);
@@ -38,27 +38,28 @@ class Collector {
     };
     switch (name_.size()) {
       case 6:
-        if (equals_ignoring_case(name_, "accept")) keep_first(head_.accept);
+        if (equals_ignoring_case(name_, "accept")) keep_first(head_.request.accept);
         if (equals_ignoring_case(name_, "expect")) {
           (equals_ignoring_case(value, "100-continue") ? head_.expects_continue : head_.has_unknown_expectation) = true;
         }
         break;
       case 5:
-        if (equals_ignoring_case(name_, "range")) keep_first(head_.range);
+        if (equals_ignoring_case(name_, "range")) keep_first(head_.request.range);
         break;
       case 8:
-        if (equals_ignoring_case(name_, "if-range")) keep_first(head_.if_range);
+        if (equals_ignoring_case(name_, "if-range")) keep_first(head_.request.if_range);
         break;
       case 10:
-        if (equals_ignoring_case(name_, "user-agent")) keep_first(head_.user_agent);
+        if (equals_ignoring_case(name_, "user-agent")) keep_first(head_.request.user_agent);
         break;
       case 12:
-        if (equals_ignoring_case(name_, "content-type")) keep_first(head_.content_type);
+        if (equals_ignoring_case(name_, "content-type")) keep_first(head_.request.content_type);
         break;
       case 13:
-        if (equals_ignoring_case(name_, "if-none-match")) keep_first(head_.if_none_match);
+        if (equals_ignoring_case(name_, "if-none-match")) keep_first(head_.request.if_none_match);
         break;
       case 15:
+        if (equals_ignoring_case(name_, "accept-encoding")) keep_first(head_.request.accept_encoding);
         // Each proxy may write a line of its own: the nearest one's comes last.
         if (equals_ignoring_case(name_, "x-forwarded-for")) {
           std::shift_right(head_.forwarded_for.begin(), head_.forwarded_for.end(), 1);
@@ -134,12 +135,13 @@ Method method_of(std::string_view text) noexcept {
 
 bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& result) noexcept {
   result = {};
-  result.method = method_of(guard.method(head));
-  if (result.method == Method::kOther) {
+  Request& request = result.request;
+  request.method = method_of(guard.method(head));
+  if (request.method == Method::kOther) {
     // Which further methods llhttp knows differs from version to version. They are refused anyway, and with them the
     // connection ends, so what the guard knows is enough.
-    result.target = guard.target(head);
-    result.accept = guard.accept(head);
+    request.target = guard.target(head);
+    request.accept = guard.accept(head);
     return true;
   }
   Collector collector(result);

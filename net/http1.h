@@ -14,14 +14,7 @@ namespace pairport {
 
 // A view of a request head. Points into the bytes that it was parsed from.
 struct RequestHead {
-  Method method = Method::kOther;
-  std::string_view target;
-  std::string_view user_agent;
-  std::string_view accept;
-  std::string_view content_type;
-  std::string_view if_none_match;
-  std::string_view if_range;
-  std::string_view range;
+  Request request;                                // without body and client
   std::array<std::string_view, 4> forwarded_for;  // the last X-Forwarded-For lines, the nearest proxy's first
   bool keep_alive = false;
   bool expects_continue = false;

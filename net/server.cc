@@ -29,12 +29,16 @@
 
 #include <pairport/timer_wheel.h>
 
+#include "transmitter.h"
+
 namespace pairport {
 namespace {
 
 constexpr std::uint64_t kTickMs = 1U << 7;
 // Deposits wiped per loop iteration: well below 100 microseconds.
 constexpr std::size_t kExpiryBatch = 256;
+// What a uv_write_t holds without an allocation of its own.
+constexpr std::size_t kWriteBuffers = 4;
 // Connections accepted per loop iteration, so that a burst of them does not delay those that are open.
 constexpr int kAcceptBatch = 64;
 
@@ -70,6 +74,7 @@ class Server::Impl {
         service_(service),
         options_(options),
         context_(service, options.connection, options.trusted_proxies),
+        transmitter_(service.static_parts()),
         wheel_(*this, uv_now(loop)) {}
 
   Status start();
@@ -110,6 +115,7 @@ class Server::Impl {
   void on_read(Peer& peer, ssize_t size, const char* data) noexcept;
   void on_written(Peer& peer, int status) noexcept;
   void flush(Peer& peer) noexcept;
+  void write_rest(Peer& peer) noexcept;
   void open_file(Peer& peer, std::string_view name) noexcept;
   void on_file_opened(Transfer& transfer) noexcept;
   void read_file(Peer& peer, const FileRange& range) noexcept;
@@ -123,6 +129,7 @@ class Server::Impl {
   Service& service_;
   const ServerOptions options_;
   ConnectionContext context_;
+  Transmitter transmitter_;
   TimerWheel<Impl> wheel_;
   std::vector<Peer*> peers_;
   std::vector<TimerId> free_ids_;
@@ -149,6 +156,8 @@ struct Server::Impl::Peer {
 
   StreamHandle handle;
   uv_write_t write;
+  std::size_t write_size = 0;  // bytes that `write` was given
+  uv_os_fd_t fd = -1;
   uv_shutdown_t shutdown;
   Impl& server;
   TimerId id;
@@ -374,6 +383,7 @@ Status Server::Impl::add_peer(int fd, bool is_unix) noexcept {
   ++handles_;
   Status status = open_stream(peer->handle, fd, is_unix);
   peer->handle.handle.data = peer;
+  peer->fd = fd;
   if (!status.ok()) {
     ::close(fd);
     close(*peer);
@@ -438,38 +448,15 @@ void Server::Impl::flush(Peer& peer) noexcept {
   if (connection.wants_close()) return close(peer);
   if (peer.writing) return arm(peer);
   while (!connection.output().empty()) {
-    std::array<uv_buf_t, 4> buffers;
-    const auto prepare = [&] {
-      unsigned count = 0;
-      for (const Fragment& fragment : connection.output()) {
-        // uv_buf_t is not const, but nothing writes through it.
-        buffers[count++] = uv_buf_init(const_cast<char*>(fragment.data), static_cast<unsigned>(fragment.size));
-      }
-      return count;
-    };
-    const unsigned count = prepare();
-    const int sent = uv_try_write(&peer.handle.stream, buffers.data(), count);
-    if (sent < 0 && sent != UV_EAGAIN) return close(peer);
-    connection.on_output(static_cast<std::size_t>(std::max(sent, 0)), now());
+    const std::span<const Fragment> output = connection.output();
     std::size_t wanted = 0;
-    for (unsigned i = 0; i < count; ++i) wanted += buffers[i].len;
-    if (sent >= 0 && static_cast<std::size_t>(sent) == wanted) continue;
-
-    // The socket is full: libuv sends the rest when there is room. Up to four buffers fit the request itself.
-    const unsigned rest = prepare();
-    peer.write.data = &peer;
-    peer.writing = true;
-    read_on(peer, false);
-    const int error =
-        uv_write(&peer.write, &peer.handle.stream, buffers.data(), rest, [](uv_write_t* write, int status) {
-          Peer& self = *static_cast<Peer*>(write->data);
-          self.server.on_written(self, status);
-        });
-    if (error != 0) {
-      peer.writing = false;
-      return close(peer);
-    }
-    arm(peer);
+    for (const Fragment& fragment : output) wanted += fragment.size;
+    const ssize_t sent = transmitter_.send(peer.fd, output);
+    if (sent < 0 && sent != -EAGAIN) return close(peer);
+    const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    connection.on_output(taken, now());
+    if (taken == wanted) continue;
+    write_rest(peer);
     return;
   }
 
@@ -486,6 +473,32 @@ void Server::Impl::flush(Peer& peer) noexcept {
     if (uv_shutdown(&peer.shutdown, &peer.handle.stream, [](uv_shutdown_t*, int) {}) != 0) return close(peer);
   }
   read_on(peer, connection.wants_input());
+  arm(peer);
+}
+
+// The socket is full: libuv sends what comes next when there is room.
+void Server::Impl::write_rest(Peer& peer) noexcept {
+  std::array<uv_buf_t, kWriteBuffers> buffers;
+  unsigned count = 0;
+  peer.write_size = 0;
+  for (const Fragment& fragment : peer.connection.output()) {
+    if (count == buffers.size()) break;
+    // uv_buf_t is not const, but nothing writes through it.
+    buffers[count++] = uv_buf_init(const_cast<char*>(fragment.data), static_cast<unsigned>(fragment.size));
+    peer.write_size += fragment.size;
+  }
+  peer.write.data = &peer;
+  peer.writing = true;
+  read_on(peer, false);
+  const int error =
+      uv_write(&peer.write, &peer.handle.stream, buffers.data(), count, [](uv_write_t* write, int status) {
+        Peer& self = *static_cast<Peer*>(write->data);
+        self.server.on_written(self, status);
+      });
+  if (error != 0) {
+    peer.writing = false;
+    return close(peer);
+  }
   arm(peer);
 }
 
@@ -590,9 +603,7 @@ void Server::Impl::on_written(Peer& peer, int status) noexcept {
   peer.writing = false;
   if (peer.closing) return;
   if (status != 0) return close(peer);
-  std::size_t bytes = 0;
-  for (const Fragment& fragment : peer.connection.output()) bytes += fragment.size;
-  peer.connection.on_output(bytes, now());
+  peer.connection.on_output(peer.write_size, now());
   flush(peer);
 }
 

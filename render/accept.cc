@@ -39,6 +39,18 @@ int weight(std::string_view parameters) noexcept {
   return 1000;
 }
 
+// An element of a list with weights: what it names, without parameters, and its weight.
+struct Weighted {
+  std::string_view name;
+  int weight;
+};
+
+Weighted next_weighted(std::string_view& list) noexcept {
+  const std::string_view element = next_element(list);
+  const std::size_t semicolon = std::min(element.find(';'), element.size());
+  return {trim(element.substr(0, semicolon)), weight(element.substr(std::min(semicolon + 1, element.size())))};
+}
+
 }  // namespace
 
 bool prefers_json(std::string_view accept) noexcept {
@@ -47,10 +59,7 @@ bool prefers_json(std::string_view accept) noexcept {
   int text = 0;
   int text_precedence = 0;
   while (!accept.empty()) {
-    const std::string_view element = next_element(accept);
-    const std::size_t semicolon = std::min(element.find(';'), element.size());
-    const std::string_view range = trim(element.substr(0, semicolon));
-    const int q = weight(element.substr(std::min(semicolon + 1, element.size())));
+    const auto [range, q] = next_weighted(accept);
     if (equals_ignoring_case(range, "application/json") || equals_ignoring_case(range, "application/problem+json")) {
       json = std::max(json, q);
       continue;
@@ -65,6 +74,18 @@ bool prefers_json(std::string_view accept) noexcept {
     }
   }
   return json > text;
+}
+
+bool prefers_gzip(std::string_view accept_encoding) noexcept {
+  int gzip = 0;
+  int identity = 0;
+  while (!accept_encoding.empty()) {
+    const auto [coding, q] = next_weighted(accept_encoding);
+    // The old name means the same (RFC 9110 section 8.4.1.3).
+    if (equals_ignoring_case(coding, "gzip") || equals_ignoring_case(coding, "x-gzip")) gzip = std::max(gzip, q);
+    if (equals_ignoring_case(coding, "identity")) identity = q;
+  }
+  return gzip > 0 && gzip >= identity;
 }
 
 bool matches_etag(std::string_view if_none_match, std::string_view etag) noexcept {

@@ -22,18 +22,37 @@ std::string_view file_name(Os os, std::string_view what) noexcept {
   return posix ? "rport-uninstall.sh" : "rport-uninstall.ps1";
 }
 
-std::string strong_etag(std::string_view text) {
+// `mark` tells representations of the same text apart.
+std::string strong_etag(std::string_view text, std::string_view mark) {
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
   static constexpr char kHex[] = "0123456789abcdef";
   std::string etag = "\"";
   for (const std::uint64_t half : {hash.high64, hash.low64}) {
     for (int shift = 60; shift >= 0; shift -= 4) etag += kHex[half >> shift & 15];
   }
-  return etag + "\"";
+  return etag.append(mark) + "\"";
 }
 
-std::string disposition(Os os, std::string_view what) {
-  return "attachment; filename=\"" + std::string(file_name(os, what)) + "\"";
+// `coding`: a Content-Encoding, or empty.
+Representation representation(std::string_view file, std::string_view coding, std::string etag) {
+  Headers common = {{"Vary", "User-Agent, Accept-Encoding"}};
+  if (!etag.empty()) common.push_back({"ETag", etag});
+  const char* const cache_control = etag.empty() ? "no-store" : "public, max-age=300";
+  Headers headers = {{"Content-Type", "text/plain; charset=utf-8"},
+                     {"Content-Disposition", "attachment; filename=\"" + std::string(file) + "\""}};
+  if (!coding.empty()) headers.push_back({"Content-Encoding", std::string(coding)});
+  headers.insert(headers.end(), common.begin(), common.end());
+  return {block(std::move(headers), cache_control), std::move(etag), block(std::move(common), cache_control)};
+}
+
+// `is_static`: the same for everyone, so it may be cached.
+Script script(Os os, std::string_view what, Template text, bool is_static) {
+  const auto etag = [&](std::string_view mark) { return is_static ? strong_etag(text.prefix(), mark) : std::string(); };
+  const std::string_view file = file_name(os, what);
+  Representation plain = representation(file, {}, etag({}));
+  Representation compressed = representation(file, "gzip", etag("-gzip"));
+  GzipParts gzip(text);
+  return {std::move(text), std::move(gzip), std::move(plain), std::move(compressed)};
 }
 
 }  // namespace
@@ -55,23 +74,9 @@ Result<Language> compile_scripts(Os os, const Template::Loader& loader, const Te
                                                   "connect_url, fingerprint, client_id, password or code");
     }
   }
-  const auto static_script = [os](Template script, std::string_view what) {
-    std::string etag = strong_etag(script.prefix());
-    HeaderBlock headers = block({{"Content-Type", "text/plain; charset=utf-8"},
-                                 {"Content-Disposition", disposition(os, what)},
-                                 {"ETag", etag},
-                                 {"Vary", "User-Agent, Accept-Encoding"}},
-                                "public, max-age=300");
-    return StaticScript{std::move(script), std::move(headers), std::move(etag)};
-  };
-  return Language{os,
-                  std::move(templates[0]),
-                  std::move(templates[1]),
-                  static_script(std::move(templates[2]), "update"),
-                  static_script(std::move(templates[3]), "uninstall"),
-                  block({{"Content-Type", "text/plain; charset=utf-8"},
-                         {"Content-Disposition", disposition(os, "installer")},
-                         {"Vary", "User-Agent, Accept-Encoding"}})};
+  return Language{os, script(os, "installer", std::move(templates[0]), false), std::move(templates[1]),
+                  script(os, "update", std::move(templates[2]), true),
+                  script(os, "uninstall", std::move(templates[3]), true)};
 }
 
 Template::Constants script_constants(const ServiceOptions& options) {

@@ -10,25 +10,33 @@
 #include <pairport/status.h>
 #include <pairport/template.h>
 
+#include "gzip.h"
 #include "target.h"
 
 namespace pairport {
 
-// A script that does not depend on a deposit: its entity tag is fixed.
-struct StaticScript {
-  Template script;
+// A script in one content coding. Without an entity tag when it depends on a deposit.
+struct Representation {
   HeaderBlock headers;
   std::string etag;
+  HeaderBlock not_modified;
+};
+
+// A script, plain and compressed.
+struct Script {
+  Template text;
+  GzipParts gzip;
+  Representation plain;
+  Representation compressed;
 };
 
 // Everything that is said in one language.
 struct Language {
   Os os;
-  Template installer;
+  Script installer;
   Template not_found;
-  StaticScript update;
-  StaticScript uninstall;
-  HeaderBlock installer_headers;
+  Script update;
+  Script uninstall;
 };
 
 // Compiles the four scripts of `os`. kBadTemplate. May throw std::bad_alloc: for the start.

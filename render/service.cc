@@ -10,6 +10,7 @@
 #include <charconv>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include <pairport/ascii.h>
 #include <pairport/quote.h>
@@ -169,7 +170,20 @@ class Service::Impl {
         store_(std::move(store)),
         deposits_(std::move(deposits)),
         misses_(std::move(misses)),
-        decoder_(std::move(decoder)) {}
+        decoder_(std::move(decoder)) {
+    for (const Language* language : {&linux_, &windows_}) {
+      const auto add = [this](const auto& script) {
+        for (const std::string_view part : {script.prefix(), script.suffix()}) {
+          if (!part.empty()) static_parts_.push_back(part);
+        }
+      };
+      add(language->not_found);
+      for (const Script* script : {&language->installer, &language->update, &language->uninstall}) {
+        add(script->text);
+        add(script->gzip);
+      }
+    }
+  }
 
   void handle(const Request& request, const Now& now, Response& response) noexcept;
   void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
@@ -178,6 +192,7 @@ class Service::Impl {
   void answer_file(const FileInfo* info, Response& response) noexcept;
 
   SecretLevel minimum_level() const noexcept { return minimum_level_; }
+  std::span<const std::string_view> static_parts() const noexcept { return static_parts_; }
   const ErrorHeaders& plain_errors() const noexcept { return errors_; }
   Store& store() noexcept { return *store_; }
   Status add_static(const StaticDeposit& deposit);
@@ -188,9 +203,11 @@ class Service::Impl {
   void ask_for_file(const Target& target, const Request& request, Response& response) noexcept;
   void not_found(Response& response, bool as_problem) noexcept;
   void look_up(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
-  void send_static(const StaticScript& script, const Request& request, Response& response) noexcept;
-  void send_script(const Template& script, const HeaderBlock& headers, const SlotValues& values, int status,
-                   Response& response) noexcept;
+  static void send_script(const Script& script, const SlotValues& values, const Request& request,
+                          Response& response) noexcept;
+  static void send_plain(const Template& script, const HeaderBlock& headers, const SlotValues& values, int status,
+                         Response& response) noexcept;
+  static void send_compressed(const Script& script, const SlotValues& values, Response& response) noexcept;
   void refuse_look_up(const Language& language, int status, std::string_view text, const Request& request,
                       Response& response) noexcept;
   void write_deposit_answer(const Code& code, const Now& now, Writer& out) const noexcept;
@@ -208,7 +225,6 @@ class Service::Impl {
     response.status_ = status;
     response.headers_ = &headers;
     response.scratch_used_ = text.size();
-    response.content_length_ = text.size();
     response.add(text);
   }
 
@@ -219,6 +235,7 @@ class Service::Impl {
   CodeGenerator codes_;
   const Language linux_;
   const Language windows_;
+  std::vector<std::string_view> static_parts_;
   const std::unique_ptr<Store> store_;
   const std::unique_ptr<RateLimiter> deposits_;
   const std::unique_ptr<RateLimiter> misses_;
@@ -302,8 +319,8 @@ void Service::Impl::handle_known(const Target& target, const Request& request, c
                                  Response& response) noexcept {
   if (target.route() == Target::Route::kPackage) return ask_for_file(target, request, response);
   const Language& language = language_for(target, request);
-  if (target.route() == Target::Route::kUpdate) return send_static(language.update, request, response);
-  if (target.route() == Target::Route::kUninstall) return send_static(language.uninstall, request, response);
+  if (target.route() == Target::Route::kUpdate) return send_script(language.update, {}, request, response);
+  if (target.route() == Target::Route::kUninstall) return send_script(language.uninstall, {}, request, response);
   look_up(target, request, now, response);
 }
 
@@ -376,25 +393,47 @@ void Service::Impl::answer_file(const FileInfo* info, Response& response) noexce
   if (!file.is_head) response.file_.range = range;
 }
 
-void Service::Impl::send_script(const Template& script, const HeaderBlock& headers, const SlotValues& values,
-                                int status, Response& response) noexcept {
+void Service::Impl::send_script(const Script& script, const SlotValues& values, const Request& request,
+                                Response& response) noexcept {
+  const bool compressed = prefers_gzip(request.accept_encoding);
+  const Representation& chosen = compressed ? script.compressed : script.plain;
+  if (!chosen.etag.empty() && !request.if_none_match.empty() && matches_etag(request.if_none_match, chosen.etag)) {
+    response.status_ = 304;
+    response.headers_ = &chosen.not_modified;
+  } else if (compressed) {
+    send_compressed(script, values, response);
+  } else {
+    send_plain(script.text, chosen.headers, values, 200, response);
+  }
+}
+
+void Service::Impl::send_plain(const Template& script, const HeaderBlock& headers, const SlotValues& values, int status,
+                               Response& response) noexcept {
   const std::size_t size = script.render(values, scratch(response).data());
   response.status_ = status;
   response.headers_ = &headers;
   response.scratch_used_ = size;
-  response.content_length_ = script.prefix().size() + size + script.suffix().size();
   response.add(script.prefix());
   response.add({scratch(response).data(), size});
   response.add(script.suffix());
 }
 
-void Service::Impl::send_static(const StaticScript& script, const Request& request, Response& response) noexcept {
-  if (!request.if_none_match.empty() && matches_etag(request.if_none_match, script.etag)) {
-    response.status_ = 304;
-    response.headers_ = &script.headers;
-    return;
-  }
-  send_script(script.script, script.headers, {}, 200, response);
+void Service::Impl::send_compressed(const Script& script, const SlotValues& values, Response& response) noexcept {
+  response.status_ = 200;
+  response.headers_ = &script.compressed.headers;
+  response.add(script.gzip.prefix());
+  if (!script.text.has_slots()) return;
+  static_assert(GzipParts::kBlockHeader + Template::kMaxBlock + GzipParts::kTrailer <= kResponseScratch);
+  char* const header = scratch(response).data();
+  char* const text = header + GzipParts::kBlockHeader;
+  const std::size_t size = script.text.render(values, text);
+  char* const trailer = text + size;
+  GzipParts::write_block_header(size, header);
+  script.gzip.write_trailer({text, size}, trailer);
+  response.scratch_used_ = GzipParts::kBlockHeader + size + GzipParts::kTrailer;
+  response.add({header, GzipParts::kBlockHeader + size});
+  response.add(script.gzip.suffix());
+  response.add({trailer, GzipParts::kTrailer});
 }
 
 void Service::Impl::look_up(const Target& target, const Request& request, const Now& now, Response& response) noexcept {
@@ -411,7 +450,7 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
       return;
     }
     if (store_->find(values.code, now.monotonic_ms, values.deposit)) {
-      send_script(language.installer, language.installer_headers, values, 200, response);
+      send_script(language.installer, values, request, response);
       return;
     }
     misses_->take(request.client, now.monotonic_ms);
@@ -420,7 +459,7 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
     error(response, 404, errors_, "the pairing code is unknown or expired; create a new one", true);
     return;
   }
-  send_script(language.not_found, errors_.text, values, 404, response);
+  send_plain(language.not_found, errors_.text, values, 404, response);
 }
 
 // What is fetched here is piped to a shell: so that the text of an error does not run as a command, it comes as a
@@ -619,6 +658,10 @@ bool Service::expire(const Now& now, std::size_t max_work) noexcept {
 
 SecretLevel Service::minimum_level() const noexcept {
   return impl_->minimum_level();
+}
+
+std::span<const std::string_view> Service::static_parts() const noexcept {
+  return impl_->static_parts();
 }
 
 const Store& Service::store() const noexcept {

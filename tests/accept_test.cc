@@ -47,6 +47,30 @@ TEST(PrefersJson, NonsenseIsNoPreference) {
   EXPECT_FALSE(prefers_json(std::string(8000, ';')));
 }
 
+TEST(PrefersGzip, OnlyByItsName) {
+  EXPECT_TRUE(prefers_gzip("gzip"));
+  EXPECT_TRUE(prefers_gzip("GZip"));
+  EXPECT_TRUE(prefers_gzip("x-gzip"));
+  EXPECT_TRUE(prefers_gzip("deflate, gzip")) << "curl --compressed";
+  EXPECT_TRUE(prefers_gzip("deflate, gzip, br, zstd"));
+  EXPECT_TRUE(prefers_gzip("br;q=1.0, gzip;q=0.8, *;q=0.1"));
+  EXPECT_TRUE(prefers_gzip(" gzip ; q=0.001 "));
+  EXPECT_TRUE(prefers_gzip("identity, gzip"));
+  EXPECT_TRUE(prefers_gzip("identity;q=0.5, gzip;q=0.5"));
+  EXPECT_TRUE(prefers_gzip("gzip, identity;q=0"));
+  EXPECT_FALSE(prefers_gzip(""));
+  EXPECT_FALSE(prefers_gzip("*"));
+  EXPECT_FALSE(prefers_gzip("identity")) << "wget";
+  EXPECT_FALSE(prefers_gzip("br, deflate"));
+  EXPECT_FALSE(prefers_gzip("gzip;q=0"));
+  EXPECT_FALSE(prefers_gzip("gzip;q=0.000, *"));
+  EXPECT_FALSE(prefers_gzip("identity, gzip;q=0.9"));
+  EXPECT_FALSE(prefers_gzip("gzip;q=nonsense"));
+  EXPECT_FALSE(prefers_gzip("gzipped"));
+  EXPECT_FALSE(prefers_gzip("not gzip"));
+  EXPECT_FALSE(prefers_gzip(std::string(8000, ',')));
+}
+
 TEST(MatchesEtag, ComparesWeakly) {
   const std::string_view etag = "\"abc\"";
   EXPECT_TRUE(matches_etag("\"abc\"", etag));

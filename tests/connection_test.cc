@@ -115,6 +115,110 @@ TEST(Connection, AnswersPipelinedRequestsInOrder) {
   EXPECT_LT(wire.output.find("'foobaz'"), wire.output.find("HTTP/1.1 204"));
 }
 
+// How many answers begin in what the connection offers to send now.
+std::size_t answers_in(std::span<const Fragment> output) {
+  std::size_t count = 0;
+  for (const Fragment& fragment : output) {
+    if (std::string_view(fragment.data, fragment.size).starts_with("HTTP/1.1 ")) ++count;
+  }
+  return count;
+}
+
+ServiceOptions without_limits() {
+  ServiceOptions options;
+  options.miss_limit = {};
+  return options;
+}
+
+std::string repeated(const std::string& text, std::size_t count) {
+  std::string all;
+  while (count-- > 0) all += text;
+  return all;
+}
+
+TEST(Connection, AnswersTogetherWhatArrivesTogether) {
+  Wire wire;
+  wire.writable = false;
+  wire.feed(get("/ABCDEFG") + post(kJsonDeposit) + get("/uninstall") + get("/ABCDEFG").substr(0, 20));
+  EXPECT_EQ(answers_in(wire.connection->output()), 3U);
+  wire.writable = true;
+  wire.pump();
+  EXPECT_TRUE(wire.connection->wants_input());
+  wire.feed(get("/ABCDEFG").substr(20));
+  EXPECT_THAT(wire.output, HasSubstr("HTTP/1.1 404"));
+  EXPECT_EQ(wire.output.find("HTTP/1.1 404"), 0U);
+}
+
+TEST(Connection, OffersABoundedNumberOfAnswersAndBytesAtOnce) {
+  Wire wire(without_limits());
+  wire.writable = false;
+  wire.feed(repeated(get("/ABCDEFG"), 3 * Connection::kMaxBatch));
+  EXPECT_EQ(answers_in(wire.connection->output()), Connection::kMaxBatch);
+  Wire large;
+  large.writable = false;
+  large.feed(repeated(get("/0000000"), 20));
+  const std::size_t together = answers_in(large.connection->output());
+  EXPECT_GE(together, 2U);
+  EXPECT_LE(together, 1 + Connection::kMaxBatchBytes / 20'000);
+  for (Wire* each : {&wire, &large}) {
+    each->writable = true;
+    each->write_size = 1000;
+    each->pump();
+  }
+  std::size_t answers = 0;
+  for (std::size_t at = 0; (at = wire.output.find("HTTP/1.1 404", at)) != std::string::npos; ++at) ++answers;
+  EXPECT_EQ(answers, 3 * Connection::kMaxBatch);
+  Wire single;
+  single.feed(get("/0000000"));
+  EXPECT_EQ(large.output, repeated(single.output, 20));
+}
+
+TEST(Connection, AnErrorBehindGoodRequestsComesAfterTheirAnswers) {
+  for (const std::string bad : {"GET / HTTP/9.9\r\n\r\n", "nonsense\r\n\r\n", "POST / HTTP/1.1\r\nHost: x\r\n\r\n",
+                                "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"}) {
+    Wire wire;
+    wire.feed(get("/uninstall") + get("/ABCDEFG") + bad + get("/update"));
+    EXPECT_EQ(wire.output.find("HTTP/1.1 200"), 0U);
+    const std::size_t missed = wire.output.find("HTTP/1.1 404");
+    ASSERT_NE(missed, std::string::npos);
+    const std::size_t refused = wire.output.find("HTTP/1.1 ", missed + 1);
+    ASSERT_NE(refused, std::string::npos) << bad;
+    EXPECT_EQ(wire.output.find("HTTP/1.1 ", refused + 1), std::string::npos) << bad;
+    EXPECT_TRUE(wire.shut_down);
+  }
+}
+
+TEST(Connection, PipeliningPeersShareABoundedNumberOfBuffers) {
+  Wire wire(without_limits());
+  std::vector<std::unique_ptr<Connection>> stalled;
+  const std::string requests = repeated(get("/ABCDEFG"), Connection::kMaxBatch);
+  const auto together = [&] {
+    stalled.push_back(std::make_unique<Connection>(*wire.context, ClientAddress{}, wire.now));
+    stalled.back()->on_input(requests, wire.now);
+    return answers_in(stalled.back()->output());
+  };
+  std::size_t queued = 0;
+  for (std::size_t answers = 0; (answers = together()) != 1;) {
+    queued += answers - 1;
+    ASSERT_LT(stalled.size(), 1000U);
+  }
+  EXPECT_EQ(queued, 256U);
+  EXPECT_EQ(together(), 1U);
+  stalled.erase(stalled.begin());
+  EXPECT_EQ(together(), Connection::kMaxBatch) << "what one gives back is there for the next";
+  // Whoever got only one at a time gets all its answers nevertheless.
+  std::string output;
+  Connection& last = *stalled[stalled.size() - 2];
+  while (!last.output().empty()) {
+    const Fragment first = last.output().front();
+    output.append(first.data, first.size);
+    last.on_output(first.size, wire.now);
+  }
+  std::size_t answers = 0;
+  for (std::size_t at = 0; (at = output.find("HTTP/1.1 404", at)) != std::string::npos; ++at) ++answers;
+  EXPECT_EQ(answers, Connection::kMaxBatch);
+}
+
 TEST(Connection, DoesNotReadWhileItsAnswerIsNotTaken) {
   Wire wire;
   wire.writable = false;
@@ -372,6 +476,29 @@ TEST(Connection, AsksForAFileAndSendsWhatItIsGiven) {
   broken.pump();
   broken.connection->on_data({}, broken.now);
   EXPECT_TRUE(broken.connection->wants_close()) << "a length that cannot be kept ends the connection";
+}
+
+TEST(Connection, AFileAmongPipelinedRequestsIsAnsweredInItsTurn) {
+  ServiceOptions options;
+  options.serve_packages = true;
+  Wire wire(options);
+  wire.writable = false;
+  wire.feed(get("/ABCDEFG") + get("/packages/a.tar.gz") + get("/uninstall"));
+  EXPECT_EQ(answers_in(wire.connection->output()), 1U);
+  EXPECT_EQ(wire.connection->wants_file(), "a.tar.gz");
+  wire.writable = true;
+  wire.pump();
+  EXPECT_FALSE(wire.connection->wants_input());
+  const FileInfo info{5, 1};
+  wire.connection->on_file(&info, wire.now);
+  wire.pump();
+  EXPECT_EQ(wire.connection->wants_data().size, 5U);
+  wire.connection->on_data("bytes", wire.now);
+  wire.pump();
+  const std::size_t file = wire.output.find("\r\n\r\nbytesHTTP/1.1 200");
+  EXPECT_NE(file, std::string::npos);
+  EXPECT_LT(wire.output.find("HTTP/1.1 404"), file);
+  EXPECT_TRUE(wire.connection->wants_input());
 }
 
 TEST(Connection, RefusalsKeepTheFormThatIsPreferredAndHeadWithoutBody) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <type_traits>
@@ -20,6 +21,7 @@
 
 #include <pairport/quote.h>
 
+#include "support/gunzip.h"
 #include "support/service_fixture.h"
 #include "support/shell.h"
 
@@ -887,6 +889,118 @@ TEST(HeaderBlock, MovesWithItsText) {
   EXPECT_EQ(second.list()[0].value, "b");
   EXPECT_EQ(second.list()[0].name.data(), second.wire().data()) << "a view of its own text, also when that is short";
   static_assert(!std::is_copy_constructible_v<HeaderBlock>, "a copy would point into the original");
+}
+
+// ---- Compression
+
+class Compressed : public ServiceTest {
+ protected:
+  int get_gzip(std::string_view target, Method method = Method::kGet, std::string_view etag = "") {
+    Request request = request_of(method, target);
+    request.accept_encoding = "gzip, deflate";
+    request.if_none_match = etag;
+    return handle(request);
+  }
+  std::size_t body_size() const { return body().size(); }
+};
+
+TEST_F(Compressed, IsTheSameScript) {
+  const std::string code = "/" + deposit();
+  for (const std::string& target : {code, code + ".ps1", std::string("/update"), std::string("/update.ps1"),
+                                    std::string("/uninstall.sh"), std::string("/uninstall?os=windows")}) {
+    ASSERT_EQ(get(target), 200);
+    EXPECT_EQ(header("Content-Encoding"), "(none)");
+    EXPECT_THAT(header("Vary"), HasSubstr("Accept-Encoding"));
+    const std::string plain = body();
+    const std::string type = header("Content-Type");
+    const std::string file = header("Content-Disposition");
+    ASSERT_EQ(get_gzip(target), 200);
+    EXPECT_EQ(header("Content-Encoding"), "gzip");
+    EXPECT_THAT(header("Vary"), HasSubstr("Accept-Encoding"));
+    EXPECT_EQ(header("Content-Type"), type);
+    EXPECT_EQ(header("Content-Disposition"), file);
+    EXPECT_EQ(response.content_length(), body_size());
+    EXPECT_LT(body_size() * 2, plain.size()) << target;
+    EXPECT_TRUE(gunzip(body()) == plain) << target;
+  }
+}
+
+TEST_F(Compressed, WithAllValuesUpToTheLargest) {
+  std::mt19937 engine(3);
+  for (int round = 0; round < 300; ++round) {
+    const auto text = [&](std::size_t most, char never) {
+      std::string value(round == 0 ? most : 1 + engine() % most, '\'');
+      for (char& c : value) {
+        if (round != 0) c = static_cast<char>(' ' + engine() % 95);
+        if (c == never) c = '\'';
+      }
+      return value;
+    };
+    const std::string code = deposit(json_deposit("http://h:1/" + std::string(engine() % 2000, 'p'),
+                                                  text(kMaxClientId, ':'), text(kMaxPassword, '\x7f')));
+    for (const std::string_view os : {"linux", "windows"}) {
+      const std::string target = "/" + code + "?os=" + std::string(os);
+      ASSERT_EQ(get(target), 200);
+      const std::string plain = body();
+      ASSERT_EQ(get_gzip(target), 200);
+      ASSERT_TRUE(gunzip(body()) == plain) << round;
+      ASSERT_EQ(response.content_length(), body_size());
+    }
+  }
+}
+
+TEST_F(Compressed, HeadSaysWhatGetWouldSend) {
+  for (const std::string& target : {"/" + deposit(), std::string("/update")}) {
+    get_gzip(target);
+    const std::uint64_t length = response.content_length();
+    EXPECT_EQ(get_gzip(target, Method::kHead), 200);
+    EXPECT_EQ(response.content_length(), length);
+    EXPECT_EQ(header("Content-Encoding"), "gzip");
+    EXPECT_TRUE(response.body().empty());
+  }
+}
+
+TEST_F(Compressed, HasAnEntityTagOfItsOwn) {
+  get("/update");
+  const std::string plain = header("ETag");
+  get_gzip("/update");
+  const std::string compressed = header("ETag");
+  EXPECT_NE(plain, compressed) << "strong tags tell representations apart (RFC 9110 section 8.8.3.3)";
+  EXPECT_EQ(get_gzip("/update", Method::kGet, compressed), 304);
+  EXPECT_EQ(header("ETag"), compressed);
+  EXPECT_EQ(header("Content-Encoding"), "(none)");
+  EXPECT_THAT(header("Vary"), HasSubstr("Accept-Encoding"));
+  EXPECT_EQ(get_gzip("/update", Method::kGet, plain), 200);
+  EXPECT_EQ(ask_if_changed(Method::kGet, "/update", compressed), 200);
+}
+
+TEST_F(Compressed, OnlyWhatIsWorthIt) {
+  const std::string code = deposit();
+  EXPECT_EQ(get_gzip("/ABCDEFG"), 404);
+  EXPECT_EQ(header("Content-Encoding"), "(none)");
+  EXPECT_THAT(body(), HasSubstr("exit 1"));
+  Request request = deposit_of(kGoodJson);
+  request.accept_encoding = "gzip";
+  EXPECT_EQ(handle(request), 200);
+  EXPECT_EQ(header("Content-Encoding"), "(none)");
+}
+
+TEST_F(Compressed, TheServicePromisesWhereFragmentsPoint) {
+  const std::string code = "/" + deposit();
+  const auto parts = service->static_parts();
+  for (const std::string& target : {code, code + ".ps1", std::string("/update"), std::string("/ABCDEFG")}) {
+    for (const bool gzip : {false, true}) {
+      gzip ? get_gzip(target) : get(target);
+      for (const Fragment& fragment : response.body()) {
+        const auto* const inside = reinterpret_cast<const char*>(&response);
+        const bool own = fragment.data >= inside && fragment.data < inside + sizeof(response);
+        const bool part = std::any_of(parts.begin(), parts.end(), [&](std::string_view text) {
+          return text.data() == fragment.data && text.size() == fragment.size;
+        });
+        EXPECT_TRUE(own != part) << target;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -50,6 +50,10 @@ class ConnectionContext {
   struct Body;      // what has come of a body
   struct Rest;      // what has come behind the request that is being answered
 
+  // Answers that connections may keep waiting behind their first one, all together: a bound on the memory that
+  // pipelining peers can claim.
+  static constexpr std::size_t kMaxQueued = 256;
+
   // The Date header line, formatted once a second.
   std::string_view date_line(const Now& now) noexcept;
 
@@ -60,6 +64,7 @@ class ConnectionContext {
   SecretPool<Head> heads_;
   SecretPool<Body> bodies_;
   SecretPool<Rest> rests_;
+  std::size_t queued_ = 0;
   std::int64_t date_seconds_ = std::numeric_limits<std::int64_t>::min();
   std::array<char, 37> date_line_{};
 };
@@ -70,14 +75,21 @@ class ConnectionContext {
 //   while (!(fragments = connection.output()).empty()) { n = writev(fragments); connection.on_output(n, now); }
 //   if (connection.wants_close()) close(); else if (connection.wants_shutdown()) shutdown(SHUT_WR);
 //
+// Requests that have arrived together (RFC 9112 section 9.3.2) are answered together, so that one vectored write takes
+// several answers.
+//
 // An idle connection holds no buffer; one that waits for the rest of a head 8 KiB, of a body 16 KiB more, one that
-// answers 18 KiB and, when the peer pipelines, 16 KiB. All of it is memory of at least Service::minimum_level(), wiped
-// when it is released. One thread at a time.
+// answers 20 KiB and, when the peer pipelines, 16 KiB and up to kMaxBatch - 1 times 20 KiB, of which all connections of
+// a context together have at most 5 MiB. All of it is memory of at least Service::minimum_level(), wiped when it is
+// released. One thread at a time.
 class Connection {
  public:
   static constexpr std::uint64_t kNoDeadline = std::numeric_limits<std::uint64_t>::max();
   // Most bytes that one call of on_input() takes.
   static constexpr std::size_t kMaxInput = 16 * 1024;
+  // Most answers, and about the most bytes, that output() offers at once.
+  static constexpr std::size_t kMaxBatch = 8;
+  static constexpr std::uint64_t kMaxBatchBytes = 64 * 1024;
 
   // REQUIRES: `context` outlives this object.
   Connection(ConnectionContext& context, const ClientAddress& peer, const Now& now) noexcept;
@@ -91,10 +103,9 @@ class Connection {
   // The peer will send nothing more. What it has asked for is still answered.
   void on_input_end(const Now& now) noexcept;
 
-  // What to send now, in this order. Valid until the next call that is not const.
-  std::span<const Fragment> output() const noexcept {
-    return std::span(fragments_).subspan(next_fragment_, fragment_count_ - std::size_t{next_fragment_});
-  }
+  // What to send now, in this order; at most kMaxBatch * (1 + Response::kMaxFragments). Valid until the next call that
+  // is not const.
+  std::span<const Fragment> output() const noexcept { return {next_fragment_, fragment_count_}; }
   // The first `sent` bytes of output() are on their way (or copied): any number up to all of them.
   void on_output(std::size_t sent, const Now& now) noexcept;
 
@@ -140,12 +151,17 @@ class Connection {
   void process(std::string_view& input, const Now& now) noexcept;
   void read_head(std::string_view& input, const Now& now) noexcept;
   void begin_request(std::string_view head, std::string_view& input, const Now& now) noexcept;
+  bool may_read_ahead() const noexcept;
+  bool read_ahead(std::string_view& input, const Now& now) noexcept;
   void read_body(std::string_view& input, const Now& now) noexcept;
-  void dispatch(const RequestHead& parsed, std::string_view body, const Now& now) noexcept;
+  void dispatch(RequestHead& parsed, std::string_view body, const Now& now) noexcept;
   void refuse(int status, std::string_view text, std::string_view accept, Method method, const Now& now) noexcept;
   void refuse_body(int status, std::string_view text, const Now& now) noexcept;
+  bool add_exchange() noexcept;
+  void release_exchanges() noexcept;
   void start_answer(const Now& now) noexcept;
-  void end_answer(const Now& now) noexcept;
+  void end_answers(const Now& now) noexcept;
+  void set_output(Fragment fragment) noexcept;
   std::uint64_t answer_deadline(std::uint64_t bytes, const Now& now) const noexcept;
   void close() noexcept;
 
@@ -158,13 +174,16 @@ class Connection {
   bool http_1_0_ = false;      // of the current request
   bool finishing_ = false;
   bool peer_ended_ = false;
-  FileRange file_rest_;  // of the current answer, not handed to output() yet
-  std::uint8_t next_fragment_ = 0;
-  std::uint8_t fragment_count_ = 0;
-  std::array<Fragment, 4> fragments_{};
+  FileRange file_rest_;       // of the last answer, not handed to output() yet
+  Fragment single_fragment_;  // for output that is not an answer's head and body
+  Fragment* next_fragment_ = nullptr;
+  std::size_t fragment_count_ = 0;  // from next_fragment_ on
+  std::size_t exchange_count_ = 0;
+  std::uint64_t output_bytes_ = 0;  // of all answers that are under way together
   std::uint64_t deadline_;
   std::unique_ptr<Parser> parser_;
-  SecretPool<ConnectionContext::Exchange>::Pointer exchange_;
+  SecretPool<ConnectionContext::Exchange>::Pointer exchange_;  // the first of those that are under way
+  ConnectionContext::Exchange* last_exchange_ = nullptr;
   SecretPool<ConnectionContext::Head>::Pointer head_;
   SecretPool<ConnectionContext::Body>::Pointer body_;
   SecretPool<ConnectionContext::Rest>::Pointer rest_;

@@ -31,6 +31,7 @@ struct Request {
   std::string_view target;  // origin-form, absolute-form or `*`, still percent-encoded (RFC 9112 section 3.2)
   std::string_view user_agent;
   std::string_view accept;
+  std::string_view accept_encoding;
   std::string_view content_type;
   std::string_view if_none_match;
   std::string_view if_range;
@@ -105,7 +106,8 @@ class Response {
   std::uint64_t content_length() const noexcept { return content_length_; }
   // Whether the status allows a Content-Length at all (not 204 and 304, RFC 9110 section 8.6).
   bool has_content_length() const noexcept { return status_ != 204 && status_ != 304; }
-  // What to send; empty for HEAD. At most three, none of them empty.
+  // What to send; empty for HEAD. At most kMaxFragments, none of them empty.
+  static constexpr std::size_t kMaxFragments = 4;
   std::span<const Fragment> body() const noexcept { return {fragments_.data(), fragment_count_}; }
 
   // The file of the package folder that is asked for. Not empty: there is no answer yet, and whoever has the files
@@ -124,7 +126,9 @@ class Response {
   static const HeaderBlock kNoHeaders;
 
   void add(std::string_view text) noexcept {
-    if (!text.empty()) fragments_[fragment_count_++] = {text.data(), text.size()};
+    if (text.empty()) return;
+    fragments_[fragment_count_++] = {text.data(), text.size()};
+    content_length_ += text.size();
   }
 
   int status_ = 0;
@@ -133,7 +137,7 @@ class Response {
   std::string_view extra_headers_;
   std::uint64_t content_length_ = 0;
   std::size_t fragment_count_ = 0;
-  std::array<Fragment, 3> fragments_{};
+  std::array<Fragment, kMaxFragments> fragments_{};
   // What answer_file() has to know of the request; the views point into scratch_.
   struct File {
     std::string_view name;

@@ -111,6 +111,10 @@ class Service {
   // The least protection that memory for credentials must have, in buffers of requests and answers too.
   SecretLevel minimum_level() const noexcept;
 
+  // All text that fragments of answers point to when they do not point into a Response: fixed at construction, and the
+  // same objects for every answer. For whoever prepares it for sending.
+  std::span<const std::string_view> static_parts() const noexcept;
+
   const Store& store() const noexcept;
 
  private:

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// Invariants: passage_ is empty between calls of send(), and holds at least as many pages as the longest part. The
+// pages in the pipes belong to a sealed memory file, so nobody can change what is on its way to a peer.
+#include "transmitter.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace pairport {
+namespace {
+
+// Pieces of one vectored write; what is beyond is sent by the next.
+constexpr std::size_t kMaxVectors = 64;
+
+std::size_t pages_of(std::size_t size) noexcept {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return (size + page - 1) / page;
+}
+
+// A pipe with room for `size` bytes that start at a page; none when the kernel does not grant it.
+Pipe open_pipe(std::size_t size) noexcept {
+  std::array<int, 2> fds;
+  if (pipe2(fds.data(), O_CLOEXEC | O_NONBLOCK) != 0) return {};
+  Pipe pipe{FileDescriptor(fds[0]), FileDescriptor(fds[1])};
+  const auto bytes = pages_of(size) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const int capacity = fcntl(pipe.in.get(), F_SETPIPE_SZ, bytes);
+  if (capacity < 0 || static_cast<std::size_t>(capacity) < bytes) return {};
+  return pipe;
+}
+
+// `text` in a memory file that cannot change any more.
+FileDescriptor sealed_file(std::string_view text) noexcept {
+  FileDescriptor file(memfd_create("pairport-static", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file) return {};
+  const bool sealed = pwrite(file.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()) &&
+                      fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) == 0;
+  return sealed ? std::move(file) : FileDescriptor();
+}
+
+// A pipe that is filled with the pages of `text`.
+Pipe filled_pipe(std::string_view text) noexcept {
+  Pipe pipe = open_pipe(text.size());
+  if (!pipe.in) return {};
+  const FileDescriptor file = sealed_file(text);
+  if (!file) return {};
+  for (std::size_t filled = 0; filled < text.size();) {
+    const ssize_t count = splice(file.get(), nullptr, pipe.in.get(), nullptr, text.size() - filled, SPLICE_F_NONBLOCK);
+    if (count <= 0) return {};
+    filled += static_cast<std::size_t>(count);
+  }
+  return pipe;
+}
+
+}  // namespace
+
+FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+FileDescriptor::~FileDescriptor() {
+  if (fd_ >= 0) close(fd_);
+}
+
+Transmitter::Transmitter(std::span<const std::string_view> parts) {
+  null_ = FileDescriptor(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (!null_) return;
+  std::size_t longest = 0;
+  for (const std::string_view text : parts) {
+    if (text.size() < kMinPart) continue;
+    Pipe pages = filled_pipe(text);
+    if (!pages.in) continue;
+    parts_.push_back({text, std::move(pages)});
+    longest = std::max(longest, text.size());
+  }
+  std::sort(parts_.begin(), parts_.end(),
+            [](const Part& left, const Part& right) { return left.text.data() < right.text.data(); });
+  passage_ = open_pipe(longest);
+  if (!passage_.in) parts_.clear();
+}
+
+// Only a whole part can be taken from its pipe: what is left of one goes the other way.
+const Transmitter::Part* Transmitter::part_of(const Fragment& fragment) const noexcept {
+  if (fragment.size < kMinPart) return nullptr;
+  const auto part = std::lower_bound(parts_.begin(), parts_.end(), fragment.data,
+                                     [](const Part& left, const char* data) { return left.text.data() < data; });
+  const bool found = part != parts_.end() && part->text.data() == fragment.data && part->text.size() == fragment.size;
+  return found ? &*part : nullptr;
+}
+
+ssize_t Transmitter::send_part(int socket, const Part& part, bool more) noexcept {
+  const ssize_t taken = tee(part.pages.out.get(), passage_.in.get(), part.text.size(), SPLICE_F_NONBLOCK);
+  if (taken < 0) return -errno;
+  const ssize_t sent = splice(passage_.out.get(), nullptr, socket, nullptr, static_cast<std::size_t>(taken),
+                              SPLICE_F_NONBLOCK | SPLICE_F_MOVE | (more ? SPLICE_F_MORE : 0U));
+  const ssize_t result = sent < 0 ? -errno : sent;
+  // What the socket has not taken must not precede the next answer.
+  for (ssize_t rest = taken - std::max<ssize_t>(sent, 0); rest > 0;) {
+    const ssize_t dropped =
+        splice(passage_.out.get(), nullptr, null_.get(), nullptr, static_cast<std::size_t>(rest), SPLICE_F_NONBLOCK);
+    if (dropped <= 0) {
+      parts_.clear();
+      break;
+    }
+    rest -= dropped;
+  }
+  return result;
+}
+
+ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments) noexcept {
+  ssize_t total = 0;
+  while (!fragments.empty()) {
+    std::size_t wanted = 0;
+    std::size_t count = 0;
+    ssize_t sent = 0;
+    if (const Part* part = part_of(fragments.front()); part != nullptr) {
+      wanted = part->text.size();
+      count = 1;
+      sent = send_part(socket, *part, fragments.size() > 1);
+    } else {
+      std::array<iovec, kMaxVectors> vectors;
+      while (count < std::min(fragments.size(), vectors.size()) && part_of(fragments[count]) == nullptr) {
+        const Fragment& fragment = fragments[count];
+        // iovec is not const, but nothing writes through it.
+        vectors[count++] = {const_cast<char*>(fragment.data), fragment.size};
+        wanted += fragment.size;
+      }
+      msghdr message{};
+      message.msg_iov = vectors.data();
+      message.msg_iovlen = count;
+      do {
+        sent = sendmsg(socket, &message, MSG_NOSIGNAL | (count < fragments.size() ? MSG_MORE : 0));
+      } while (sent < 0 && errno == EINTR);
+      if (sent < 0) sent = -errno;
+    }
+    if (sent < 0) return total != 0 ? total : sent;
+    total += sent;
+    if (static_cast<std::size_t>(sent) < wanted) break;
+    fragments = fragments.subspan(count);
+  }
+  return total;
+}
+
+}  // namespace pairport
