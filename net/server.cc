@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include <pairport/address_counter.h>
 #include <pairport/timer_wheel.h>
 
 #include "transmitter.h"
@@ -131,6 +132,7 @@ class Server::Impl {
   ConnectionContext context_;
   Transmitter transmitter_;
   TimerWheel<Impl> wheel_;
+  std::unique_ptr<AddressCounter> places_;
   std::vector<Peer*> peers_;
   std::vector<TimerId> free_ids_;
   std::vector<Acceptor*> acceptors_;
@@ -151,8 +153,9 @@ class Server::Impl {
 };
 
 struct Server::Impl::Peer {
-  Peer(Impl& owner, TimerId peer_id, const ClientAddress& address, const Now& now) noexcept
-      : server(owner), id(peer_id), connection(owner.context_, address, now) {}
+  Peer(Impl& owner, TimerId peer_id, const ClientAddress& address, AddressCounter::Place&& its_place,
+       const Now& now) noexcept
+      : server(owner), id(peer_id), place(std::move(its_place)), connection(owner.context_, address, now) {}
 
   StreamHandle handle;
   uv_write_t write;
@@ -161,6 +164,7 @@ struct Server::Impl::Peer {
   uv_shutdown_t shutdown;
   Impl& server;
   TimerId id;
+  AddressCounter::Place place;  // empty for a peer that is not counted
   TimerLinks links;
   std::uint64_t armed_deadline = Connection::kNoDeadline;
   Connection connection;
@@ -237,6 +241,10 @@ Status Server::Impl::start() {
   if (!read_buffer_) {
     return service_.minimum_level() == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
   }
+  Result<std::unique_ptr<AddressCounter>> places =
+      AddressCounter::create({options_.max_connections_per_address, options_.max_connections, options_.hash_seed});
+  if (!places.ok()) return places.status();
+  places_ = std::move(places).value();
   uv_timer_init(loop_, &tick_);
   tick_.data = this;
   uv_idle_init(loop_, &idle_);
@@ -359,6 +367,14 @@ Status Server::Impl::add_peer(int fd, bool is_unix) noexcept {
   socklen_t size = sizeof(address);
   ClientAddress client;
   if (!is_unix && getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) client = address_of(address);
+  AddressCounter::Place place;
+  if (!is_unix && !options_.trusted_proxies.trusts(client)) {
+    place = places_->take(client.key());
+    if (!place) {
+      refuse(fd);
+      return {StatusCode::kSystem, "the peer has as many connections as it may"};
+    }
+  }
 
   TimerId id = 0;
   try {
@@ -372,7 +388,7 @@ Status Server::Impl::add_peer(int fd, bool is_unix) noexcept {
     return StatusCode::kOutOfMemory;
   }
   id = free_ids_.back();
-  auto* peer = new (std::nothrow) Peer(*this, id, client, now());
+  auto* peer = new (std::nothrow) Peer(*this, id, client, std::move(place), now());
   if (peer == nullptr) {
     ::close(fd);
     return StatusCode::kOutOfMemory;

@@ -45,12 +45,14 @@ class TrustedProxies {
   // the last proxy that is known.
   ClientAddress client_of(const ClientAddress& peer, std::string_view forwarded_for) const noexcept;
 
+  // Whether `address` is one of them.
+  bool trusts(const ClientAddress& address) const noexcept;
+
  private:
   struct Network {
     ClientAddress address;
     unsigned prefix;  // bits of the 128 that count
   };
-  bool trusts(const ClientAddress& address) const noexcept;
 
   std::vector<Network> networks_;
 };

@@ -25,6 +25,10 @@ struct ServerOptions {
   // Folder whose regular files are served under /packages/; empty: none. Goes with ServiceOptions::serve_packages.
   std::string package_folder;
   std::size_t max_connections = 8'000;  // beyond it a new connection gets 503 and is closed
+  // The same for one client, that is a peer's IPv4 address or IPv6 /64 network; 0: no limit. Peers on Unix sockets and
+  // trusted proxies, which connect for many clients, are not counted.
+  std::uint32_t max_connections_per_address = 512;
+  std::uint64_t hash_seed = 0;  // of the table that counts them; secret, different in each process
   // How long stop() waits for answers that are under way, in milliseconds.
   std::uint64_t drain_timeout = 10'000;
 };
