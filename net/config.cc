@@ -260,7 +260,25 @@ void read_limits(Reader& reader, const toml::table& root, Config& config) {
   section.number("deposit_burst", service.deposit_limit.burst, 1e6);
   section.number("misses_per_second", service.miss_limit.per_second, 1e6);
   section.number("miss_burst", service.miss_limit.burst, 1e6);
-  section.integer("max_connections", config.server.max_connections, 1, 1'000'000);
+  ServerOptions& server = config.server;
+  section.integer("max_connections", server.max_connections, 1, 1'000'000);
+  section.read<std::int64_t>("max_connections_per_address", "a whole number from 0 (off) to 1000000",
+                             [&](std::int64_t value) {
+                               server.max_connections_per_address = static_cast<std::uint32_t>(value);
+                               return value >= 0 && value <= 1'000'000;
+                             });
+  const auto time_out = [&](std::string_view key, std::uint64_t& target) {
+    section.duration(key, target, 1'000, 3600 * std::uint64_t{1000},
+                     "a duration from \"1s\" to \"1h\", such as \"30s\" or \"1m30s\"");
+  };
+  ConnectionLimits& connection = server.connection;
+  time_out("head_timeout", connection.head_timeout);
+  time_out("body_timeout", connection.body_timeout);
+  time_out("idle_timeout", connection.idle_timeout);
+  time_out("answer_timeout", connection.answer_timeout);
+  section.integer("min_bytes_per_second", connection.min_bytes_per_second, 1, 1'000'000'000);
+  time_out("linger_timeout", connection.linger_timeout);
+  time_out("drain_timeout", server.drain_timeout);
   section.finish();
 }
 

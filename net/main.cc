@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -311,7 +312,14 @@ int run(const LoadedConfig& loaded) {
     spdlog::error("cannot create an event loop: {}", uv_strerror(error));
     return kExitFailure;
   }
-  Result<std::unique_ptr<Server>> server = Server::attach(&program.loop, *service.value(), config.server);
+  ServerOptions options = config.server;
+  std::array<std::uint8_t, sizeof(options.hash_seed)> seed{};
+  if (!random.fill(seed)) {
+    spdlog::error("no random numbers from the kernel: {}", std::strerror(errno));
+    return kExitFailure;
+  }
+  std::memcpy(&options.hash_seed, seed.data(), seed.size());
+  Result<std::unique_ptr<Server>> server = Server::attach(&program.loop, *service.value(), options);
   if (!server.ok()) {
     spdlog::error("{}", server.status().message());
     return kExitFailure;

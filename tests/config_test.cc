@@ -68,7 +68,16 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(shown.deposit_limit.burst, defaults.service.deposit_limit.burst);
   EXPECT_EQ(shown.miss_limit.per_second, defaults.service.miss_limit.per_second);
   EXPECT_EQ(shown.miss_limit.burst, defaults.service.miss_limit.burst);
-  EXPECT_EQ(example.value().server.max_connections, defaults.server.max_connections);
+  const ServerOptions& server = example.value().server;
+  EXPECT_EQ(server.max_connections, defaults.server.max_connections);
+  EXPECT_EQ(server.max_connections_per_address, defaults.server.max_connections_per_address);
+  EXPECT_EQ(server.connection.head_timeout, defaults.server.connection.head_timeout);
+  EXPECT_EQ(server.connection.body_timeout, defaults.server.connection.body_timeout);
+  EXPECT_EQ(server.connection.idle_timeout, defaults.server.connection.idle_timeout);
+  EXPECT_EQ(server.connection.answer_timeout, defaults.server.connection.answer_timeout);
+  EXPECT_EQ(server.connection.min_bytes_per_second, defaults.server.connection.min_bytes_per_second);
+  EXPECT_EQ(server.connection.linger_timeout, defaults.server.connection.linger_timeout);
+  EXPECT_EQ(server.drain_timeout, defaults.server.drain_timeout);
   EXPECT_EQ(example.value().sandbox, defaults.sandbox);
   EXPECT_EQ(example.value().require_landlock, defaults.require_landlock);
   EXPECT_EQ(example.value().require_seccomp, defaults.require_seccomp);
@@ -101,6 +110,14 @@ deposit_burst = 7
 misses_per_second = 0.5
 miss_burst = 3
 max_connections = 9
+max_connections_per_address = 4
+head_timeout = "1s"
+body_timeout = "2s"
+idle_timeout = "1h"
+answer_timeout = "3s"
+min_bytes_per_second = 77
+linger_timeout = "4s"
+drain_timeout = "1m5s"
 [security]
 require_locked_memory = true
 require_landlock = true
@@ -128,7 +145,16 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(service.deposit_limit.per_second, 0);
   EXPECT_EQ(service.deposit_limit.burst, 7);
   EXPECT_EQ(service.miss_limit.per_second, 0.5);
-  EXPECT_EQ(config.value().server.max_connections, 9U);
+  const ServerOptions& server = config.value().server;
+  EXPECT_EQ(server.max_connections, 9U);
+  EXPECT_EQ(server.max_connections_per_address, 4U);
+  EXPECT_EQ(server.connection.head_timeout, 1'000U);
+  EXPECT_EQ(server.connection.body_timeout, 2'000U);
+  EXPECT_EQ(server.connection.idle_timeout, 3'600'000U);
+  EXPECT_EQ(server.connection.answer_timeout, 3'000U);
+  EXPECT_EQ(server.connection.min_bytes_per_second, 77U);
+  EXPECT_EQ(server.connection.linger_timeout, 4'000U);
+  EXPECT_EQ(server.drain_timeout, 65'000U);
   EXPECT_EQ(service.store.minimum_level, SecretLevel::kLocked);
   EXPECT_TRUE(config.value().sandbox);
   EXPECT_TRUE(config.value().require_landlock);
@@ -149,6 +175,19 @@ TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
               HasSubstr("test.conf:2: [pairing] code_length: expected a whole number from 7 to 32"));
   EXPECT_THAT(error_of("[pairing]\ncode_length = \"7\"\n"), HasSubstr("a whole number"));
   EXPECT_THAT(error_of("[limits]\nmiss_burst = -1\n"), HasSubstr("a number from 0 (off)"));
+  for (const char* key :
+       {"head_timeout", "body_timeout", "idle_timeout", "answer_timeout", "linger_timeout", "drain_timeout"}) {
+    for (const char* value : {"\"0s\"", "\"1h1s\"", "\"10\"", "10"}) {
+      EXPECT_EQ(error_of("[limits]\n" + std::string(key) + " = " + value + "\n"),
+                "test.conf:2: [limits] " + std::string(key) +
+                    ": expected a duration from \"1s\" to \"1h\", such as \"30s\" or \"1m30s\"");
+    }
+  }
+  EXPECT_THAT(error_of("[limits]\nmin_bytes_per_second = 0\n"), HasSubstr("a whole number from 1 to 1000000000"));
+  for (const char* value : {"-1", "1000001", "\"5\"", "1.5"}) {
+    EXPECT_EQ(error_of("[limits]\nmax_connections_per_address = " + std::string(value) + "\n"),
+              "test.conf:2: [limits] max_connections_per_address: expected a whole number from 0 (off) to 1000000");
+  }
   EXPECT_THAT(error_of("[limits]\nmiss_burst = nan\n"), HasSubstr("a number from 0 (off)"));
   EXPECT_THAT(error_of("[security]\nrequire_locked_memory = 1\n"), HasSubstr("true or false"));
   for (const char* key : {"require_landlock", "require_seccomp"}) {

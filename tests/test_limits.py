@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""Every time-out and limit of [limits], reached through the real program."""
+
+import contextlib
+import http.client
+import os
+import pathlib
+import socket
+import tempfile
+import time
+import unittest
+
+import runner
+from pairport_process import Pairport
+
+GET = b"GET /update HTTP/1.1\r\nHost: x\r\n\r\n"
+# Time-outs are met within a tick of 128 ms; the rest is what a busy machine may need.
+SLACK = 2.5
+
+
+def limits(**keys):
+    return "[limits]\n" + "".join(f"  {key} = {value if isinstance(value, int) else chr(34) + value + chr(34)}\n" for key, value in keys.items())
+
+
+def connect(service, source="127.0.0.1"):
+    return socket.create_connection(("127.0.0.1", service.port), timeout=30, source_address=(source, 0))
+
+
+def receive_all(client):
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := client.recv(65536):
+            received += data
+    return received
+
+
+def status_of(client):
+    client.sendall(GET)
+    return client.recv(65536)[:12]
+
+
+class TimeOuts(unittest.TestCase):
+    def assert_takes(self, least, start):
+        taken = time.monotonic() - start
+        self.assertGreater(taken, least - 0.15, "not before its time")
+        self.assertLess(taken, least + SLACK)
+
+    def test_head(self):
+        with Pairport(limits(head_timeout="1s")) as service, connect(service) as client, connect(service) as silent:
+            start = time.monotonic()
+            client.sendall(b"GET / HTTP/1.1\r\nHos")
+            self.assertIn(b"HTTP/1.1 408 ", receive_all(client))
+            self.assert_takes(1, start)
+            self.assertEqual(receive_all(silent), b"", "who has said nothing gets no answer")
+
+    def test_body(self):
+        with Pairport(limits(body_timeout="1s")) as service, connect(service) as client:
+            start = time.monotonic()
+            client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{")
+            self.assertIn(b"HTTP/1.1 408 ", client.recv(65536))
+            self.assert_takes(1, start)
+
+    def test_idle(self):
+        with Pairport(limits(idle_timeout="2s")) as service:
+            connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+            for _ in range(2):
+                connection.request("GET", "/update")
+                self.assertEqual(connection.getresponse().read()[:2], b"#!")
+                start = time.monotonic()
+            self.assertEqual(connection.sock.recv(100), b"")
+            self.assert_takes(2, start)
+            connection.close()
+
+    def stalled_reader(self, **keys):
+        """How long a reader that has stopped holds the only connection there may be."""
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "large"), "wb") as file:
+                file.truncate(1 << 30)
+            config = limits(max_connections=1, **keys) + f'[installer]\n  package_dir = "{folder}"\n'
+            with Pairport(config) as service, socket.socket() as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.connect(("127.0.0.1", service.port))
+                client.sendall(b"GET /packages/large HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertTrue(client.recv(1))
+                start = time.monotonic()
+                while True:
+                    with connect(service) as other, contextlib.suppress(ConnectionResetError):
+                        if b"200" in status_of(other):
+                            return time.monotonic() - start
+                    self.assertLess(time.monotonic() - start, 40)
+                    time.sleep(0.1)
+
+    def test_answer(self):
+        fast = self.stalled_reader(answer_timeout="1s", min_bytes_per_second=1_000_000_000)
+        self.assertGreater(fast, 0.8)
+        self.assertLess(fast, 1 + SLACK)
+        later = self.stalled_reader(answer_timeout="4s", min_bytes_per_second=1_000_000_000)
+        self.assertGreater(later, 3.8)
+        self.assertLess(later, 4 + SLACK)
+
+    def test_minimum_rate(self):
+        # A piece of a file is 64 KiB or more: at this rate that is two seconds on top.
+        self.assertGreater(self.stalled_reader(answer_timeout="1s", min_bytes_per_second=32 * 1024), 2.8)
+
+    def test_linger(self):
+        for seconds in (1, 4):
+            with Pairport(limits(linger_timeout=f"{seconds}s")) as service, connect(service) as client:
+                client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
+                self.assertIn(b"HTTP/1.1 413 ", receive_all(client))
+                start = time.monotonic()
+                with self.assertRaises((ConnectionResetError, BrokenPipeError)):
+                    while time.monotonic() - start < 30:
+                        client.sendall(b"x")
+                        time.sleep(0.05)
+                self.assert_takes(seconds, start)
+
+    def test_drain(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "large"), "wb") as file:
+                file.truncate(1 << 30)
+            config = limits(drain_timeout="1s") + f'[installer]\n  package_dir = "{folder}"\n'
+            with Pairport(config) as service, connect(service) as client:
+                client.sendall(b"GET /packages/large HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertTrue(client.recv(1))
+                start = time.monotonic()
+                self.assertEqual(service.stop(), 0)
+                self.assert_takes(1, start)
+
+
+class Connections(unittest.TestCase):
+    def test_in_total(self):
+        with Pairport(limits(max_connections=3)) as service, contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(connect(service, f"127.0.0.{i + 1}")) for i in range(3)]
+            self.assertEqual([status_of(client) for client in clients], [b"HTTP/1.1 200"] * 3)
+            with connect(service) as late:
+                self.assertTrue(receive_all(late).startswith(b"HTTP/1.1 503 "))
+
+    def test_per_address(self):
+        with Pairport(limits(max_connections_per_address=2)) as service, contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(connect(service, "127.0.0.2")) for _ in range(2)]
+            self.assertEqual([status_of(client) for client in clients], [b"HTTP/1.1 200"] * 2)
+            for _ in range(5):
+                with connect(service, "127.0.0.2") as late:
+                    answer = receive_all(late)
+                    self.assertTrue(answer.startswith(b"HTTP/1.1 503 "), answer)
+                    self.assertIn(b"\r\nRetry-After: ", answer)
+            with connect(service, "127.0.0.3") as other:
+                self.assertEqual(status_of(other), b"HTTP/1.1 200", "others are not concerned")
+            clients[0].close()
+            self.until_served(service, "127.0.0.2")
+
+    def until_served(self, service, source):
+        deadline = time.monotonic() + 20
+        while True:
+            with connect(service, source) as again, contextlib.suppress(ConnectionError):
+                if status_of(again) == b"HTTP/1.1 200":
+                    return
+            self.assertLess(time.monotonic(), deadline, "a place that is given back can be taken")
+
+    def test_default_and_off(self):
+        for config, most in (("", 512), (limits(max_connections_per_address=0), 600)):
+            with Pairport(config) as service, contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(connect(service)) for _ in range(600)]
+                served = 0
+                for client in clients:
+                    with contextlib.suppress(ConnectionError):
+                        served += status_of(client) == b"HTTP/1.1 200"
+                self.assertEqual(served, most)
+
+    def test_trusted_proxies_and_unix_sockets_are_not_counted(self):
+        with Pairport('[server]\n  trusted_proxies = ["127.0.0.2"]\n' + limits(max_connections_per_address=1)) as service:
+            with contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(connect(service, "127.0.0.2")) for _ in range(5)]
+                self.assertEqual([status_of(client) for client in clients], [b"HTTP/1.1 200"] * 5)
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            config = f'[server]\n  address = "unix:{folder}/s"\n  url = "https://p.example.com"\n' + limits(max_connections_per_address=1)
+            stack.enter_context(Pairport(config))
+            for _ in range(5):
+                client = stack.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(str(pathlib.Path(folder, "s")))
+                self.assertEqual(status_of(client), b"HTTP/1.1 200")
+
+
+class FixedSizes(unittest.TestCase):
+    """What the configuration file says about sizes that cannot be set."""
+
+    def test_head_lines_and_body(self):
+        with Pairport() as service:
+            for lines, status in ((63, b"200"), (64, b"431")):
+                with connect(service) as client:
+                    client.sendall(b"GET /update HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * lines + b"\r\n")
+                    self.assertEqual(client.recv(65536)[9:12], status, lines)
+            for size, status in ((8192, b"200"), (8193, b"431")):
+                with connect(service) as client:
+                    head = b"GET /update HTTP/1.1\r\nHost: x\r\nA: "
+                    client.sendall(head + b"b" * (size - len(head) - 4) + b"\r\n\r\n")
+                    self.assertEqual(client.recv(65536)[9:12], status, size)
+            for size, status in ((16384, 400), (16385, 413)):
+                self.assertEqual(service.request("POST", "/", {"Content-Type": "application/json"}, b" " * size)[0], status)
+
+
+if __name__ == "__main__":
+    runner.run()
