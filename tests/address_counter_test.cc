@@ -71,6 +71,7 @@ TEST(AddressCounterTest, APlaceThatIsMovedIsGivenBackOnce) {
 TEST(AddressCounterTest, ZeroIsNoLimit) {
   const auto places = counter(0, 1000);
   std::vector<AddressCounter::Place> taken;
+  taken.reserve(1000);
   for (int i = 0; i < 1000; ++i) taken.push_back(places->take(key("192.0.2.1")));
   for (const auto& place : taken) EXPECT_TRUE(place);
 }
