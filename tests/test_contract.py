@@ -3,6 +3,7 @@
 
 import datetime
 import email.utils
+import gzip
 import json
 import pathlib
 import re
@@ -370,6 +371,33 @@ class Contract(unittest.TestCase):
                 self.assertEqual(self.service.get(path, agent, {"If-None-Match": '"x"'})[0], 200)
 
     # --- methods, headers, formats ----------------------------------------------------------------------------------
+
+    def test_gzip_for_who_asks_for_it(self):
+        answer = self.service.deposit(**{**GOOD, "password": "it's `$(x)` \u00e9\u20ac"})
+        for target in (f"/{answer['pairing_code']}", f"/{answer['pairing_code']}.ps1", "/update", "/uninstall.ps1"):
+            url = self.service.url + target
+            code, plain, _ = curl(url)
+            self.assertEqual(code, 0)
+            code, unpacked, _ = curl("--compressed", url)
+            self.assertEqual((code, unpacked), (0, plain), target)
+            with tempfile.NamedTemporaryFile() as headers:
+                code, packed, _ = curl("-H", "Accept-Encoding: gzip", "-D", headers.name, url)
+                head = headers.read().decode()
+            self.assertEqual(code, 0)
+            self.assertIn("\r\nContent-Encoding: gzip\r\n", head)
+            self.assertIn("Accept-Encoding", re.search(r"\r\nVary: (.*)\r\n", head)[1])
+            self.assertEqual(int(re.search(r"\r\nContent-Length: (\d+)", head)[1]), len(packed))
+            self.assertLess(len(packed) * 2, len(plain))
+            self.assertEqual(gzip.decompress(packed), plain)
+            tool = subprocess.run(["gzip", "-dc"], input=packed, capture_output=True, timeout=30)
+            self.assertEqual((tool.returncode, tool.stdout, tool.stderr), (0, plain, b""))
+            for refused in ("gzip;q=0", "identity", "br", "*"):
+                self.assertEqual(curl("-H", f"Accept-Encoding: {refused}", url)[1], plain)
+
+    def test_the_commands_do_not_ask_for_gzip(self):
+        # A curl that was built without zlib refuses --compressed, for instance that of OpenWrt.
+        for command in self.service.deposit(**GOOD)["installers"].values():
+            self.assertNotIn("--compressed", command)
 
     def test_head_is_get_without_the_body(self):
         for path in ("/0000000", "/1234567", "/update", "/uninstall.ps1", "/a/b"):
