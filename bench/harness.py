@@ -361,7 +361,14 @@ class Peer(Server):
     def __init__(self, bench, name, command):
         super().__init__(name, bench)
         self.port = free_port()
-        config = self.write("peer.conf", f'[server]\n  address = "127.0.0.1:{self.port}"\n  url = "http://127.0.0.1:{self.port}"\n')
+        config = self.write("peer.conf", f"""
+[server]
+  address = "127.0.0.1:{self.port}"
+  url = "http://127.0.0.1:{self.port}"
+[limits]  # for another build of this service
+  deposits_per_second = 0
+  misses_per_second = 0
+""")
         self.start(shlex.split(command.format(port=self.port, config=config)))
         self.targets = {
             "installer": self.write("installer", f"/{deposit(self.port)}\n"),

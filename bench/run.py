@@ -55,6 +55,17 @@ def parse(arguments):
     return options
 
 
+def estimate(options):
+    """Minutes that this will take on a quiet machine."""
+    seconds = {"store": 240, "render": 60, "connection": 30} if not options.quick else {"store": 2, "render": 3, "connection": 3}
+    servers = 3.5 + len(options.peers)
+    turns = [name for name in END_TO_END if name != "expiry"]
+    seconds |= dict.fromkeys(turns, servers * options.rounds * (options.seconds + 0.3))
+    seconds["expiry"] = 40 + 6 * options.rounds + options.population * 6e-6
+    loading = options.live / 80_000 if options.wants(*turns) else 0
+    return (loading + sum(each for name, each in seconds.items() if options.wants(name))) / 60
+
+
 def run_micro(bench, name):
     program = bench.program(f"{name}_bench")
     if not program.exists():
@@ -71,6 +82,7 @@ def run_micro(bench, name):
         parts = [repeated]
     entries = []
     for part in parts:
+        say(f"  {program.name} {shlex.join(part)}")
         done = subprocess.run([str(program), "--benchmark_format=json", *part], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{program.name}: {done.stderr}")
@@ -108,8 +120,9 @@ def main():
                                                                      "max_steal", "max_foreign")},
                "peers": [name for name, _ in options.peers], "micro": {}, "scenarios": {}, "failed": {}}
     began = time.monotonic()
-    say("This takes about " + ("two minutes." if options.quick else "a quarter of an hour; leave the machine alone meanwhile.")
-        + f" Server on core {bench.cores.server}, client on core {bench.cores.client}.")
+    say(f"This takes about {max(1, round(estimate(options)))} minutes"
+        + (", up to twice that when the machine is disturbed" if options.repeat else "")
+        + f". Server on core {bench.cores.server}, client on core {bench.cores.client}.")
     for name in MICRO:
         if options.wants(name):
             say(f"== {name}")
