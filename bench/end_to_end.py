@@ -77,9 +77,13 @@ def only_status(result, status):
     return result
 
 
-def wrk_get(bench, what, agent=CURL, failing=False):
+def gets(bench, what, agent=CURL, failing=False):
     def turn(server, seconds):
-        result = bench.wrk(server, seconds, "get", server.targets[what], agent)
+        if bench.options.client == "load_client":
+            result = bench.load(server, ["--seconds", str(seconds), "--targets", server.targets[what], "--user-agent", agent])
+            result["failed"] = result["answers"] - result["ok"]
+        else:
+            result = bench.wrk(server, seconds, "get", server.targets[what], agent)
         # The floor answers 404 with the bytes of one; a peer may see a miss in its own way.
         if result["failed"] != (result["answers"] if failing else 0) and not (failing and isinstance(server, Peer)):
             raise RuntimeError(f"{server.name}, {what}: {result['failed']} of {result['answers']} answers were no success")
@@ -87,7 +91,7 @@ def wrk_get(bench, what, agent=CURL, failing=False):
     return turn
 
 
-def wrk_post(bench, *arguments):
+def posts(bench, *arguments):
     def turn(server, seconds):
         result = bench.wrk(server, seconds, *arguments)
         if result["failed"]:
@@ -120,19 +124,19 @@ def scenarios(bench, stack):
     services = [plain, full]
 
     fresh = lambda server: server.fresh() if server is plain else None
-    yield Scenario("get_linux", "GET of a Linux installer", [*services, floors["linux"], nginx, *peers], wrk_get(bench, "installer"))
-    windows = wrk_get(bench, "installer", POWERSHELL)
-    nginx_windows = wrk_get(bench, "windows", POWERSHELL)
+    yield Scenario("get_linux", "GET of a Linux installer", [*services, floors["linux"], nginx, *peers], gets(bench, "installer"))
+    windows = gets(bench, "installer", POWERSHELL)
+    nginx_windows = gets(bench, "windows", POWERSHELL)
     yield Scenario("get_windows", "GET of a Windows installer", [*services, floors["windows"], nginx],
                    lambda server, seconds: (nginx_windows if server is nginx else windows)(server, seconds))
-    yield Scenario("update", "GET /update", [*services, floors["update"], nginx, *peers], wrk_get(bench, "update"))
+    yield Scenario("update", "GET /update", [*services, floors["update"], nginx, *peers], gets(bench, "update"))
     yield Scenario("miss", "GET of a code that does not exist (404)", [*services, floors["miss"], *peers],
-                   wrk_get(bench, "miss", failing=True))
+                   gets(bench, "miss", failing=True))
     yield Scenario("new_connection", "GET of a Linux installer, a new connection each", [*services, floors["linux"], nginx, *peers],
                    lambda server, seconds: only_status(bench.load(server, [
                        "--new-connections", "--seconds", str(seconds), "--targets", server.targets["installer"]]), 200))
-    yield Scenario("deposit", "POST of a deposit (JSON)", [*services, *peers], wrk_post(bench, "deposit"), before=fresh)
-    yield Scenario("mix", "deposit, then GET its installer", services, wrk_post(bench, "mix", CURL), before=fresh)
+    yield Scenario("deposit", "POST of a deposit (JSON)", [*services, *peers], posts(bench, "deposit"), before=fresh)
+    yield Scenario("mix", "deposit, then GET its installer", services, posts(bench, "mix", CURL), before=fresh)
 
     if options.wants("latency"):
         # Half of what the service can do, the same for everybody.
