@@ -220,8 +220,10 @@ int serve(const Plan& plan, const char* codes_file) {
   if (each == 0) return fail("no deposit could be made");
   // Twice the time that it should take: a larger table is slower, and others may use the machine, too.
   const std::uint64_t last_crowd_ms = kCrowdIntervalMs * (plan.crowds - 1) + 1000;
+  // Those that stay are dated after the crowds, because time never goes back; far enough to outlive the measurements.
+  const std::uint64_t rest_ms = last_crowd_ms + 2 * kCrowdIntervalMs;
   const std::uint64_t loading_ms = plan.total() * each * 2 / 1'000'000;
-  const std::uint64_t ttl_ms = (std::max(loading_ms, last_crowd_ms + kCrowdIntervalMs) + kQuietMs + 3000) / 1000 * 1000;
+  const std::uint64_t ttl_ms = (std::max(loading_ms, rest_ms) + kQuietMs + 3000) / 1000 * 1000;
 
   SequenceRandom random;
   const std::uint64_t resident_before = resident_bytes();
@@ -237,14 +239,13 @@ int serve(const Plan& plan, const char* codes_file) {
       if (!population.deposit(crowd_ms + i * 1000 / plan.crowd_size)) return fail("a deposit was refused");
     }
   }
-  // Those that stay: they are dated after the crowds, because time never goes back.
   std::ofstream codes(codes_file);
   const std::uint64_t rest = plan.total() - plan.crowds * plan.crowd_size;
   const std::uint64_t step = std::max<std::uint64_t>(rest / kCodesKept, 1);
   std::uint64_t resident_at_live = 0;
   std::uint64_t memory_at_live = 0;
   for (std::uint64_t i = 0; i < rest; ++i) {
-    if (!population.deposit(start_ms + last_crowd_ms + kCrowdIntervalMs)) return fail("a deposit was refused");
+    if (!population.deposit(start_ms + rest_ms)) return fail("a deposit was refused");
     if (i % step == 0) codes << '/' << population.code() << '\n';
     if (population.made() != plan.live) continue;
     resident_at_live = resident_bytes();

@@ -118,6 +118,9 @@ def goals(results):
     goal(f"longest loop iteration while {crowd} deposits expire in one second", 1000, 200,
          worst([row["during"]["loop"]["wall_us"] for row in rounds]), " us",
          note=f"of CPU time: {max(row['during']['loop']['cpu_us'] for row in rounds):.0f} us" if rounds else "")
+    late = [row for row in rounds if row["during"]["fewer"] < 0.98 * results["options"]["crowd"]]
+    if late:
+        rows[-1]["note"] += f"; {len(late)} of {len(rounds)} crowds were not gone when the round ended"
     goal("p99 of GETs during that / quiet p99", 2, 1.2,
          spread([p99(row["during"]) / p99(row["quiet"]) for row in rounds]) if rounds else None,
          note=f"p99 quiet {statistics.median(p99(row['quiet']) for row in rounds):.0f} us" if rounds else "")

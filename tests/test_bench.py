@@ -68,6 +68,9 @@ class Goals(unittest.TestCase):
                                                            for slowest, wall in ((100, 150), (6000, 150), (100, 300))]}
         self.assertEqual(goal_of(results, "slowest GET")["verdict"], "MISSED")
         self.assertEqual(goal_of(results, "longest loop iteration")["verdict"], "must reached")
+        self.assertNotIn("not gone", goal_of(results, "longest loop iteration")["note"])
+        results["expiry"]["rounds"][0]["during"]["fewer"] = 900
+        self.assertIn("1 of 3 crowds were not gone", goal_of(results, "longest loop iteration")["note"])
         self.assertEqual(goal_of(results, "allocations")["verdict"], "aim reached")
         self.assertEqual(goal_of(results, "resident")["judged"], 250)
         self.assertIn("| 2, crowd expires | 1,000 | 1 | 10 | 6,000 |", report.markdown(results))
