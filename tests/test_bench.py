@@ -54,6 +54,11 @@ class Goals(unittest.TestCase):
             row = goal_of(results_of(pairport=[turn(ours)] * 3, floor=[turn(10)] * 3), "bare epoll, same bytes")
             self.assertEqual(row["verdict"], verdict, ours)
 
+    def test_the_go_service_is_the_peer_of_that_name(self):
+        results = results_of(pairport=[turn(10)], go=[turn(200)], other=[turn(20)])
+        self.assertEqual(goal_of(results, "Go service")["verdict"], "aim reached")
+        self.assertEqual(goal_of(results_of(pairport=[turn(10)], other=[turn(20)]), "Go service")["verdict"], "not measured")
+
     def test_what_was_not_measured_is_said(self):
         results = results_of(pairport=[turn(1)])
         self.assertEqual(goal_of(results, "bare epoll, same bytes")["verdict"], "not measured")
