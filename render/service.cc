@@ -551,8 +551,8 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
 
 // Line 1 goes to a fresh private folder and fails loudly without leaving a file there: so line 2 never runs a stale or
 // partial script, nor one that somebody else has put into a shared folder, and nobody else reads the credentials. Not
-// --compressed, which a curl without zlib (OpenWrt's, some of Windows) refuses: 20 KiB less are not worth that. The last
-// line is the bare call, because user interfaces append options to it.
+// --compressed, which a curl without zlib (OpenWrt's, some of Windows) refuses: 20 KiB less are not worth that. The
+// last line is the bare call, because user interfaces append options to it.
 void Service::Impl::write_deposit_answer(const Code& code, const Now& now, Writer& out) const noexcept {
   std::array<char, 1024 + kMaxServiceUrl> text;
   out.text(R"({"pairing_code":)").quoted(code.view(), quote_json).text(R"(,"expires":")");
