@@ -168,6 +168,8 @@ void Connection::on_input(std::string_view input, const Now& now) noexcept {
   if (state_ == State::kLingering || state_ == State::kClosed) return;
   assert(wants_input());
   process(input, now);
+  // A piece of a body has been copied: the service does the same when it has got a whole one.
+  if (state_ == State::kBody) wipe_stack();
   if (input.empty() || state_ != State::kAnswering) return;
   if (!keep_alive_) {
     lingers_ = true;  // more has come than will be read

@@ -200,6 +200,7 @@ class Service::Impl {
  private:
   void handle_known(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
   void deposit(const Request& request, const Now& now, Response& response) noexcept;
+  void take_deposit(const Request& request, const Now& now, Response& response) noexcept;
   void ask_for_file(const Target& target, const Request& request, Response& response) noexcept;
   void not_found(Response& response, bool as_problem) noexcept;
   void look_up(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
@@ -451,6 +452,7 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
     }
     if (store_->find(values.code, now.monotonic_ms, values.deposit)) {
       send_script(language.installer, values, request, response);
+      wipe(values.deposit.fingerprint.bytes.data(), values.deposit.fingerprint.bytes.size());
       return;
     }
     misses_->take(request.client, now.monotonic_ms);
@@ -477,7 +479,15 @@ void Service::Impl::refuse_look_up(const Language& language, int status, std::st
   finish(response, status, errors_.text, out.written());
 }
 
+// Separate from what it calls, so that it can wipe the stack that this has used: a code, a fingerprint, the parser's
+// work.
 void Service::Impl::deposit(const Request& request, const Now& now, Response& response) noexcept {
+  take_deposit(request, now, response);
+  wipe_stack();
+}
+
+[[gnu::noinline]] void Service::Impl::take_deposit(const Request& request, const Now& now,
+                                                   Response& response) noexcept {
   const bool as_problem = prefers_json(request.accept);
   if (const std::uint64_t wait = deposits_->wait_ms(request.client, now.monotonic_ms); wait != 0) {
     response.retry_after_ = static_cast<std::uint32_t>((wait + 999) / 1000);
