@@ -49,6 +49,20 @@ ClientKey ClientAddress::key() const noexcept {
   return key;
 }
 
+ClientAddress ClientAddress::shortened() const noexcept {
+  ClientAddress shortened;
+  std::copy_n(bytes.begin(), is_ipv4() ? 15 : 6, shortened.bytes.begin());
+  return shortened;
+}
+
+std::string_view ClientAddress::write(Text& text) const noexcept {
+  static_assert(sizeof(Text) == INET6_ADDRSTRLEN);
+  const bool ipv4 = is_ipv4();
+  const char* written = inet_ntop(ipv4 ? AF_INET : AF_INET6, bytes.data() + (ipv4 ? kIpv4Prefix.size() : 0),
+                                  text.data(), INET6_ADDRSTRLEN);
+  return written == nullptr ? std::string_view() : written;
+}
+
 bool TrustedProxies::add(std::string_view text) {
   if (text == "unix") {
     networks_.push_back({ClientAddress{}, 128});

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <xxhash.h>
+
 #include <pairport/ascii.h>
 #include <pairport/secret_memory.h>
 
@@ -38,6 +40,10 @@ Status CodeGenerator::next(Code& code) noexcept {
   code = Code({text.data(), length_});
   wipe(text.data(), text.size());
   return StatusCode::kOk;
+}
+
+std::uint32_t short_code_hash(std::string_view code, std::uint64_t seed) noexcept {
+  return static_cast<std::uint32_t>(XXH3_64bits_withSeed(code.data(), code.size(), seed));
 }
 
 }  // namespace pairport

@@ -64,6 +64,10 @@ struct ConnectionContext::Exchange {
   Response response;
   Buffer<1536> head;
   SecretPool<Exchange>::Pointer next;  // answered behind this one
+  // For an observer alone.
+  AccessEntry entry;
+  std::uint64_t started_ms = 0;
+  std::uint64_t bytes = 0;  // of the whole answer
   // Of the first exchange in a list: the output of all of them.
   std::array<Fragment, Connection::kMaxBatch*(1 + Response::kMaxFragments)> fragments;
 };
@@ -78,11 +82,12 @@ struct Connection::Parser {
   ChunkedDecoder chunked;
 };
 
-ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& limits,
-                                     TrustedProxies trusted_proxies) noexcept
+ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& limits, TrustedProxies trusted_proxies,
+                                     AccessObserver* observer) noexcept
     : service_(service),
       limits_(limits),
       trusted_proxies_(std::move(trusted_proxies)),
+      observer_(observer),
       exchanges_(service.minimum_level()),
       heads_(service.minimum_level()),
       bodies_(service.minimum_level()),
@@ -339,13 +344,38 @@ bool Connection::add_exchange() noexcept {
   return true;
 }
 
+void Connection::describe_request(Method method, const ClientAddress& client, const Now& now) noexcept {
+  if (context_.observer_ == nullptr) return;
+  last_exchange_->entry.method = method;
+  last_exchange_->entry.client = client;
+  last_exchange_->entry.route = last_exchange_->response.route();
+  last_exchange_->entry.code_hash = last_exchange_->response.code_hash();
+  last_exchange_->started_ms = now.monotonic_ms;
+}
+
+// Answers go out in their order: what was sent belongs to the first ones.
+void Connection::report_answers() noexcept {
+  std::uint64_t sent = sent_bytes_;
+  for (ConnectionContext::Exchange* exchange = exchange_.get(); exchange != nullptr; exchange = exchange->next.get()) {
+    AccessEntry& entry = exchange->entry;
+    entry.status = exchange->response.status();
+    if (entry.status == 0) continue;  // gone before there was a file, and an answer
+    entry.bytes = std::min(sent, exchange->bytes);
+    entry.complete = entry.bytes == exchange->bytes;
+    entry.duration_ms = std::max(sent_at_ms_, exchange->started_ms) - exchange->started_ms;
+    sent -= entry.bytes;
+    context_.observer_->on_answer(entry);
+  }
+}
+
 void Connection::release_exchanges() noexcept {
+  if (context_.observer_ != nullptr) report_answers();
   if (exchange_count_ > 1) context_.queued_ -= exchange_count_ - 1;
   exchange_.reset();
   last_exchange_ = nullptr;
   next_fragment_ = nullptr;
   fragment_count_ = exchange_count_ = 0;
-  output_bytes_ = 0;
+  output_bytes_ = sent_bytes_ = 0;
 }
 
 void Connection::set_output(Fragment fragment) noexcept {
@@ -365,6 +395,7 @@ void Connection::dispatch(RequestHead& parsed, std::string_view body, const Now&
   request.body = body;
   request.client = client.key();
   context_.service_.handle(request, now, last_exchange_->response);
+  describe_request(request.method, client, now);
   if (!wants_file().empty()) {
     state_ = State::kAnswering;
     deadline_ = after(now, context_.limits_.answer_timeout);
@@ -412,6 +443,7 @@ void Connection::refuse(int status, std::string_view text, std::string_view acce
   keep_alive_ = false;
   lingers_ = true;
   context_.service_.refuse(status, text, accept, method, last_exchange_->response);
+  describe_request(method, peer_, now);
   start_answer(now);
 }
 
@@ -452,6 +484,8 @@ void Connection::start_answer(const Now& now) noexcept {
   add({head.bytes.data(), head.size});
   for (const Fragment& fragment : response.body()) add(fragment);
   file_rest_ = response.file_range();
+  last_exchange_->bytes = head.size + file_rest_.size;
+  for (const Fragment& fragment : response.body()) last_exchange_->bytes += fragment.size;
 
   // The request has been copied into the answer, or is not needed at all.
   parser_->guard.reset();
@@ -469,6 +503,10 @@ std::uint64_t Connection::answer_deadline(std::uint64_t bytes, const Now& now) c
 }
 
 void Connection::on_output(std::size_t sent, const Now& now) noexcept {
+  if (sent != 0 && state_ == State::kAnswering) {
+    sent_bytes_ += sent;
+    sent_at_ms_ = now.monotonic_ms;
+  }
   while (sent != 0) {
     assert(fragment_count_ != 0);
     Fragment& fragment = *next_fragment_;

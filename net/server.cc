@@ -42,6 +42,8 @@ constexpr std::size_t kExpiryBatch = 256;
 constexpr std::size_t kWriteBuffers = 4;
 // Connections accepted per loop iteration, so that a burst of them does not delay those that are open.
 constexpr int kAcceptBatch = 64;
+// The same event is not told more often.
+constexpr std::uint64_t kEventMs = 60'000;
 
 // Without Content-Length: the body ends with the connection.
 constexpr std::string_view kTooManyConnections =
@@ -74,9 +76,10 @@ class Server::Impl {
       : loop_(loop),
         service_(service),
         options_(options),
-        context_(service, options.connection, options.trusted_proxies),
+        context_(service, options.connection, options.trusted_proxies, options.observer),
         transmitter_(service.static_parts()),
-        wheel_(*this, uv_now(loop)) {}
+        wheel_(*this, uv_now(loop)),
+        level_(service.store().level()) {}
 
   Status start();
   Status listen(Listener listener);
@@ -104,6 +107,8 @@ class Server::Impl {
   static void on_own_handle_closed(uv_handle_t* handle);
 
   void on_tick() noexcept;
+  void tell(ServerEvent event, int detail) noexcept;
+  void tell_of_the_store() noexcept;
   void on_idle() noexcept;
   void keep_ticking() noexcept;
 
@@ -141,6 +146,9 @@ class Server::Impl {
   SecretBlock read_buffer_;
   uv_timer_t tick_;
   uv_idle_t idle_;
+  std::array<std::uint64_t, 3> tell_again_at_{};  // by ServerEvent
+  std::uint64_t deposits_refused_ = 0;
+  SecretLevel level_;
   bool started_ = false;
   bool ticking_ = false;
   bool expiry_pending_ = false;
@@ -283,6 +291,7 @@ void Server::Impl::on_tick() noexcept {
     acceptor->paused = false;
     watch(*acceptor);
   }
+  tell_of_the_store();
   if (!service_.expire(time, kExpiryBatch) && !expiry_pending_ && !stopping_) {
     expiry_pending_ = true;
     uv_idle_start(&idle_, [](uv_idle_t* idle) { static_cast<Impl*>(idle->data)->on_idle(); });
@@ -290,6 +299,24 @@ void Server::Impl::on_tick() noexcept {
   if (connections_ == 0 && service_.store().expiring() == 0 && !stopping_) {
     uv_timer_stop(&tick_);
     ticking_ = false;
+  }
+}
+
+void Server::Impl::tell(ServerEvent event, int detail) noexcept {
+  std::uint64_t& again_at = tell_again_at_[static_cast<std::size_t>(event)];
+  if (!options_.on_event || uv_now(loop_) < again_at) return;
+  again_at = uv_now(loop_) + kEventMs;
+  options_.on_event(event, detail);
+}
+
+void Server::Impl::tell_of_the_store() noexcept {
+  if (service_.deposits_refused() != deposits_refused_) {
+    deposits_refused_ = service_.deposits_refused();
+    tell(ServerEvent::kDepositsRefused, 0);
+  }
+  if (service_.store().level() < level_) {
+    level_ = service_.store().level();
+    tell(ServerEvent::kMemoryFell, 0);
   }
 }
 
@@ -329,6 +356,7 @@ void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
       if (errno != EAGAIN) {
         // No file descriptor or no memory: the connection stays in the backlog, and polling for it would spin. The next
         // tick tries again; until then those that are open go on, and may end.
+        tell(ServerEvent::kAcceptPaused, errno);
         uv_poll_stop(&acceptor.poll);
         acceptor.paused = true;
         keep_ticking();

@@ -19,12 +19,34 @@ HeaderBlock::HeaderBlock(const std::vector<std::pair<std::string_view, std::stri
   }
 }
 
+std::string_view to_string(Route route) noexcept {
+  switch (route) {
+    case Route::kDeposit:
+      return "deposit";
+    case Route::kInstaller:
+      return "installer";
+    case Route::kUpdate:
+      return "update";
+    case Route::kUninstall:
+      return "uninstall";
+    case Route::kPackage:
+      return "package";
+    case Route::kPreflight:
+      return "preflight";
+    case Route::kOther:
+      break;
+  }
+  return "other";
+}
+
 const HeaderBlock Response::kNoHeaders{{}};
 
 void Response::reset() noexcept {
   wipe(scratch_.data(), scratch_used_);
   scratch_used_ = 0;
   status_ = 0;
+  route_ = Route::kOther;
+  code_hash_ = 0;
   retry_after_ = 0;
   headers_ = &kNoHeaders;
   content_length_ = 0;

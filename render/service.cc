@@ -157,12 +157,14 @@ std::string_view reason_phrase(int status) noexcept {
 
 class Service::Impl {
  public:
-  Impl(const ServiceOptions& options, RandomSource& random, Language posix, Language windows,
+  Impl(const ServiceOptions& options, RandomSource& random, std::uint64_t code_seed, Language posix, Language windows,
        std::unique_ptr<Store> store, std::unique_ptr<RateLimiter> deposits, std::unique_ptr<RateLimiter> misses,
        std::unique_ptr<BodyDecoder> decoder)
       : url_(options.url),
         ttl_ms_(options.ttl_ms),
         serve_packages_(options.serve_packages),
+        hash_codes_(options.hash_codes),
+        code_seed_(code_seed),
         minimum_level_(options.store.minimum_level),
         codes_(random, options.code_length),
         linux_(std::move(posix)),
@@ -195,9 +197,11 @@ class Service::Impl {
   std::span<const std::string_view> static_parts() const noexcept { return static_parts_; }
   const ErrorHeaders& plain_errors() const noexcept { return errors_; }
   Store& store() noexcept { return *store_; }
+  std::uint64_t deposits_refused() const noexcept { return deposits_refused_; }
   Status add_static(const StaticDeposit& deposit);
 
  private:
+  Route route_of(const Target& target) const noexcept;
   void handle_known(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
   void deposit(const Request& request, const Now& now, Response& response) noexcept;
   void take_deposit(const Request& request, const Now& now, Response& response) noexcept;
@@ -232,6 +236,9 @@ class Service::Impl {
   const std::string url_;
   const std::uint64_t ttl_ms_;
   const bool serve_packages_;
+  const bool hash_codes_;
+  const std::uint64_t code_seed_;
+  std::uint64_t deposits_refused_ = 0;
   const SecretLevel minimum_level_;
   CodeGenerator codes_;
   const Language linux_;
@@ -268,16 +275,41 @@ void Service::Impl::error(Response& response, int status, const ErrorHeaders& he
   finish(response, status, as_problem ? headers.problem : headers.text, out.written());
 }
 
+Route Service::Impl::route_of(const Target& target) const noexcept {
+  switch (target.route()) {
+    case Target::Route::kRoot:
+      return Route::kDeposit;
+    case Target::Route::kUpdate:
+      return Route::kUpdate;
+    case Target::Route::kUninstall:
+      return Route::kUninstall;
+    case Target::Route::kPackage:
+      return serve_packages_ ? Route::kPackage : Route::kOther;
+    case Target::Route::kCode:
+      return Route::kInstaller;
+    case Target::Route::kUnknown:
+    case Target::Route::kMalformed:
+    case Target::Route::kBadOs:
+      break;
+  }
+  return Route::kOther;
+}
+
 void Service::Impl::handle(const Request& request, const Now& now, Response& response) noexcept {
   response.reset();
   if (request.method == Method::kOptions) {
     response.status_ = 204;
+    response.route_ = Route::kPreflight;
     response.headers_ = &preflight_headers_;
     return;
   }
   const Target target(request.target);
   const bool as_problem = prefers_json(request.accept);
   const bool reads = request.method == Method::kGet || request.method == Method::kHead;
+  response.route_ = route_of(target);
+  if (hash_codes_ && response.route_ == Route::kInstaller) {
+    response.code_hash_ = short_code_hash(target.code(), code_seed_);
+  }
   switch (target.route()) {
     case Target::Route::kMalformed:
       error(response, 400, errors_, "the request target is not a path, or has a malformed % escape", as_problem);
@@ -542,6 +574,7 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
                                               : store_->insert(code.view(), deposit, now.monotonic_ms + ttl_ms_);
   }
   if (!status.ok()) {
+    ++deposits_refused_;
     response.retry_after_ = kStoreFullRetrySeconds;
     return error(response, 503, errors_,
                  status.code() == StatusCode::kStoreFull
@@ -605,7 +638,7 @@ Service::~Service() = default;
 Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, RandomSource& random, const Now& now) {
   if (Status status = check_options(options); !status.ok()) return status;
 
-  std::array<std::uint64_t, 3> seeds;
+  std::array<std::uint64_t, 4> seeds;
   if (!random.fill({reinterpret_cast<std::uint8_t*>(seeds.data()), sizeof(seeds)})) return StatusCode::kRandomFailed;
 
   const Template::Loader loader = [&options](std::string_view name) -> std::optional<std::string> {
@@ -637,7 +670,7 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
   Result<std::unique_ptr<BodyDecoder>> decoder = BodyDecoder::create(options.store.minimum_level);
   if (!decoder.ok()) return decoder.status();
 
-  auto impl = std::make_unique<Impl>(options, random, std::move(posix).value(), std::move(windows).value(),
+  auto impl = std::make_unique<Impl>(options, random, seeds[3], std::move(posix).value(), std::move(windows).value(),
                                      std::move(store).value(), std::move(deposits).value(), std::move(misses).value(),
                                      std::move(decoder).value());
   if (options.static_deposit) {
@@ -673,6 +706,10 @@ SecretLevel Service::minimum_level() const noexcept {
 
 std::span<const std::string_view> Service::static_parts() const noexcept {
   return impl_->static_parts();
+}
+
+std::uint64_t Service::deposits_refused() const noexcept {
+  return impl_->deposits_refused();
 }
 
 const Store& Service::store() const noexcept {

@@ -2,6 +2,7 @@
 #include <pairport/client_address.h>
 
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -63,6 +64,21 @@ TEST(TrustedProxiesTest, BelievesOnlyProxies) {
   EXPECT_EQ(proxies.client_of({}, "198.51.100.1"), ClientAddress{}) << "a Unix socket is not trusted by itself";
   ASSERT_TRUE(proxies.add("unix"));
   EXPECT_EQ(proxies.client_of({}, "198.51.100.1"), address("198.51.100.1"));
+}
+
+TEST(ClientAddressTest, IsWrittenAsItIsParsed) {
+  for (const char* address : {"192.0.2.1", "2001:db8::1", "::1", "2001:db80:1111:2222:3333:4444:5555:6666"}) {
+    ClientAddress::Text text;
+    EXPECT_EQ(ClientAddress::parse(address)->write(text), address);
+  }
+}
+
+TEST(ClientAddressTest, ShortenedAddressesAreThoseOfTheNeighbours) {
+  for (const auto& [address, shortened] : {std::pair("192.0.2.77", "192.0.2.0"),
+                                           {"2001:db8:1:2:3:4:5:6", "2001:db8:1::"},
+                                           {"2001:db8:1:ffff::", "2001:db8:1::"}}) {
+    EXPECT_EQ(ClientAddress::parse(address)->shortened(), *ClientAddress::parse(shortened)) << address;
+  }
 }
 
 }  // namespace

@@ -136,5 +136,11 @@ TEST(CodeGenerator, ASourceThatFailsInTheMiddleGivesNoHalfCode) {
   EXPECT_NE(fresh, std::string(32, 'a'));
 }
 
+TEST(ShortCodeHash, IsEqualForEqualCodesUnderOneSeed) {
+  EXPECT_EQ(short_code_hash("1234567", 1), short_code_hash("1234567", 1));
+  EXPECT_NE(short_code_hash("1234567", 1), short_code_hash("1234568", 1));
+  EXPECT_NE(short_code_hash("1234567", 1), short_code_hash("1234567", 2));
+}
+
 }  // namespace
 }  // namespace pairport::testing

@@ -29,6 +29,12 @@ struct ClientAddress {
 
   bool is_ipv4() const noexcept;
   ClientKey key() const noexcept;
+  // Without what tells neighbours apart: the last 8 bits of an IPv4 address, the last 80 of an IPv6 address are zero.
+  ClientAddress shortened() const noexcept;
+
+  // As people write it, IPv4 with dots; a view of `text`.
+  using Text = std::array<char, 46>;
+  std::string_view write(Text& text) const noexcept;
 
   friend bool operator==(const ClientAddress&, const ClientAddress&) = default;
 };

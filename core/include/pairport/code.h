@@ -71,6 +71,10 @@ class CodeGenerator {
   std::size_t used_ = sizeof(pool_);
 };
 
+// 32 bits that are the same for equal codes and tell nothing of a code to whoever does not know the secret `seed`: for
+// logs, which must not hold codes.
+std::uint32_t short_code_hash(std::string_view code, std::uint64_t seed) noexcept;
+
 }  // namespace pairport
 
 #endif  // PAIRPORT_CODE_H_

@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include <pairport/access.h>
 #include <pairport/client_address.h>
 #include <pairport/http.h>
 #include <pairport/secret_pool.h>
@@ -37,8 +38,9 @@ struct ConnectionLimits {
 // What the connections of one thread share: the service, limits and buffers. Outlives its connections.
 class ConnectionContext {
  public:
-  // REQUIRES: `service` outlives this object.
-  ConnectionContext(Service& service, const ConnectionLimits& limits, TrustedProxies trusted_proxies = {}) noexcept;
+  // REQUIRES: `service`, and `observer` where there is one, outlive this object.
+  ConnectionContext(Service& service, const ConnectionLimits& limits, TrustedProxies trusted_proxies = {},
+                    AccessObserver* observer = nullptr) noexcept;
   ~ConnectionContext();
   ConnectionContext(const ConnectionContext&) = delete;
   ConnectionContext& operator=(const ConnectionContext&) = delete;
@@ -60,6 +62,7 @@ class ConnectionContext {
   Service& service_;
   const ConnectionLimits limits_;
   const TrustedProxies trusted_proxies_;
+  AccessObserver* const observer_;
   SecretPool<Exchange> exchanges_;
   SecretPool<Head> heads_;
   SecretPool<Body> bodies_;
@@ -158,6 +161,8 @@ class Connection {
   void refuse(int status, std::string_view text, std::string_view accept, Method method, const Now& now) noexcept;
   void refuse_body(int status, std::string_view text, const Now& now) noexcept;
   bool add_exchange() noexcept;
+  void describe_request(Method method, const ClientAddress& client, const Now& now) noexcept;
+  void report_answers() noexcept;
   void release_exchanges() noexcept;
   void start_answer(const Now& now) noexcept;
   void end_answers(const Now& now) noexcept;
@@ -180,6 +185,8 @@ class Connection {
   std::size_t fragment_count_ = 0;  // from next_fragment_ on
   std::size_t exchange_count_ = 0;
   std::uint64_t output_bytes_ = 0;  // of all answers that are under way together
+  std::uint64_t sent_bytes_ = 0;    // of these
+  std::uint64_t sent_at_ms_ = 0;    // the last of them
   std::uint64_t deadline_;
   std::unique_ptr<Parser> parser_;
   SecretPool<ConnectionContext::Exchange>::Pointer exchange_;  // the first of those that are under way

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include <pairport/access.h>
 #include <pairport/connection.h>
 #include <pairport/listener.h>
 #include <pairport/service.h>
@@ -18,6 +19,13 @@
 struct uv_loop_s;
 
 namespace pairport {
+
+// What goes wrong without an answer that says so to its operator.
+enum class ServerEvent {
+  kDepositsRefused,  // there is no room for more
+  kAcceptPaused,     // no file descriptor or memory for a new connection: errno
+  kMemoryFell,       // the protection of memory for credentials is less than it was: see Store::level()
+};
 
 struct ServerOptions {
   ConnectionLimits connection;
@@ -29,6 +37,11 @@ struct ServerOptions {
   // trusted proxies, which connect for many clients, are not counted.
   std::uint32_t max_connections_per_address = 512;
   std::uint64_t hash_seed = 0;  // of the table that counts them; secret, different in each process
+  // Told of every answer; may be null, else outlives the server.
+  AccessObserver* observer = nullptr;
+  // Called from the loop with an event and its detail, for each event at most once a minute; may be empty, must not
+  // throw or call back.
+  std::function<void(ServerEvent event, int detail)> on_event;
   // How long stop() waits for answers that are under way, in milliseconds.
   std::uint64_t drain_timeout = 10'000;
 };

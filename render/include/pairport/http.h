@@ -18,6 +18,12 @@ namespace pairport {
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kOptions, kOther };
 
+// What a request asks for.
+enum class Route : std::uint8_t { kOther, kDeposit, kInstaller, kUpdate, kUninstall, kPackage, kPreflight };
+
+// "deposit", "installer", ...; a static string.
+std::string_view to_string(Route route) noexcept;
+
 // When a request is handled. The service has no clock of its own.
 struct Now {
   std::uint64_t monotonic_ms = 0;  // never goes back; decides what is expired
@@ -95,6 +101,10 @@ class Response {
   Response& operator=(const Response&) = delete;
 
   int status() const noexcept { return status_; }
+  // What was asked for, whatever the answer is.
+  Route route() const noexcept { return route_; }
+  // With Route::kInstaller and ServiceOptions::hash_codes: short_code_hash() of the code with a seed of this process.
+  std::uint32_t code_hash() const noexcept { return code_hash_; }
   // All headers but extra_headers() and Date, Content-Length, Connection and Retry-After, which are the business of who
   // speaks HTTP.
   const HeaderBlock& headers() const noexcept { return *headers_; }
@@ -132,6 +142,8 @@ class Response {
   }
 
   int status_ = 0;
+  Route route_ = Route::kOther;
+  std::uint32_t code_hash_ = 0;
   std::uint32_t retry_after_ = 0;
   const HeaderBlock* headers_ = &kNoHeaders;
   std::string_view extra_headers_;

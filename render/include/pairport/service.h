@@ -65,6 +65,8 @@ struct ServiceOptions {
   InstallerOptions installer;
   // Whether /packages/<file> is served; needs somebody who has the files: see answer_file().
   bool serve_packages = false;
+  // Whether answers have a Response::code_hash().
+  bool hash_codes = false;
   // Asked before the built-in templates, by names such as "linux/installer.sh". May be empty. Not used after create().
   Template::Loader templates;
 };
@@ -116,6 +118,8 @@ class Service {
   std::span<const std::string_view> static_parts() const noexcept;
 
   const Store& store() const noexcept;
+  // Deposits that were refused for lack of room or memory, since create().
+  std::uint64_t deposits_refused() const noexcept;
 
  private:
   class Impl;

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// What a server tells about each answer, for an access log.
+#ifndef PAIRPORT_ACCESS_H_
+#define PAIRPORT_ACCESS_H_
+
+#include <cstdint>
+
+#include <pairport/client_address.h>
+#include <pairport/http.h>
+
+namespace pairport {
+
+// One answer. Holds nothing that a client has sent but method and address.
+struct AccessEntry {
+  Route route = Route::kOther;
+  Method method = Method::kOther;
+  int status = 0;
+  bool complete = false;          // whether all of it was sent
+  std::uint64_t bytes = 0;        // sent, head included
+  std::uint64_t duration_ms = 0;  // from the complete request to the last byte sent
+  ClientAddress client;           // behind trusted proxies; all zero: unknown, on a Unix socket
+  std::uint32_t code_hash = 0;    // with Route::kInstaller and ServiceOptions::hash_codes: see short_code_hash()
+};
+
+class AccessObserver {
+ public:
+  virtual ~AccessObserver() = default;
+  // Called once for each answer, when it has been sent or its connection has ended. Must not call back.
+  virtual void on_answer(const AccessEntry& entry) noexcept = 0;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_ACCESS_H_
