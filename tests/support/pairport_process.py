@@ -35,6 +35,9 @@ class Pairport:
         elif not re.search(r"^\s*address\s*=", config, re.M):
             config = config.replace("[server]", f'[server]\n  address = "{address}"', 1)
         self.config = config
+        # Never to be found in the log. What is shorter could be in there by chance.
+        self.secrets = {value for value in re.findall(r'^\s*(?:code|connect_url|fingerprint|client_id|password) = "(.*)"$', config, re.M)
+                        if len(value) > 5}
         self.wrapper = list(wrapper)
         self.log = b""
         self.process = None
@@ -82,15 +85,24 @@ class Pairport:
             pass
         return self.process.wait(max(1, deadline - time.monotonic()))
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
         try:
             self.stop()
+            if failure is None:
+                self.check_log()
         finally:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
             self.process.stderr.close()
             self.folder.cleanup()
+
+    def check_log(self):
+        """Whatever a test is about: no credential and no code is in the log."""
+        log = self.log.decode(errors="replace")
+        found = [secret for secret in self.secrets if re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", log)]
+        if found:
+            raise AssertionError(f"the log holds {found}:\n{log}")
 
     def request(self, method, path, headers=None, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -110,4 +122,6 @@ class Pairport:
                                        json.dumps(fields, ensure_ascii=False).encode())
         if status != 200:
             raise RuntimeError(f"deposit refused: {status} {body.decode(errors='replace')}")
-        return json.loads(body)
+        answer = json.loads(body)
+        self.secrets |= {value for value in [*fields.values(), answer["pairing_code"]] if len(value) > 5}
+        return answer
