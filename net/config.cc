@@ -296,6 +296,18 @@ void read_security(Reader& reader, const toml::table& root, Config& config) {
   section.finish();
 }
 
+void read_log(Reader& reader, const toml::table& root, Config& config) {
+  Section section(reader, root, "log");
+  section.read<std::string>("access", "\"off\", \"text\" or \"json\"", [&](const std::string& value) {
+    config.access_log = value == "text"   ? AccessFormat::kText
+                        : value == "json" ? AccessFormat::kJson
+                                          : AccessFormat::kOff;
+    return value == "off" || config.access_log != AccessFormat::kOff;
+  });
+  section.boolean("shorten_addresses", config.shorten_addresses);
+  section.finish();
+}
+
 void read_installer(Reader& reader, const toml::table& root, Config& config) {
   Section section(reader, root, "installer");
   InstallerOptions& installer = config.service.installer;
@@ -366,9 +378,10 @@ Result<Config> parse_config(std::string_view text, std::string_view file_name) {
   read_pairing(reader, root, config);
   read_limits(reader, root, config);
   read_security(reader, root, config);
+  read_log(reader, root, config);
   read_installer(reader, root, config);
-  static const std::set<std::string_view> kSections = {"server", "static-deposit", "pairing",
-                                                       "limits", "security",       "installer"};
+  static const std::set<std::string_view> kSections = {"server", "static-deposit", "pairing", "limits", "security",
+                                                       "log",    "installer"};
   for (const auto& [key, node] : root) {
     if (kSections.contains(key.str())) continue;
     std::string list;

@@ -11,6 +11,8 @@
 #include <pairport/service.h>
 #include <pairport/status.h>
 
+#include "access_log.h"
+
 namespace pairport {
 
 inline constexpr std::string_view kDefaultAddress = "127.0.0.1:9978";
@@ -25,6 +27,8 @@ struct Config {
   bool sandbox = true;  // give up what serving does not need
   bool require_landlock = false;
   bool require_seccomp = false;
+  AccessFormat access_log = AccessFormat::kOff;
+  bool shorten_addresses = false;
 };
 
 // Parses TOML. `file_name` is only for messages. kBadConfiguration with one line for each problem: file, line, key and

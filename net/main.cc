@@ -32,6 +32,7 @@
 #include <pairport/service.h>
 #include <pairport/version.h>
 
+#include "access_log.h"
 #include "config.h"
 #include "sandbox.h"
 
@@ -176,6 +177,7 @@ std::string default_url(const Listener& listener) {
 Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random) {
   ServiceOptions options = config.service;
   options.url = url;
+  options.hash_codes = config.access_log != AccessFormat::kOff;
   // A template of the operator's that is there but cannot be read must not be replaced by the built-in one.
   std::string unreadable;
   if (!config.templates_folder.empty()) {
@@ -242,6 +244,45 @@ Status enter_sandbox(const Config& config) {
     status = enter(restrict_system_calls(options), config.require_seccomp ? "[security] require_seccomp" : nullptr);
   }
   return status;
+}
+
+// One line for each answer, on stderr like everything else.
+class AccessLog final : public AccessObserver {
+ public:
+  // REQUIRES: format is not kOff
+  AccessLog(AccessFormat format, bool shorten) : format_(format), shorten_(shorten) {
+    log_.set_pattern(
+        format == AccessFormat::kJson ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v})" : "%Y-%m-%dT%H:%M:%SZ access: %v",
+        spdlog::pattern_time_type::utc);
+  }
+
+  void on_answer(const AccessEntry& entry) noexcept override {
+    AccessLine line;
+    log_.info(format_access(entry, format_, shorten_, line));
+  }
+
+ private:
+  const AccessFormat format_;
+  const bool shorten_;
+  spdlog::logger log_{"access", std::make_shared<spdlog::sinks::stderr_sink_st>()};
+};
+
+void log_event(const Service& service, ServerEvent event, int detail) {
+  switch (event) {
+    case ServerEvent::kDepositsRefused:
+      spdlog::warn("deposits are refused: {} are held, in {} KiB; see [pairing] max_deposits and max_memory",
+                   service.store().size(), service.store().memory_bytes() / 1024);
+      break;
+    case ServerEvent::kAcceptPaused:
+      spdlog::warn(
+          "new connections have to wait: {}; for descriptors raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit)",
+          std::strerror(detail));
+      break;
+    case ServerEvent::kMemoryFell:
+      spdlog::warn("memory for credentials: from now on {}; raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit)",
+                   to_string(service.store().level()));
+      break;
+  }
 }
 
 struct Program {
@@ -313,6 +354,10 @@ int run(const LoadedConfig& loaded) {
     return kExitFailure;
   }
   ServerOptions options = config.server;
+  std::optional<AccessLog> access_log;
+  if (config.access_log != AccessFormat::kOff)
+    options.observer = &access_log.emplace(config.access_log, config.shorten_addresses);
+  options.on_event = [&service](ServerEvent event, int detail) { log_event(*service.value(), event, detail); };
   std::array<std::uint8_t, sizeof(options.hash_seed)> seed{};
   if (!random.fill(seed)) {
     spdlog::error("no random numbers from the kernel: {}", std::strerror(errno));

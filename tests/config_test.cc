@@ -79,6 +79,8 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(server.connection.linger_timeout, defaults.server.connection.linger_timeout);
   EXPECT_EQ(server.drain_timeout, defaults.server.drain_timeout);
   EXPECT_EQ(example.value().sandbox, defaults.sandbox);
+  EXPECT_EQ(example.value().access_log, defaults.access_log);
+  EXPECT_EQ(example.value().shorten_addresses, defaults.shorten_addresses);
   EXPECT_EQ(example.value().require_landlock, defaults.require_landlock);
   EXPECT_EQ(example.value().require_seccomp, defaults.require_seccomp);
   const InstallerOptions& installer = shown.installer;
@@ -122,6 +124,9 @@ drain_timeout = "1m5s"
 require_locked_memory = true
 require_landlock = true
 require_seccomp = true
+[log]
+access = "json"
+shorten_addresses = true
 [installer]
 version = "1.2.3"
 unstable_version = "1.3.0-rc1"
@@ -157,6 +162,8 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(server.drain_timeout, 65'000U);
   EXPECT_EQ(service.store.minimum_level, SecretLevel::kLocked);
   EXPECT_TRUE(config.value().sandbox);
+  EXPECT_EQ(config.value().access_log, AccessFormat::kJson);
+  EXPECT_TRUE(config.value().shorten_addresses);
   EXPECT_TRUE(config.value().require_landlock);
   EXPECT_TRUE(config.value().require_seccomp);
   EXPECT_EQ(service.installer.version, "1.2.3");
@@ -183,6 +190,7 @@ TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
                     ": expected a duration from \"1s\" to \"1h\", such as \"30s\" or \"1m30s\"");
     }
   }
+  EXPECT_EQ(error_of("[log]\naccess = \"xml\"\n"), "test.conf:2: [log] access: expected \"off\", \"text\" or \"json\"");
   EXPECT_THAT(error_of("[limits]\nmin_bytes_per_second = 0\n"), HasSubstr("a whole number from 1 to 1000000000"));
   for (const char* value : {"-1", "1000001", "\"5\"", "1.5"}) {
     EXPECT_EQ(error_of("[limits]\nmax_connections_per_address = " + std::string(value) + "\n"),

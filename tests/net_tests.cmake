@@ -9,6 +9,7 @@ pairport_unit_test(steady_state SOURCES support/failing_new.cc LIBRARIES pairpor
 pairport_unit_test(memory_scan LIBRARIES pairport::uv)
 pairport_unit_test(transmitter LIBRARIES pairport::uv)
 pairport_unit_test(server LIBRARIES pairport::uv)
+pairport_unit_test(access_log SOURCES ${PROJECT_SOURCE_DIR}/net/access_log.cc LIBRARIES pairport::http)
 pairport_unit_test(config SOURCES ${PROJECT_SOURCE_DIR}/net/config.cc LIBRARIES pairport::uv tomlplusplus::tomlplusplus)
 target_compile_definitions(config_test PRIVATE PAIRPORT_EXAMPLE_CONFIG="${PROJECT_SOURCE_DIR}/packaging/pairport.conf")
 
@@ -19,6 +20,7 @@ add_executable(sandbox_probe sandbox_probe.cc ${PROJECT_SOURCE_DIR}/net/sandbox.
 pairport_warnings(sandbox_probe)
 target_include_directories(sandbox_probe PRIVATE ${PROJECT_SOURCE_DIR}/net)
 pairport_python_test(limits tests/test_limits.py)
+pairport_python_test(access_log tests/test_access_log.py)
 pairport_python_test(sandbox tests/test_sandbox.py)
 pairport_python_test(layering tests/test_layering.py)
 pairport_python_test(bench tests/test_bench.py)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""The access log: one right line for each answer, and nothing in it that a client has sent but its address."""
+
+import json
+import os
+import pathlib
+import re
+import resource
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+import runner
+from pairport_process import Pairport, binary
+
+GOOD = {"connect_url": "http://rport.example.com:8080", "fingerprint": ":".join(["2a"] * 16), "client_id": "client-of-log", "password": "hunter2-log"}
+
+
+def entries(service):
+    """What was logged as JSON, after a clean stop."""
+    service.stop()
+    return [json.loads(line) for line in service.log.decode().splitlines() if line.startswith("{")]
+
+
+def config(access="json", more="", log=""):
+    return f'{more}[log]\n  access = "{access}"\n{log}'
+
+
+class Entries(unittest.TestCase):
+    def test_every_route(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "file").write_bytes(b"x" * 200_000)
+            with Pairport(config(more=f'[installer]\n  package_dir = "{folder}"\n')) as service:
+                code = service.deposit(**GOOD)["pairing_code"]
+                requests = [("GET", "/" + code, "installer", 200), ("HEAD", f"/{code}.ps1", "installer", 200), ("GET", "/nothing", "installer", 404),
+                            ("GET", "/update", "update", 200), ("GET", "/uninstall", "uninstall", 200), ("GET", "/packages/file", "package", 200),
+                            ("GET", "/packages/none", "package", 404), ("OPTIONS", "/", "preflight", 204), ("GET", "/a/b", "other", 404),
+                            ("GET", "/%", "other", 400), ("POST", "/update", "update", 405), ("POST", "/", "deposit", 415)]
+                for method, path, _, status in requests:
+                    self.assertEqual(service.request(method, path)[0], status)
+                with socket.create_connection(("127.0.0.1", service.port)) as client:
+                    client.sendall(b"nonsense\r\n\r\n")
+                    refused = b""
+                    while data := client.recv(65536):
+                        refused += data
+                log = entries(service)
+        self.assertEqual([(e["method"], e["route"], e["status"]) for e in log],
+                         [("POST", "deposit", 200)] + [(m, route, status) for m, _, route, status in requests] + [("other", "other", 400)])
+        for entry in log:
+            self.assertEqual(set(entry), {"time", "method", "route", "status", "bytes", "complete", "ms", "client"} |
+                             ({"code"} if entry["route"] == "installer" else set()))
+            self.assertRegex(entry["time"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+            self.assertEqual((entry["client"], entry["complete"]), ("127.0.0.1", True))
+            self.assertLess(entry["ms"], 20_000)
+        by_path = dict(zip((path for _, path, _, _ in requests), log[1:]))
+        self.assertGreater(by_path["/packages/file"]["bytes"], 200_000)
+        self.assertEqual(log[-1]["bytes"], len(refused), "bytes are those on the wire")
+        self.assertLess(by_path[f"/{code}.ps1"]["bytes"], 1000, "HEAD sends no body")
+        self.assertEqual(by_path["/" + code]["code"], by_path[f"/{code}.ps1"]["code"], "equal codes look equal")
+        self.assertNotEqual(by_path["/" + code]["code"], by_path["/nothing"]["code"])
+        self.assertRegex(by_path["/nothing"]["code"], r"^[0-9a-f]{8}$")
+
+    def test_the_hash_of_a_code_is_another_one_in_another_run(self):
+        hashes = set()
+        for _ in range(3):
+            with Pairport(config()) as service:
+                service.get("/1234567")
+                hashes.add(entries(service)[0]["code"])
+        self.assertEqual(len(hashes), 3)
+
+    def test_text(self):
+        with Pairport(config("text")) as service:
+            service.get("/update")
+            service.get("/1234567")
+            service.stop()
+            lines = [line for line in service.log.decode().splitlines() if " access: " in line]
+        self.assertRegex(lines[0], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ access: GET update 200 \d+ bytes \d+ ms 127\.0\.0\.1$")
+        self.assertRegex(lines[1], r" access: GET installer 404 \d+ bytes \d+ ms 127\.0\.0\.1 code [0-9a-f]{8}$")
+        self.assertEqual(len(lines), 2)
+
+    def test_off_is_the_default(self):
+        for text in ("", config("off")):
+            with Pairport(text) as service:
+                service.get("/update")
+                service.stop()
+                self.assertNotIn(b"update", service.log)
+                self.assertNotIn(b"access", service.log)
+
+    def test_pipelined_requests_have_a_line_each(self):
+        with Pairport(config()) as service:
+            requests = [b"GET /update HTTP/1.1\r\nHost: x\r\n\r\n", b"HEAD /uninstall HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /a/b HTTP/1.1\r\nHost: x\r\n\r\n"] * 7
+            with socket.create_connection(("127.0.0.1", service.port)) as client:
+                client.sendall(b"".join(requests))
+                client.shutdown(socket.SHUT_WR)
+                total = 0
+                while data := client.recv(65536):
+                    total += len(data)
+            log = entries(service)
+        self.assertEqual([e["route"] for e in log], ["update", "uninstall", "other"] * 7)
+        self.assertEqual(sum(e["bytes"] for e in log), total)
+
+    def test_an_answer_that_was_cut_off(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "large"), "wb") as file:
+                file.truncate(1 << 30)
+            with Pairport(config(more=f'[installer]\n  package_dir = "{folder}"\n')) as service:
+                with socket.create_connection(("127.0.0.1", service.port)) as client:
+                    client.sendall(b"GET /packages/large HTTP/1.1\r\nHost: x\r\n\r\n")
+                    self.assertTrue(client.recv(1000))
+                log = entries(service)
+        self.assertEqual([(e["route"], e["status"], e["complete"]) for e in log], [("package", 200, False)])
+        self.assertLess(log[0]["bytes"], 1 << 30)
+        self.assertGreater(log[0]["bytes"], 1000)
+
+    def test_the_client_behind_a_proxy_and_shortened_addresses(self):
+        proxies = '[server]\n  trusted_proxies = ["127.0.0.1"]\n'
+        for shorten, expected in (("false", ["192.0.2.77", "2001:db8:1:2::3"]), ("true", ["192.0.2.0", "2001:db8:1::"])):
+            with Pairport(config(more=proxies, log=f"  shorten_addresses = {shorten}\n")) as service:
+                for address in ("192.0.2.77", "2001:db8:1:2::3"):
+                    service.get("/update", headers={"X-Forwarded-For": address})
+                self.assertEqual([e["client"] for e in entries(service)], expected)
+
+    def test_nothing_that_a_client_has_sent(self):
+        for access in ("text", "json"):
+            with Pairport(config(access)) as service:
+                code = service.deposit(**GOOD)["pairing_code"]
+                service.get("/" + code, user_agent="agent-of-log", headers={"X-Custom": "custom-of-log", "Accept": "accept-of-log"})
+                service.get("/path-of-log/x?query-of-log")
+                service.request("BREW-OF-LOG", "/")
+                service.stop()
+                for text in (*GOOD.values(), code, "of-log", "OF-LOG"):
+                    self.assertNotIn(text, service.log.decode())
+
+
+class Events(unittest.TestCase):
+    def test_refused_deposits_are_told_once(self):
+        with Pairport("[pairing]\n  max_deposits = 2\n") as service:
+            for _ in range(2):
+                service.deposit(**GOOD)
+            self.assertNotIn(b"refused", service.log)
+            for _ in range(5):
+                self.assertRaises(RuntimeError, service.deposit, **GOOD)
+                time.sleep(0.15)  # more than a tick
+            service.stop()
+            self.assertEqual(len(re.findall(rb"warning: deposits are refused: 2 are held, in \d+ KiB; see \[pairing\] max_deposits", service.log)), 1)
+
+    def test_a_lack_of_descriptors_is_told_once(self):
+        with Pairport() as service:
+            held = len(os.listdir(f"/proc/{service.process.pid}/fd"))
+            resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (held + 3, held + 3))
+            clients = [socket.create_connection(("127.0.0.1", service.port), timeout=20) for _ in range(12)]
+            clients[0].sendall(b"GET /update HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertTrue(clients[0].recv(100))
+            time.sleep(0.5)  # several ticks, each of which tries again
+            for client in clients:
+                client.close()
+            service.stop()
+            self.assertEqual(service.log.count(b"warning: new connections have to wait: Too many open files"), 1, service.log)
+
+    @unittest.skipIf(os.environ.get("PAIRPORT_SANITIZE"), "SKIPPED: sanitizers turn mlock(2) into a no-op")
+    @unittest.skipUnless(os.geteuid() == 0, "SKIPPED: needs root to become a user without the right to lock memory")
+    def test_weaker_memory_is_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            program = pathlib.Path(folder, "pairport")
+            program.write_bytes(pathlib.Path(binary()).read_bytes())
+            program.chmod(0o755)
+            path = pathlib.Path(folder, "c.conf")
+            path.write_text('[server]\naddress = "127.0.0.1:0"\n[limits]\ndeposit_burst = 0\n', encoding="utf-8")
+            # Enough for the start, not for many deposits.
+            command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "sh", "-c",
+                       f'ulimit -l 8192 && exec "{program}" -c "{path}"']
+            with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+                service = Pairport()
+                service.process = process
+                try:
+                    service._await_ready()
+                    if not re.search(rb"memory for credentials: (locked|memfd_secret)", service.log):
+                        self.skipTest("SKIPPED: no memory can be locked here")
+                    large = {**GOOD, "password": "x" * 1024, "connect_url": "http://h/" + "x" * 2000}
+                    for _ in range(6000):
+                        service.deposit(**large)
+                    time.sleep(0.3)
+                finally:
+                    process.terminate()
+                    service.stop()
+                self.assertEqual(service.log.count(b"warning: memory for credentials: from now on plain"), 1, service.log)
+
+
+if __name__ == "__main__":
+    runner.run()
