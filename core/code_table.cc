@@ -11,72 +11,89 @@
 namespace pairport {
 
 CodeTable::CodeTable(std::size_t max_entries) noexcept
-    : slots_((max_entries / kAverage + 1) * kMaxSlots), segments_(max_entries / kAverage + 1) {
+    : slots_((max_entries / kAverage + 1) * kMaxSlots),
+      pages_(max_entries / kAverage + 1),
+      counts_(max_entries / kAverage + 1) {
   if (*this) set_pages(0, 1);
 }
 
-void CodeTable::add(std::size_t segment, Slot slot) noexcept {
-  const std::size_t size = segments_[segment].slots();
-  Slot* slots = &slots_[segment * kMaxSlots];
+void CodeTable::place(Slot* slots, std::size_t size, Slot slot) noexcept {
   std::size_t i = home_of(slot.hash, size);
   while (!slots[i].empty()) i = i + 1 == size ? 0 : i + 1;
   slots[i] = slot;
-  ++segments_[segment].count;
 }
 
 // Leaves the segment empty, with the pages that it has.
 void CodeTable::take_out(std::size_t segment, Copy& copy) noexcept {
-  const std::size_t size = segments_[segment].slots();
+  const std::size_t size = size_of(segment);
   Slot* slots = &slots_[segment * kMaxSlots];
+  std::size_t count = copy.count;
   for (std::size_t i = 0; i < size; ++i) {
     // Without a branch that could be mispredicted: slots are empty as if by the throw of a die.
-    copy.slots[copy.count] = slots[i];
-    copy.count += slots[i].empty() ? 0U : 1U;
+    copy.slots[count] = slots[i];
+    count += slots[i].empty() ? 0U : 1U;
+    slots[i] = {};
   }
-  std::fill_n(slots, size, Slot{});
-  segments_[segment].count = 0;
+  copy.count = count;
+  counts_[segment] = 0;
+}
+
+// REQUIRES: the segment is empty and has pages enough.
+void CodeTable::put_in(std::size_t segment, const Copy& copy) noexcept {
+  const std::size_t size = size_of(segment);
+  Slot* slots = &slots_[segment * kMaxSlots];
+  for (std::size_t i = 0; i < copy.count; ++i) place(slots, size, copy.slots[i]);
+  counts_[segment] = static_cast<std::uint16_t>(copy.count);
 }
 
 // REQUIRES: the segment is empty.
 void CodeTable::set_pages(std::size_t segment, std::size_t pages) noexcept {
-  const std::size_t before = segments_[segment].pages;
+  const std::size_t before = pages_[segment];
   if (pages < before) {
     slots_.discard(segment * kMaxSlots + pages * kPageSlots, (before - pages) * kPageSlots);
   }
-  pages_ = pages_ - before + pages;
-  segments_[segment].pages = static_cast<std::uint16_t>(pages);
+  page_count_ = page_count_ - before + pages;
+  pages_[segment] = static_cast<std::uint8_t>(pages);
 }
 
 void CodeTable::split() noexcept {
   const std::size_t half = (mask_ + 1) / 2;
   const std::size_t upper = segment_count_;
   const std::size_t lower = upper - half;
-  Copy copy;
-  take_out(lower, copy);
-  const Slot* begin = copy.slots.data();
-  const Slot* end = begin + copy.count;
-  const auto moving =
-      static_cast<std::size_t>(std::count_if(begin, end, [half](const Slot& slot) { return (slot.hash & half) != 0; }));
+  Copy both;
+  take_out(lower, both);
+  Copy moving;
+  std::size_t staying = 0;
+  for (std::size_t i = 0; i < both.count; ++i) {
+    const Slot slot = both.slots[i];
+    const std::size_t moves = (slot.hash & half) != 0 ? 1 : 0;
+    moving.slots[moving.count] = slot;
+    moving.count += moves;
+    both.slots[staying] = slot;
+    staying += 1 - moves;
+  }
+  both.count = staying;
   // With room for one more each: an insertion that splits needs no growth then.
-  set_pages(lower, std::min(pages_for(copy.count - moving + 1), kMaxPages));
-  set_pages(upper, std::min(pages_for(moving + 1), kMaxPages));
+  set_pages(lower, std::min(pages_for(staying + 1), kMaxPages));
+  set_pages(upper, std::min(pages_for(moving.count + 1), kMaxPages));
   if (++segment_count_ > mask_) mask_ = 2 * mask_ + 1;
-  for (const Slot* slot = begin; slot != end; ++slot) add((slot->hash & half) != 0 ? upper : lower, *slot);
+  put_in(lower, both);
+  put_in(upper, moving);
 }
 
 // REQUIRES: it has less than kMaxPages.
 void CodeTable::add_page(std::size_t segment) noexcept {
   Copy copy;
   take_out(segment, copy);
-  set_pages(segment, std::size_t{segments_[segment].pages} + 1);
-  for (std::size_t i = 0; i < copy.count; ++i) add(segment, copy.slots[i]);
+  set_pages(segment, std::size_t{pages_[segment]} + 1);
+  put_in(segment, copy);
 }
 
 bool CodeTable::reserve(std::uint32_t hash) noexcept {
   if (wants_split(kMargin)) split();
   const std::size_t i = index_of(hash);
-  if (segments_[i].count < segments_[i].pages * kPageLoad) return true;
-  if (segments_[i].pages == kMaxPages) return false;
+  if (counts_[i] < pages_[i] * kPageLoad) return true;
+  if (pages_[i] == kMaxPages) return false;
   add_page(i);
   return true;
 }
@@ -87,21 +104,22 @@ bool CodeTable::prepare(std::uint32_t hash) noexcept {
     return true;
   }
   const std::size_t i = index_of(hash);
-  if (segments_[i].count + kMargin < segments_[i].pages * kPageLoad || segments_[i].pages == kMaxPages) return false;
+  if (counts_[i] + kMargin < pages_[i] * kPageLoad || pages_[i] == kMaxPages) return false;
   add_page(i);
   return true;
 }
 
 void CodeTable::insert(std::uint32_t hash, std::uint32_t ref) noexcept {
   const std::size_t i = index_of(hash);
-  assert(segments_[i].count < segments_[i].pages * kPageLoad);
-  add(i, {hash, ~ref});
+  assert(counts_[i] < pages_[i] * kPageLoad);
+  place(&slots_[i * kMaxSlots], size_of(i), {hash, ~ref});
+  ++counts_[i];
   ++count_;
 }
 
 void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
   const std::size_t segment = index_of(hash);
-  const std::size_t size = segments_[segment].slots();
+  const std::size_t size = size_of(segment);
   Slot* slots = &slots_[segment * kMaxSlots];
   const auto after = [size](std::size_t i) { return i + 1 == size ? 0 : i + 1; };
   // How far it is from slot `from` to slot `to`, around the end.
@@ -120,7 +138,7 @@ void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
     }
   }
   slots[hole] = {};
-  --segments_[segment].count;
+  --counts_[segment];
   --count_;
 }
 
@@ -137,7 +155,7 @@ void CodeTable::trim() noexcept {
   set_pages(upper, 0);
   --segment_count_;
   if (segment_count_ <= mask_ / 2) mask_ /= 2;
-  for (std::size_t i = 0; i < both.count; ++i) add(lower, both.slots[i]);
+  put_in(lower, both);
 }
 
 }  // namespace pairport

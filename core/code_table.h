@@ -25,7 +25,7 @@ class CodeTable {
   explicit CodeTable(std::size_t max_entries) noexcept;
   CodeTable(const CodeTable&) = delete;
   CodeTable& operator=(const CodeTable&) = delete;
-  explicit operator bool() const noexcept { return slots_ && segments_; }
+  explicit operator bool() const noexcept { return slots_ && pages_ && counts_; }
 
   // Makes sure that one entry with `hash` can be added. False when its segment is full, which takes hashes that
   // somebody chose; the entries are then as before.
@@ -38,11 +38,6 @@ class CodeTable {
   // The first entry with `hash` that `matches(ref)` confirms, or kNone.
   template <typename Matches>
   std::uint32_t find(std::uint32_t hash, Matches&& matches) const noexcept;
-  // Tells the processor that `hash` will be looked for soon.
-  void prefetch(std::uint32_t hash) const noexcept {
-    const std::size_t i = index_of(hash);
-    __builtin_prefetch(&slots_[i * kMaxSlots + home_of(hash, segments_[i].slots())]);
-  }
   // Never gives memory back; that is left to trim(). REQUIRES: the entry exists.
   void erase(std::uint32_t hash, std::uint32_t ref) noexcept;
 
@@ -54,10 +49,10 @@ class CodeTable {
   void trim() noexcept;
 
   // Bytes that were ever written to and not given back.
-  std::size_t memory_bytes() const noexcept { return pages_ * kPageSize + segment_count_ * sizeof(Segment); }
+  std::size_t memory_bytes() const noexcept { return page_count_ * kPageSize + segment_count_ * kSegmentSize; }
   // How much memory_bytes() grows at most with reserve() and prepare(): two splits, each of which shares out the pages
   // of one segment with two more, and a page for the segment of the new entry.
-  static constexpr std::size_t growth_bytes() noexcept { return 5 * kPageSize + 2 * sizeof(Segment); }
+  static constexpr std::size_t growth_bytes() noexcept { return 5 * kPageSize + 2 * kSegmentSize; }
 
  private:
   // All zero: empty. The reference is kept inverted for that, so memory fresh from the kernel is ready for use.
@@ -82,11 +77,7 @@ class CodeTable {
   // Well below the average at which segments are split, so that a table at rest never splits and merges in turns.
   static constexpr std::size_t kTrimAverage = kAverage / 4 * 3;
 
-  struct Segment {
-    std::uint16_t count;
-    std::uint16_t pages;
-    std::size_t slots() const noexcept { return pages * kPageSlots; }
-  };
+  static constexpr std::size_t kSegmentSize = sizeof(std::uint8_t) + sizeof(std::uint16_t);
 
   // Slots of one segment, on the stack.
   struct Copy {
@@ -99,6 +90,8 @@ class CodeTable {
     const std::size_t i = hash & mask_;
     return i < segment_count_ ? i : i & (mask_ >> 1);
   }
+  // Slots that the segment has now.
+  std::size_t size_of(std::size_t segment) const noexcept { return pages_[segment] * kPageSlots; }
   static std::size_t home_of(std::uint32_t hash, std::size_t slots) noexcept {
     return static_cast<std::size_t>((std::uint64_t{hash} * slots) >> 32);
   }
@@ -113,32 +106,34 @@ class CodeTable {
     return last - (last > mask_ / 2 ? (mask_ + 1) / 2 : (mask_ + 1) / 4);
   }
   std::size_t merged_pages() const noexcept {
-    return pages_for(std::size_t{segments_[buddy_of_last()].count} + segments_[segment_count_ - 1].count);
+    return pages_for(std::size_t{counts_[buddy_of_last()]} + counts_[segment_count_ - 1]);
   }
 
   // Whether splits are more than `margin` entries late.
   bool wants_split(std::size_t margin) const noexcept {
-    return count_ >= segment_count_ * kAverage + margin && segment_count_ < segments_.capacity();
+    return count_ >= segment_count_ * kAverage + margin && segment_count_ < pages_.capacity();
   }
 
-  void add(std::size_t segment, Slot slot) noexcept;
+  static void place(Slot* slots, std::size_t size, Slot slot) noexcept;
   void take_out(std::size_t segment, Copy& copy) noexcept;
+  void put_in(std::size_t segment, const Copy& copy) noexcept;
   void set_pages(std::size_t segment, std::size_t pages) noexcept;
   void split() noexcept;
   void add_page(std::size_t segment) noexcept;
 
-  ReservedArray<Slot> slots_;        // kMaxSlots for each segment
-  ReservedArray<Segment> segments_;  // apart and dense, so that they stay in the cache
+  ReservedArray<Slot> slots_;            // kMaxSlots for each segment
+  ReservedArray<std::uint8_t> pages_;    // of each segment; apart and dense, so that a look-up finds them in the cache
+  ReservedArray<std::uint16_t> counts_;  // of entries, of each segment
   std::size_t segment_count_ = 1;
   std::size_t mask_ = 1;  // one bit more than the largest power of two up to segment_count_ has
   std::size_t count_ = 0;
-  std::size_t pages_ = 0;
+  std::size_t page_count_ = 0;
 };
 
 template <typename Matches>
 std::uint32_t CodeTable::find(std::uint32_t hash, Matches&& matches) const noexcept {
   const std::size_t segment = index_of(hash);
-  const std::size_t size = segments_[segment].slots();
+  const std::size_t size = size_of(segment);
   const Slot* slots = &slots_[segment * kMaxSlots];
   for (std::size_t i = home_of(hash, size); !slots[i].empty(); i = i + 1 == size ? 0 : i + 1) {
     if (slots[i].hash == hash && matches(~slots[i].inverted_ref)) return ~slots[i].inverted_ref;

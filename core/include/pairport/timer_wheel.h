@@ -4,7 +4,6 @@
 #ifndef PAIRPORT_TIMER_WHEEL_H_
 #define PAIRPORT_TIMER_WHEEL_H_
 
-#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstddef>
@@ -25,8 +24,6 @@ struct TimerLinks {
 // `Nodes` is the user's way from an id to the object:
 //   TimerLinks& links(TimerId) noexcept;
 //   std::uint64_t deadline(TimerId) noexcept;   // milliseconds, unchanged while the object is armed
-//   void prefetch(TimerId) noexcept;            // optional: told ahead of on_due() for this object, which may come or
-//   not
 //
 // A deadline is met with the resolution of one tick, never early. Time is a parameter and never goes back. One thread
 // at a time.
@@ -66,12 +63,9 @@ class TimerWheel {
   template <typename OnDue>
   bool advance(std::uint64_t now_ms, std::size_t max_work, OnDue&& on_due) noexcept {
     const std::uint64_t target = now_ms >> kTickShift;
-    std::size_t announced = 0;
     while (true) {
       if (!empty(kDueList)) {
         if (max_work-- == 0) return false;
-        if (announced == 0) announced = announce(max_work + 1);
-        --announced;
         const TimerId id = lists_[kDueList].next;
         unlink(id);
         --size_;
@@ -153,21 +147,6 @@ class TimerWheel {
     while (distance >> (kSlotBits * (level + 1)) != 0) ++level;
     const std::uint64_t slot = (tick >> (kSlotBits * level)) & (kSlots - 1);
     append(id, level * kSlots + slot);
-  }
-
-  // Prefetches for the next objects that are due, at most `limit`: millions of objects are not in the cache, and to
-  // wait for their memory together takes a third of the time of waiting one by one. Returns for how many, at least 1.
-  std::size_t announce(std::size_t limit) noexcept {
-    std::size_t count = 1;
-    if constexpr (requires(Nodes & nodes, TimerId id) { nodes.prefetch(id); }) {
-      constexpr std::size_t kAhead = 32;
-      TimerId id = lists_[kDueList].next;
-      for (count = 0; count < std::min(kAhead, limit) && id < kFirstReservedTimerId; ++count) {
-        nodes_.prefetch(id);
-        id = nodes_.links(id).next;
-      }
-    }
-    return count;
   }
 
   // Up to 64 ticks, as long as they have nothing to do.
