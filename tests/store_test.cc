@@ -285,6 +285,62 @@ TEST_F(StoreTest, BytesAreBounded) {
   EXPECT_EQ(put("another", kNow + 3000, values), StatusCode::kOk);
 }
 
+// What keeps pauses short, without a clock: how much memory one call adds or gives back.
+TEST_F(StoreTest, NoCallDoesMoreThanOneLongThing) {
+  constexpr std::size_t kDeposits = 60'000;
+  constexpr std::size_t kTablePages = 3 * 4096;
+  std::size_t chunks = 0;
+  std::size_t table_steps = 0;
+  for (std::size_t i = 0; i < kDeposits; ++i) {
+    const std::size_t before = store_->memory_bytes();
+    ASSERT_EQ(put("code" + std::to_string(i)), StatusCode::kOk);
+    const std::size_t grown = store_->memory_bytes() - std::min(before, store_->memory_bytes());
+    ASSERT_TRUE(grown <= kTablePages || grown == Slab::kChunkSize) << i << " " << grown;
+    chunks += grown == Slab::kChunkSize ? 1U : 0U;
+    table_steps += grown != 0 && grown <= kTablePages ? 1U : 0U;
+  }
+  EXPECT_GT(chunks, 20U);
+  EXPECT_GT(table_steps, 100U);
+
+  std::size_t shrinking_calls = 0;
+  for (bool done = false; !done;) {
+    const std::size_t held = store_->size();
+    const std::size_t before = store_->memory_bytes();
+    done = store_->expire(kNow + 2000, 256);
+    const std::size_t given_back = before - store_->memory_bytes();
+    ASSERT_LE(given_back, Slab::kChunkSize) << "one chunk, or some segments of the table";
+    if (held - store_->size() == 256) {
+      EXPECT_EQ(given_back, 0U) << "a call that has its work done leaves the rest to the next";
+    }
+    shrinking_calls += given_back != 0 ? 1U : 0U;
+  }
+  EXPECT_EQ(store_->size(), 0U);
+  EXPECT_GT(shrinking_calls, chunks);
+  EXPECT_LE(store_->memory_bytes(), Slab::kChunkSize + 32 * 1024);
+}
+
+TEST_F(StoreTest, MemoryGoesBackHoweverLittleWorkIsAllowed) {
+  for (int i = 0; i < 10'000; ++i) ASSERT_EQ(put("code" + std::to_string(i)), StatusCode::kOk);
+  ASSERT_GT(store_->memory_bytes(), 4 * Slab::kChunkSize);
+  EXPECT_FALSE(store_->expire(kNow + 2000, 0)) << "no work allowed, none done";
+  for (int calls = 0; !store_->expire(kNow + 2000, 1); ++calls) ASSERT_LT(calls, 20'000);
+  EXPECT_EQ(store_->size(), 0U);
+  EXPECT_LE(store_->memory_bytes(), Slab::kChunkSize + 32 * 1024);
+}
+
+TEST_F(StoreTest, TimesFarAwayAreStillTimes) {
+  constexpr std::uint64_t kFar = std::uint64_t{1} << 48;
+  ASSERT_EQ(put("code001", kFar - 1), StatusCode::kOk);
+  ASSERT_EQ(put("code002", Store::kNever - 1), StatusCode::kOk);
+  EXPECT_EQ(store_->expiring(), 2U) << "only kNever is never";
+  EXPECT_TRUE(has("code001", kFar / 2));
+  EXPECT_TRUE(has("code002", kFar / 2));
+  EXPECT_FALSE(has("code001", kFar));
+  EXPECT_TRUE(store_->erase("code001"));
+  EXPECT_TRUE(store_->erase("code002"));
+  EXPECT_EQ(store_->expiring(), 0U);
+}
+
 TEST_F(StoreTest, LevelIsTheOneOfItsMemory) {
   EXPECT_EQ(store_->level(), SecretBlock::map(Slab::kChunkSize).level());
 }
@@ -429,8 +485,8 @@ TEST_F(StoreTest, AgreesWithAModelOverRandomOperations) {
 // One test, because filling a store with a million deposits takes its time.
 TEST_F(StoreTest, AMillionDepositsCostLittleAndGoAway) {
   constexpr std::size_t kDeposits = 1'000'000;
-  constexpr std::size_t kBytesEach = 320;
-  constexpr std::uint64_t kWorstNs = 20'000'000;
+  constexpr std::size_t kBytesEach = 225;
+  constexpr std::uint64_t kWorstNs = 5'000'000;
   Store::Options options;
   options.max_deposits = kDeposits;
   open(options);
