@@ -56,7 +56,7 @@ std::size_t resident_bytes() {
 }
 
 [[noreturn]] void fail(const char* what) {
-  std::fprintf(stderr, "store_bench: %s\n", what);
+  static_cast<void>(std::fprintf(stderr, "store_bench: %s\n", what));
   std::abort();
 }
 
@@ -199,7 +199,7 @@ void life(benchmark::State& state) {
   Times batches;
   inserts.reserve(count);
   batches.reserve(count / kExpiryBatch * 4);
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     {
       const std::size_t before = resident_bytes();
       Container container(count);
@@ -262,7 +262,7 @@ void look_up(benchmark::State& state, bool present) {
   const std::vector<CodeOf> codes = draw(present ? 0 : count + 1'000'000, count);
   std::size_t i = 0;
   std::size_t sum = 0;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     DepositView view;
     if (container.find(codes[i], view) != present) fail("a look-up went wrong");
     benchmark::DoNotOptimize(view);
@@ -303,7 +303,7 @@ void two_reads(benchmark::State& state) {
   for (std::size_t i = 0; i < std::size_t{1} << 18; ++i) places.push_back(engine() % count * kSlot);
   std::size_t i = 0;
   std::size_t sum = 0;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     std::uint64_t place = 0;
     std::memcpy(&place, bytes + places[i], sizeof(place));
     sum += bytes[place];
