@@ -3,6 +3,7 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -139,6 +140,8 @@ Result<Listener> Listener::open(std::string_view address) {
     const int on = 1;
     const int off = 0;
     setsockopt(listener.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    // Inherited by every connection (Linux), so that none of them needs a system call for it.
+    setsockopt(listener.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     if (info->ai_family == AF_INET6) {
       setsockopt(listener.fd_, IPPROTO_IPV6, IPV6_V6ONLY, host.empty() ? &off : &on, sizeof(on));
     }

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -41,7 +42,7 @@ constexpr std::size_t kExpiryBatch = 256;
 // What a uv_write_t holds without an allocation of its own.
 constexpr std::size_t kWriteBuffers = 4;
 // Connections accepted per loop iteration, so that a burst of them does not delay those that are open.
-constexpr int kAcceptBatch = 64;
+constexpr int kAcceptBatch = 16;
 // The same event is not told more often.
 constexpr std::uint64_t kEventMs = 60'000;
 
@@ -115,7 +116,8 @@ class Server::Impl {
   void watch(Acceptor& acceptor) noexcept;
   void accept_from(Acceptor& acceptor) noexcept;
   Status open_stream(StreamHandle& handle, int fd, bool is_unix) noexcept;
-  Status add_peer(int fd, bool is_unix) noexcept;
+  Status add_peer(int fd, const sockaddr_storage& address) noexcept;
+  void read_at_once(Peer& peer) noexcept;
   void refuse(int fd) noexcept;
 
   void on_read(Peer& peer, ssize_t size, const char* data) noexcept;
@@ -350,7 +352,10 @@ void Server::Impl::watch(Acceptor& acceptor) noexcept {
 void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
   // What is left after the batch makes the socket readable again in the next iteration.
   for (int i = 0; i < kAcceptBatch; ++i) {
-    const int fd = accept4(acceptor.listener.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    sockaddr_storage address{};
+    socklen_t size = sizeof(address);
+    const int fd =
+        accept4(acceptor.listener.fd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
       if (errno != EAGAIN) {
@@ -367,7 +372,7 @@ void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
       refuse(fd);
       continue;
     }
-    if (Status status = add_peer(fd, acceptor.listener.is_unix()); !status.ok()) continue;
+    if (Status status = add_peer(fd, address); !status.ok()) continue;
   }
 }
 
@@ -385,16 +390,13 @@ Status Server::Impl::open_stream(StreamHandle& handle, int fd, bool is_unix) noe
   } else {
     uv_tcp_init(loop_, &handle.tcp);
     error = uv_tcp_open(&handle.tcp, fd);
-    if (error == 0) uv_tcp_nodelay(&handle.tcp, 1);
   }
   return error == 0 ? StatusCode::kOk : StatusCode::kSystem;
 }
 
-Status Server::Impl::add_peer(int fd, bool is_unix) noexcept {
-  sockaddr_storage address{};
-  socklen_t size = sizeof(address);
-  ClientAddress client;
-  if (!is_unix && getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) client = address_of(address);
+Status Server::Impl::add_peer(int fd, const sockaddr_storage& address) noexcept {
+  const bool is_unix = address.ss_family == AF_UNIX;
+  const ClientAddress client = address_of(address);
   AddressCounter::Place place;
   if (!is_unix && !options_.trusted_proxies.trusts(client)) {
     place = places_->take(client.key());
@@ -434,22 +436,33 @@ Status Server::Impl::add_peer(int fd, bool is_unix) noexcept {
     return status;
   }
   keep_ticking();
-  flush(*peer);
+  read_at_once(*peer);
   return StatusCode::kOk;
 }
 
+// The request has often come with the connection: then a short conversation is over before anything was polled for.
+void Server::Impl::read_at_once(Peer& peer) noexcept {
+  const ssize_t size = recv(peer.fd, read_buffer_.data(), Connection::kMaxInput, MSG_DONTWAIT);
+  if (size < 0) return flush(peer);  // nothing yet; whatever else it is, reading will say so
+  on_read(peer, size == 0 ? ssize_t{UV_EOF} : size, reinterpret_cast<const char*>(read_buffer_.data()));
+}
+
 Status Server::Impl::adopt(int fd) {
-  int domain = 0;
-  socklen_t size = sizeof(domain);
-  if (stopping_ || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  if (stopping_ || getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     ::close(fd);
-    return {StatusCode::kSystem, "not a socket, or the server is stopping"};
+    return {StatusCode::kSystem, "not a connected socket, or the server is stopping"};
+  }
+  if (address.ss_family != AF_UNIX) {
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   }
   if (connections_ >= options_.max_connections) {
     refuse(fd);
     return {StatusCode::kSystem, "the server has as many connections as it may"};
   }
-  return add_peer(fd, domain == AF_UNIX);
+  return add_peer(fd, address);
 }
 
 void Server::Impl::read_on(Peer& peer, bool wanted) noexcept {

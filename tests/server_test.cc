@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -193,6 +194,36 @@ TEST_F(ServerTest, KeepsAConnectionOpenAndAnswersPipelinedRequests) {
   ASSERT_TRUE(until_answered(client, 3));
   EXPECT_FALSE(client.ended);
   EXPECT_EQ(server_->connections(), 1U);
+}
+
+TEST_F(ServerTest, ConnectionsSendWithoutDelay) {
+  auto listener = Listener::open("127.0.0.1:0");
+  ASSERT_TRUE(listener.ok());
+  const std::string& url = listener.value().url();
+  Client client(std::stoi(url.substr(url.rfind(':') + 1)));
+  const int fd = accept(listener.value().fd(), nullptr, nullptr);
+  int on = 0;
+  socklen_t size = sizeof(on);
+  EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size), 0);
+  EXPECT_NE(on, 0) << "inherited from the listening socket";
+  ::close(fd);
+}
+
+TEST_F(ServerTest, AnswersWhatCameWithTheConnection) {
+  // Everything is there before the server accepts: a whole conversation, half of one, and nothing but an end.
+  Client whole(port_);
+  whole.send(get("/0000000", "Connection: close\r\n"));
+  Client half(port_);
+  half.send(get("/update").substr(0, 10));
+  Client nothing(port_);
+  nothing.end();
+  ASSERT_TRUE(until_ended(whole));
+  EXPECT_THAT(whole.received, HasSubstr("'foobaz'"));
+  EXPECT_TRUE(until_ended(nothing));
+  EXPECT_EQ(nothing.received, "");
+  half.send(get("/update").substr(10));
+  ASSERT_TRUE(until_answered(half));
+  EXPECT_THAT(half.received, StartsWith("HTTP/1.1 200 OK"));
 }
 
 TEST_F(ServerTest, DeliversARefusalAlthoughThePeerGoesOnSending) {
