@@ -66,6 +66,15 @@ bool is_url_template(std::string_view text) {
          });
 }
 
+// What toml++ says without what it quotes of the file, which may be a part of a password.
+std::string_view without_quotations(std::string_view description) {
+  description = description.substr(0, description.find(", saw "));
+  static constexpr std::string_view kExpected = "expected ";  // what toml++ quotes behind it are its own words
+  const std::string_view before = description.substr(0, description.find('\''));
+  if (before.size() == description.size() || before.ends_with(kExpected)) return description;
+  return before.substr(0, before.find_last_not_of(": ") + 1);
+}
+
 class Reader {
  public:
   explicit Reader(std::string_view file_name) : file_name_(file_name) {}
@@ -74,7 +83,11 @@ class Reader {
     errors_ << (errors_.tellp() > 0 ? "\n" : "") << file_name_;
     if (where.begin.line != 0) errors_ << ":" << where.begin.line;
     errors_ << ": ";
-    if (!key.empty()) errors_ << key << ": ";
+    if (!key.empty()) {
+      // A quoted key may hold anything.
+      for (const char c : key) errors_ << (has_no_control_character({&c, 1}) ? c : '?');
+      errors_ << ": ";
+    }
     errors_ << what;
   }
   std::string errors() const { return errors_.str(); }
@@ -370,7 +383,7 @@ Result<Config> parse_config(std::string_view text, std::string_view file_name) {
   try {
     root = toml::parse(text, file_name);
   } catch (const toml::parse_error& error) {
-    reader.report(error.source(), "", std::string("not valid TOML: ") + std::string(error.description()));
+    reader.report(error.source(), "", "not valid TOML: " + std::string(without_quotations(error.description())));
     return Status(StatusCode::kBadConfiguration, reader.errors());
   }
   read_server(reader, root, config);

@@ -223,6 +223,25 @@ TEST(ConfigTest, ReportsEveryProblemAtOnce) {
   EXPECT_THAT(errors, HasSubstr("\ntest.conf:4:"));
 }
 
+TEST(ConfigTest, SyntaxErrorsShowNothingOfTheFile) {
+  for (const char* value :
+       {"trust", "99999999999999999999", "\"\\zebra\"", "0xyz", "1979-99-99", "nanny", "fal\nx = 1"}) {
+    const std::string error = error_of("[static-deposit]\npassword = " + std::string(value) + "\n");
+    EXPECT_THAT(error, HasSubstr("test.conf:"));
+    EXPECT_THAT(error, HasSubstr("not valid TOML: Error while parsing"));
+    for (const char* part : {"trust", "trus", "9999", "z", "-99", "nann", "fal\n"}) {
+      EXPECT_THAT(error.substr(0, error.find("expected")), Not(HasSubstr(part))) << value;
+      EXPECT_THAT(error, Not(HasSubstr("saw"))) << value;
+    }
+  }
+  EXPECT_EQ(error_of("a = tru\n"), "test.conf:1: not valid TOML: Error while parsing boolean: expected 'true'");
+}
+
+TEST(ConfigTest, AKeyIsShownWithoutItsControlCharacters) {
+  EXPECT_THAT(error_of("[pairing]\n\"a\\nb\\u001b\" = 1\n"),
+              HasSubstr("test.conf:2: [pairing] a?b?: there is no such key"));
+}
+
 TEST(ConfigTest, RefusesDurationsThatMeanNothing) {
   for (const char* ttl : {"", "10", "m", "10x", "-5m", "0s", "25h", "1.5m", "10 m", "99999999999999h"}) {
     EXPECT_THAT(error_of("[pairing]\nttl = \"" + std::string(ttl) + "\"\n"), HasSubstr("expected a duration")) << ttl;
