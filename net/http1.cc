@@ -34,7 +34,8 @@ class Collector {
   void end_header() noexcept {
     const std::string_view value = value_.substr(0, value_.find_last_not_of(" \t") + 1);
     const auto keep_first = [&](std::string_view& field) {
-      if (field.data() == nullptr) field = value;
+      // Not whether it was there at all: for a value of white space that depends on the version of llhttp.
+      if (field.empty()) field = value;
     };
     switch (name_.size()) {
       case 6:

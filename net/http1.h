@@ -22,7 +22,8 @@ struct RequestHead {
 };
 
 // Parses the complete head `head` that `guard` has accepted. Of a header that is sent several times the first one
-// counts. False when llhttp does not accept it: then the request is to be refused with 400. Pure; any thread.
+// that is not empty counts. False when llhttp does not accept it: then the request is to be refused with 400. Pure; any
+// thread.
 bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& result) noexcept;
 
 }  // namespace pairport

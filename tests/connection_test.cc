@@ -106,6 +106,14 @@ INSTANTIATE_TEST_SUITE_P(
                       "GET /0000000 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello" + get("/update"),
                       post(kJsonDeposit).substr(0, 150), kChunkedDeposit.substr(0, 200)));
 
+TEST(Connection, AnEmptyHeaderIsNoFirstOne) {
+  for (const std::string empty : {"Accept:\r\n", "Accept: \r\n", "Accept: \t \r\n"}) {
+    Wire wire;
+    wire.feed(get("/a/b", empty + "Accept: application/json\r\n"));
+    EXPECT_THAT(wire.output, HasSubstr("application/problem+json")) << empty;
+  }
+}
+
 TEST(Connection, AnswersPipelinedRequestsInOrder) {
   Wire wire;
   wire.feed(get("/update") + post(kJsonDeposit) + get("/0000000") + "OPTIONS / HTTP/1.1\r\nHost: x\r\n\r\n");
