@@ -85,7 +85,7 @@ class Pairport:
             pass
         return self.process.wait(max(1, deadline - time.monotonic()))
 
-    def __exit__(self, failure, *_):
+    def __exit__(self, failure=None, *_):
         try:
             self.stop()
             if failure is None:
