@@ -22,6 +22,9 @@ namespace pairport {
 namespace {
 
 // The kernel cuts it to net.core.somaxconn.
+// The kernel doubles it for its own overhead: about 400 KiB of an answer are on their way at most, so that a file of
+// the package folder still reaches 64 Mbit/s at a round trip of 50 ms.
+constexpr int kSendBuffer = 256 * 1024;
 constexpr int kBacklog = 4096;
 
 Status not_an_address(std::string_view address) {
@@ -142,6 +145,8 @@ Result<Listener> Listener::open(std::string_view address) {
     setsockopt(listener.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     // Inherited by every connection (Linux), so that none of them needs a system call for it.
     setsockopt(listener.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    // Also inherited. What the kernel holds for a peer that does not read would else grow to megabytes each.
+    setsockopt(listener.fd_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
     if (info->ai_family == AF_INET6) {
       setsockopt(listener.fd_, IPPROTO_IPV6, IPV6_V6ONLY, host.empty() ? &off : &on, sizeof(on));
     }

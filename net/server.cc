@@ -39,6 +39,8 @@ namespace {
 constexpr std::uint64_t kTickMs = 1U << 7;
 // Deposits wiped per loop iteration: well below 100 microseconds.
 constexpr std::size_t kExpiryBatch = 256;
+// Deadlines of connections met per loop iteration: each may be an answer and a close.
+constexpr std::size_t kDeadlineBatch = 32;
 // What a uv_write_t holds without an allocation of its own.
 constexpr std::size_t kWriteBuffers = 4;
 // Connections accepted per loop iteration, so that a burst of them does not delay those that are open.
@@ -108,6 +110,7 @@ class Server::Impl {
   static void on_own_handle_closed(uv_handle_t* handle);
 
   void on_tick() noexcept;
+  bool work_off(const Now& time) noexcept;
   void tell(ServerEvent event, int detail) noexcept;
   void tell_of_the_store() noexcept;
   void on_idle() noexcept;
@@ -118,6 +121,9 @@ class Server::Impl {
   Status open_stream(StreamHandle& handle, int fd, bool is_unix) noexcept;
   Status add_peer(int fd, const sockaddr_storage& address) noexcept;
   void read_at_once(Peer& peer) noexcept;
+  bool has_room() const noexcept { return connections_ - closing_ < options_.max_connections; }
+  bool make_room() noexcept;
+  void set_waiting(Peer& peer, bool waits) noexcept;
   void refuse(int fd) noexcept;
 
   void on_read(Peer& peer, ssize_t size, const char* data) noexcept;
@@ -144,6 +150,9 @@ class Server::Impl {
   std::vector<TimerId> free_ids_;
   std::vector<Acceptor*> acceptors_;
   std::size_t connections_ = 0;
+  std::size_t closing_ = 0;  // of them, those whose socket is closed already
+  Peer* longest_waiting_ = nullptr;
+  Peer* last_waiting_ = nullptr;
   std::size_t handles_ = 0;
   SecretBlock read_buffer_;
   uv_timer_t tick_;
@@ -153,7 +162,7 @@ class Server::Impl {
   SecretLevel level_;
   bool started_ = false;
   bool ticking_ = false;
-  bool expiry_pending_ = false;
+  bool work_pending_ = false;
   bool stopping_ = false;
   std::uint64_t stop_at_ = 0;
   std::uint64_t clock_read_at_ = 0;
@@ -179,6 +188,10 @@ struct Server::Impl::Peer {
   std::uint64_t armed_deadline = Connection::kNoDeadline;
   Connection connection;
   Transfer* transfer = nullptr;
+  // In the list of those that wait for a request, the longest waiting first.
+  Peer* waiting_before = nullptr;
+  Peer* waiting_behind = nullptr;
+  bool waiting = false;
   bool armed = false;
   bool reading = false;
   bool writing = false;
@@ -274,15 +287,20 @@ void Server::Impl::keep_ticking() noexcept {
       &tick_, [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->on_tick(); }, kTickMs, kTickMs);
 }
 
-void Server::Impl::on_tick() noexcept {
-  const Now time = now();
-  wheel_.advance(time.monotonic_ms, static_cast<std::size_t>(-1), [&](TimerId id) {
+// A bounded part of what is due; returns whether that was all.
+bool Server::Impl::work_off(const Now& time) noexcept {
+  const bool all_met = wheel_.advance(time.monotonic_ms, kDeadlineBatch, [&](TimerId id) {
     Peer& peer = *peers_[id];
     peer.armed = false;
     // The deadline may have moved since it was armed: moving an armed timer with every request would cost more.
     peer.connection.on_deadline(time);
     flush(peer);
   });
+  return service_.expire(time, kExpiryBatch) && all_met;
+}
+
+void Server::Impl::on_tick() noexcept {
+  const Now time = now();
   if (stopping_ && time.monotonic_ms >= stop_at_) {
     for (Peer* peer : peers_) {
       if (peer != nullptr) close(*peer);
@@ -294,8 +312,9 @@ void Server::Impl::on_tick() noexcept {
     watch(*acceptor);
   }
   tell_of_the_store();
-  if (!service_.expire(time, kExpiryBatch) && !expiry_pending_ && !stopping_) {
-    expiry_pending_ = true;
+  // While it is stopping there is no idle handle; then the next tick goes on.
+  if (!work_off(time) && !work_pending_ && !stopping_) {
+    work_pending_ = true;
     uv_idle_start(&idle_, [](uv_idle_t* idle) { static_cast<Impl*>(idle->data)->on_idle(); });
   }
   if (connections_ == 0 && service_.store().expiring() == 0 && !stopping_) {
@@ -323,8 +342,8 @@ void Server::Impl::tell_of_the_store() noexcept {
 }
 
 void Server::Impl::on_idle() noexcept {
-  if (!service_.expire(now(), kExpiryBatch)) return;
-  expiry_pending_ = false;
+  if (!work_off(now())) return;
+  work_pending_ = false;
   uv_idle_stop(&idle_);
 }
 
@@ -358,6 +377,7 @@ void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
         accept4(acceptor.listener.fd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
+      if ((errno == EMFILE || errno == ENFILE) && make_room()) continue;
       if (errno != EAGAIN) {
         // No file descriptor or no memory: the connection stays in the backlog, and polling for it would spin. The next
         // tick tries again; until then those that are open go on, and may end.
@@ -368,12 +388,34 @@ void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
       }
       return;
     }
-    if (connections_ >= options_.max_connections) {
+    if (!has_room() && !make_room()) {
       refuse(fd);
       continue;
     }
     if (Status status = add_peer(fd, address); !status.ok()) continue;
   }
+}
+
+// Closes the connection that has waited longest for a request. Whoever holds many open and says nothing cannot keep
+// others out.
+bool Server::Impl::make_room() noexcept {
+  if (longest_waiting_ == nullptr) return false;
+  close(*longest_waiting_);
+  return true;
+}
+
+// Moves `peer` to the end of the list of those that wait, or takes it out.
+void Server::Impl::set_waiting(Peer& peer, bool waits) noexcept {
+  if (peer.waiting) {
+    (peer.waiting_before != nullptr ? peer.waiting_before->waiting_behind : longest_waiting_) = peer.waiting_behind;
+    (peer.waiting_behind != nullptr ? peer.waiting_behind->waiting_before : last_waiting_) = peer.waiting_before;
+  }
+  peer.waiting = waits;
+  if (!waits) return;
+  peer.waiting_before = last_waiting_;
+  peer.waiting_behind = nullptr;
+  (last_waiting_ != nullptr ? last_waiting_->waiting_behind : longest_waiting_) = &peer;
+  last_waiting_ = &peer;
 }
 
 void Server::Impl::refuse(int fd) noexcept {
@@ -458,7 +500,7 @@ Status Server::Impl::adopt(int fd) {
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   }
-  if (connections_ >= options_.max_connections) {
+  if (!has_room() && !make_room()) {
     refuse(fd);
     return {StatusCode::kSystem, "the server has as many connections as it may"};
   }
@@ -530,6 +572,8 @@ void Server::Impl::flush(Peer& peer) noexcept {
     if (uv_shutdown(&peer.shutdown, &peer.handle.stream, [](uv_shutdown_t*, int) {}) != 0) return close(peer);
   }
   read_on(peer, connection.wants_input());
+  if (peer.closing) return;
+  set_waiting(peer, connection.waits_for_request());
   arm(peer);
 }
 
@@ -544,6 +588,7 @@ void Server::Impl::write_rest(Peer& peer) noexcept {
     buffers[count++] = uv_buf_init(const_cast<char*>(fragment.data), static_cast<unsigned>(fragment.size));
     peer.write_size += fragment.size;
   }
+  set_waiting(peer, false);
   peer.write.data = &peer;
   peer.writing = true;
   read_on(peer, false);
@@ -677,6 +722,8 @@ void Server::Impl::arm(Peer& peer) noexcept {
 void Server::Impl::close(Peer& peer) noexcept {
   if (peer.closing) return;
   peer.closing = true;
+  ++closing_;
+  set_waiting(peer, false);
   if (peer.armed) wheel_.cancel(peer.id);
   peer.armed = false;
   uv_close(&peer.handle.handle, [](uv_handle_t* handle) {
@@ -686,6 +733,7 @@ void Server::Impl::close(Peer& peer) noexcept {
     server.peers_[self->id] = nullptr;
     server.free_ids_.push_back(self->id);
     --server.connections_;
+    --server.closing_;
     delete self;
     server.handle_closed();
   });

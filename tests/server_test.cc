@@ -306,9 +306,12 @@ TEST_F(ServerTest, RefusesConnectionsBeyondTheLimit) {
   ServerOptions options;
   options.max_connections = 2;
   restart({}, options);
+  // Both are in the middle of a deposit.
   Client first(port_);
   Client second(port_);
+  for (Client* client : {&first, &second}) client->send(post(kJsonDeposit).substr(0, 150));
   EXPECT_TRUE(until([&] { return server_->connections() == 2; }));
+  for (int i = 0; i < 10; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
   int pair[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
   EXPECT_FALSE(server_->adopt(pair[0]).ok()) << "the limit is for connections of any origin";
@@ -321,6 +324,77 @@ TEST_F(ServerTest, RefusesConnectionsBeyondTheLimit) {
   Client fourth(port_);
   fourth.send(get("/update"));
   EXPECT_TRUE(until_answered(fourth));
+  second.send(post(kJsonDeposit).substr(150));
+  EXPECT_TRUE(until_answered(second)) << "what is under way is never given up for somebody new";
+  EXPECT_THAT(second.received, HasSubstr("pairing_code"));
+}
+
+TEST_F(ServerTest, WhoWaitsLongestMakesRoom) {
+  ServerOptions options;
+  options.max_connections = 3;
+  restart({}, options);
+  Client silent(port_);
+  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+  Client slow(port_);
+  slow.send("GET /upd");
+  EXPECT_TRUE(until([&] { return server_->connections() == 2; }));
+  Client busy(port_);
+  EXPECT_TRUE(until([&] { return server_->connections() == 3; }));
+  silent.send(get("/update"));
+  EXPECT_TRUE(until_answered(silent)) << "it has said something: now others wait longer";
+  for (int i = 0; i < 50; ++i) {
+    Client next(port_);
+    next.send(get("/0000000"));
+    ASSERT_TRUE(until_answered(next));
+    ASSERT_THAT(next.received, StartsWith("HTTP/1.1 200")) << i;
+    busy.send(get("/uninstall"));
+    busy.received.clear();
+    if (i == 0) {
+      EXPECT_TRUE(until_ended(slow));
+      EXPECT_EQ(slow.received, "");
+    }
+    until([&] {
+      busy.receive();
+      return busy.complete() || busy.ended;
+    });
+    EXPECT_FALSE(i == 0 && busy.ended);
+  }
+}
+
+TEST_F(ServerTest, MeetsManyDeadlinesWithoutDelayingOthers) {
+  ServerOptions options;
+  options.connection.head_timeout = 500;
+  options.max_connections_per_address = 0;
+  restart({}, options);
+  std::vector<std::unique_ptr<Client>> slow;
+  for (int i = 0; i < 200; ++i) {
+    slow.push_back(std::make_unique<Client>(port_));
+    slow.back()->send("GET ");
+  }
+  for (auto& client : slow) {
+    ASSERT_TRUE(until_ended(*client));
+    EXPECT_THAT(client->received, StartsWith("HTTP/1.1 408"));
+    client->close();
+  }
+  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(ServerTest, MakesRoomWhenThereIsNoFileDescriptor) {
+  Client silent(port_);
+  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+  Client asking(port_);
+  asking.send(get("/update"));
+  std::vector<int> hoard;
+  rlimit old{};
+  getrlimit(RLIMIT_NOFILE, &old);
+  const rlimit tight{64, old.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &tight);
+  for (int fd = dup(0); fd >= 0; fd = dup(0)) hoard.push_back(fd);
+  EXPECT_TRUE(until_answered(asking));
+  EXPECT_THAT(asking.received, StartsWith("HTTP/1.1 200"));
+  for (const int fd : hoard) close(fd);
+  setrlimit(RLIMIT_NOFILE, &old);
+  EXPECT_TRUE(until_ended(silent));
 }
 
 TEST_F(ServerTest, AcceptsAgainWhenFileDescriptorsComeBack) {

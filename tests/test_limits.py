@@ -130,10 +130,21 @@ class TimeOuts(unittest.TestCase):
 class Connections(unittest.TestCase):
     def test_in_total(self):
         with Pairport(limits(max_connections=3)) as service, contextlib.ExitStack() as stack:
-            clients = [stack.enter_context(connect(service, f"127.0.0.{i + 1}")) for i in range(3)]
-            self.assertEqual([status_of(client) for client in clients], [b"HTTP/1.1 200"] * 3)
+            busy = [stack.enter_context(connect(service, f"127.0.0.{i + 1}")) for i in range(3)]
+            for client in busy:
+                client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+                self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 100 "))
             with connect(service) as late:
                 self.assertTrue(receive_all(late).startswith(b"HTTP/1.1 503 "))
+
+    def test_who_only_waits_makes_room(self):
+        with Pairport(limits(max_connections=3)) as service, contextlib.ExitStack() as stack:
+            waiting = [stack.enter_context(connect(service, f"127.0.0.{i + 1}")) for i in range(3)]
+            self.assertEqual([status_of(client) for client in waiting], [b"HTTP/1.1 200"] * 3)
+            for _ in range(3):
+                with connect(service) as late:
+                    self.assertEqual(status_of(late), b"HTTP/1.1 200")
+            self.assertEqual(receive_all(waiting[0]), b"", "the one that has waited longest was closed")
 
     def test_per_address(self):
         with Pairport(limits(max_connections_per_address=2)) as service, contextlib.ExitStack() as stack:

@@ -117,6 +117,9 @@ class Connection {
   bool wants_input() const noexcept {
     return state_ == State::kLingering || ((state_ == State::kHead || state_ == State::kBody) && output().empty());
   }
+  // Whether it waits for a request to begin or for the rest of its head, so that closing it now loses nothing that has
+  // been answered or deposited.
+  bool waits_for_request() const noexcept { return state_ == State::kHead && output().empty(); }
   // The file of the package folder that the current answer needs, or empty: open it, then call on_file(). Only with
   // ServiceOptions::serve_packages.
   std::string_view wants_file() const noexcept;

@@ -32,7 +32,9 @@ struct ServerOptions {
   TrustedProxies trusted_proxies;
   // Folder whose regular files are served under /packages/; empty: none. Goes with ServiceOptions::serve_packages.
   std::string package_folder;
-  std::size_t max_connections = 8'000;  // beyond it a new connection gets 503 and is closed
+  // Beyond it the one that has waited longest for a request (or the rest of a head) makes room for a new one; when none
+  // waits, the new one gets 503 and is closed.
+  std::size_t max_connections = 8'000;
   // The same for one client, that is a peer's IPv4 address or IPv6 /64 network; 0: no limit. Peers on Unix sockets and
   // trusted proxies, which connect for many clients, are not counted.
   std::uint32_t max_connections_per_address = 512;
