@@ -34,5 +34,8 @@ pairport_python_test(readme tests/test_readme.py)
 
 if(NOT PAIRPORT_SANITIZE)
   pairport_python_test(system.unit tests/system/test_unit.py)
-  set_tests_properties(system.unit PROPERTIES LABELS slow)
+  # Measures latency: nothing else runs meanwhile.
+  pairport_python_test(hostile tests/test_hostile.py)
+  set_tests_properties(hostile PROPERTIES RUN_SERIAL ON)
+  set_tests_properties(system.unit hostile PROPERTIES LABELS slow)
 endif()

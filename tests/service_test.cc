@@ -106,6 +106,28 @@ TEST_F(ServiceTest, ATimeOfDayIsWrittenInFull) {
   EXPECT_EQ(string_after("\"expires\":\""), "2099-12-31T23:59:59Z");
 }
 
+TEST_F(ServiceTest, StepsOfTheWallClockNeitherKillNorKeepACode) {
+  const std::string code = "/" + deposit();
+  for (const std::int64_t step : {86'400 * 400LL, -86'400 * 800LL, -1'000'000'000LL}) {
+    now.unix_seconds += step;
+    service->expire(now, 1000);
+    EXPECT_EQ(get(code), 200) << step;
+  }
+  now.monotonic_ms += 600'000 - 1;
+  EXPECT_EQ(get(code), 200);
+  now.monotonic_ms += 1;
+  EXPECT_EQ(get(code), 404);
+  // Limits neither: tokens come back with monotonic time alone.
+  ServiceOptions options = unlimited();
+  options.miss_limit = {1, 20};
+  open(options);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(get("/ABCDEFG"), 404);
+  now.unix_seconds += 86'400;
+  EXPECT_EQ(get("/ABCDEFG"), 429);
+  now.monotonic_ms += 1000;
+  EXPECT_EQ(get("/ABCDEFG"), 404);
+}
+
 TEST_F(ServiceTest, AllThreeFormatsMakeTheSameDeposit) {
   const std::string by_json = deposit();
   ASSERT_EQ(
