@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <span>
@@ -190,7 +191,7 @@ void run(Input input) {
   const World::Conversation whole = whole_world.play(bytes, Cuts(), events, 1'000'000);
   const World::Conversation cut = cut_world.play(bytes, cuts, events, write_size);
   if (whole.output != cut.output) {
-    std::fprintf(stderr, "in one piece:\n%s\n\ncut:\n%s\n", whole.output.c_str(), cut.output.c_str());
+    std::cerr << "in one piece:\n" << whole.output << "\n\ncut:\n" << cut.output << "\n";
   }
   expect(whole.output == cut.output, "the answers do not depend on the cuts");
   expect(whole.open == cut.open, "neither does whether the connection stays open");

@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <string>
 #include <string_view>
 
@@ -16,7 +16,7 @@ namespace pairport::fuzz {
 // Ends the process when `condition` does not hold; works in every build, unlike an assertion.
 inline void expect(bool condition, const char* what) {
   if (condition) return;
-  std::fprintf(stderr, "\nnot true: %s\n", what);
+  std::cerr << "\nnot true: " << what << std::endl;
   std::abort();
 }
 

@@ -2,11 +2,11 @@
 // Runs a fuzzer over files, for builds without libFuzzer: every file of the folders, and every file, that is named.
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 #include <string>
 #include <vector>
@@ -20,7 +20,7 @@ namespace {
 // Said ahead, because nothing runs after a crash that could say it; overwritten by the next one.
 void announce(const std::filesystem::path& path) {
   const bool to_terminal = isatty(STDERR_FILENO) != 0;
-  std::fprintf(stderr, to_terminal ? "\r%s\x1b[K" : "%s\n", path.c_str());
+  std::cerr << (to_terminal ? "\r" : "") << path.string() << (to_terminal ? "\x1b[K" : "\n") << std::flush;
 }
 
 void replay(const std::filesystem::path& path) {
@@ -28,7 +28,7 @@ void replay(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   const std::vector<char> bytes(std::istreambuf_iterator<char>(file), {});
   if (!file.good() && !file.eof()) {
-    std::fprintf(stderr, "cannot be read: %s\n", path.c_str());
+    std::cerr << "cannot be read: " << path.string() << "\n";
     std::exit(1);
   }
   // Exactly as large as the input, so that a sanitizer sees every byte read beyond it.
@@ -51,10 +51,10 @@ int main(int count, char** arguments) try {
       ++files;
     }
   }
-  std::fprintf(stderr, "\n%zu files\n", files);
+  std::cerr << "\n" << files << " files\n";
   // A folder that was moved would else pass for ever.
   return files == 0 ? 1 : 0;
 } catch (const std::exception& error) {
-  std::fprintf(stderr, "\nerror: %s\n", error.what());
+  std::cerr << "\nerror: " << error.what() << "\n";
   return 1;
 }
