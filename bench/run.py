@@ -16,7 +16,7 @@ import report
 from harness import Bench, Cores, commit, machine, say
 
 HERE = pathlib.Path(__file__).resolve().parent
-MICRO = ("store", "render", "connection")
+MICRO = ("store", "render", "connection", "transmitter")
 END_TO_END = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix", "latency", "expiry")
 
 
