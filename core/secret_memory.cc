@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
 #include <utility>
 
 namespace pairport {
@@ -73,6 +74,15 @@ std::string_view to_string(SecretLevel level) noexcept {
       return "memfd_secret";
   }
   return "unknown";
+}
+
+SecretLevel lock_in_place(void* data, std::size_t size) noexcept {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(data) / page * page;
+  const auto end = (reinterpret_cast<std::uintptr_t>(data) + size + page - 1) / page * page;
+  void* const pages = reinterpret_cast<void*>(begin);
+  madvise(pages, end - begin, MADV_DONTDUMP);
+  return mlock(pages, end - begin) == 0 ? SecretLevel::kLocked : SecretLevel::kPlain;
 }
 
 SecretBlock SecretBlock::map(std::size_t size, SecretLevel minimum) noexcept {

@@ -144,6 +144,9 @@ struct BodyDecoder::Impl {
 
   // simdjson's buffer for unescaped strings; it holds at least 5/3 of the document and the padding.
   static constexpr std::size_t kStringBytes = 5 * kMaxBody / 3 + simdjson::SIMDJSON_PADDING;
+  // The parser keeps numbers in its tape, and a password of digits may have come without quotes. A document of n bytes
+  // fills at most n + 3 words (simdjson sizes the tape by that).
+  static constexpr std::size_t tape_bytes(std::size_t size) noexcept { return (size + 3) * sizeof(std::uint64_t); }
 };
 
 BodyDecoder::BodyDecoder(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
@@ -160,6 +163,11 @@ Result<std::unique_ptr<BodyDecoder>> BodyDecoder::create(SecretLevel minimum) no
       impl->document.allocate(kMaxBody) != simdjson::SUCCESS) {
     return StatusCode::kOutOfMemory;
   }
+  const SecretLevel strings = lock_in_place(impl->document.string_buf.get(), Impl::kStringBytes);
+  const SecretLevel tape = lock_in_place(impl->document.tape.get(), Impl::tape_bytes(kMaxBody));
+  if (minimum != SecretLevel::kPlain && std::min(strings, tape) == SecretLevel::kPlain) {
+    return StatusCode::kMemoryNotLocked;
+  }
   std::unique_ptr<BodyDecoder> decoder(new (std::nothrow) BodyDecoder(std::move(impl)));
   if (decoder == nullptr) return StatusCode::kOutOfMemory;
   return decoder;
@@ -169,9 +177,7 @@ void BodyDecoder::wipe() noexcept {
   pairport::wipe(impl_->text.data(), impl_->text_used);
   if (impl_->json_used) {
     pairport::wipe(impl_->document.string_buf.get(), Impl::kStringBytes);
-    // The parser keeps numbers in its tape, and a password of digits may have come without quotes. A document of n
-    // bytes fills at most n + 3 words (simdjson sizes the tape by that).
-    pairport::wipe(impl_->document.tape.get(), (impl_->text_used + 3) * sizeof(std::uint64_t));
+    pairport::wipe(impl_->document.tape.get(), Impl::tape_bytes(impl_->text_used));
   }
   impl_->text_used = 0;
   impl_->json_used = false;

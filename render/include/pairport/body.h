@@ -33,7 +33,7 @@ struct BodyVerdict {
 // thread at a time.
 class BodyDecoder {
  public:
-  // kOutOfMemory.
+  // kOutOfMemory, kMemoryNotLocked.
   static Result<std::unique_ptr<BodyDecoder>> create(SecretLevel minimum = SecretLevel::kPlain) noexcept;
   ~BodyDecoder();
   BodyDecoder(const BodyDecoder&) = delete;
