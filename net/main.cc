@@ -216,8 +216,22 @@ int check_config(const LoadedConfig& loaded) {
   return kExitOk;
 }
 
-// Gives up what serving does not need. kSystem: what the configuration requires cannot be had.
-Status enter_sandbox(const Config& config) {
+// Logs what became of a part. kSystem: it is required, by `required_by`, and cannot be had.
+Status enter(const SandboxPart& part, const char* required_by) {
+  if (!part.in_force && required_by != nullptr) {
+    return {StatusCode::kSystem, part.text + "; " + required_by + " does not allow to go on without it"};
+  }
+  spdlog::log(part.in_force ? spdlog::level::info : spdlog::level::warn, "{}", part.text);
+  return StatusCode::kOk;
+}
+
+// Gives up what serving does not need. `io_uring`: what became of refusing it. kSystem: what the configuration requires
+// cannot be had.
+Status enter_sandbox(const Config& config, const SandboxPart& io_uring) {
+  if (!config.sandbox) {
+    spdlog::warn("landlock, seccomp: not in force: [security] sandbox = false");
+    return StatusCode::kOk;
+  }
   SandboxOptions options;
   if (!config.server.package_folder.empty()) options.read_only_paths.push_back(config.server.package_folder);
   if (constexpr std::string_view kUnix = "unix:"; config.address.starts_with(kUnix)) {
@@ -225,25 +239,11 @@ Status enter_sandbox(const Config& config) {
     const std::filesystem::path folder = std::filesystem::path(config.address.substr(kUnix.size())).parent_path();
     options.removal_folders.push_back(folder.empty() ? "." : folder.string());
   }
-  const auto enter = [](const SandboxPart& part, const char* required_by) -> Status {
-    if (!part.in_force && required_by != nullptr) {
-      return {StatusCode::kSystem, part.text + "; " + required_by + " does not allow to go on without it"};
-    }
-    spdlog::log(part.in_force ? spdlog::level::info : spdlog::level::warn, "{}", part.text);
-    return StatusCode::kOk;
-  };
-  Status status = enter(forbid_new_privileges(), "the service");
-  if (!config.sandbox) {
-    spdlog::warn("landlock, seccomp: not in force: [security] sandbox = false");
-    return status;
-  }
-  if (status.ok()) {
-    status = enter(restrict_files(options), config.require_landlock ? "[security] require_landlock" : nullptr);
-  }
-  if (status.ok()) {
-    status = enter(restrict_system_calls(options), config.require_seccomp ? "[security] require_seccomp" : nullptr);
-  }
-  return status;
+  Status status = enter(restrict_files(options), config.require_landlock ? "[security] require_landlock" : nullptr);
+  if (!status.ok()) return status;
+  // The filter would end a loop that has a ring.
+  return enter(io_uring.in_force ? restrict_system_calls(options) : io_uring,
+               config.require_seccomp ? "[security] require_seccomp" : nullptr);
 }
 
 // One line for each answer, on stderr like everything else.
@@ -346,8 +346,12 @@ int run(const LoadedConfig& loaded) {
   }
   spdlog::info("memory for credentials: {}", to_string(service.value()->store().level()));
 
-  // Newer versions of libuv batch some calls in an io_uring, which no seccomp filter sees into.
-  setenv("UV_USE_IO_URING", "0", 1);
+  if (const Status status = enter(forbid_new_privileges(), "the service"); !status.ok()) {
+    spdlog::error("{}", status.message());
+    return kExitFailure;
+  }
+  SandboxPart io_uring;
+  if (config.sandbox) io_uring = refuse_io_uring();
   Program program;
   if (const int error = uv_loop_init(&program.loop); error != 0) {
     spdlog::error("cannot create an event loop: {}", uv_strerror(error));
@@ -381,7 +385,7 @@ int run(const LoadedConfig& loaded) {
   uv_tcp_init(&program.loop, &program.first_stream);
   uv_close(reinterpret_cast<uv_handle_t*>(&program.first_stream), nullptr);
   // The last step: everything is open, and no thread but this one is running yet.
-  if (ready.ok()) ready = enter_sandbox(config);
+  if (ready.ok()) ready = enter_sandbox(config, io_uring);
   if (ready.ok()) {
     spdlog::info("clients reach this service at {}", url);
     spdlog::info("listening on {}", address);

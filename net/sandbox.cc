@@ -266,10 +266,13 @@ class Filter {
     }
     answer(SECCOMP_RET_ALLOW);
   }
-  void finish() {
+  void refuse_the_rest() {
     add(BPF_JMP | BPF_JGT | BPF_K, kLastKnownCall, 0, 1);
     answer(SECCOMP_RET_ERRNO | ENOSYS);
     answer(SECCOMP_RET_ERRNO | EPERM);
+  }
+  void allow_the_rest() {
+    answer(SECCOMP_RET_ALLOW);
   }
 
   std::span<sock_filter> code() noexcept {
@@ -336,16 +339,14 @@ Filter make_filter(const SandboxOptions& options) {
 #endif
     filter.on(SYS_unlinkat, SECCOMP_RET_ALLOW);
   }
-  filter.finish();
+  filter.refuse_the_rest();
   return filter;
 }
 
-}  // namespace
-
-SandboxPart restrict_system_calls(const SandboxOptions& options) {
+// In force with `text`, or why not.
+SandboxPart install(Filter& filter, const std::string& text) {
   static const std::string kName = "seccomp";
   if (kSanitizer) return not_in_force(kName, "this is a sanitizer build, which needs more system calls");
-  Filter filter = make_filter(options);
   const sock_fprog program{static_cast<unsigned short>(filter.code().size()), filter.code().data()};
   if (kCoverage) return not_in_force(kName, kCoverageText);
   // TSYNC: threads that run already are held too.
@@ -357,11 +358,29 @@ SandboxPart restrict_system_calls(const SandboxOptions& options) {
                                    ? "this kernel is built without its filters"
                                    : error + "; a container's seccomp profile may forbid it");
   }
-  return {true, kName + ": in force: " + std::to_string(filter.allowed()) +
-                    " system calls are left; nothing is executed or opened for writing"};
+  return {true, kName + ": in force: " + text};
+}
+
+}  // namespace
+
+SandboxPart refuse_io_uring() {
+  Filter filter;
+  filter.on(SYS_io_uring_setup, SECCOMP_RET_ERRNO | ENOSYS);
+  filter.allow_the_rest();
+  return install(filter, "no io_uring");
+}
+
+SandboxPart restrict_system_calls(const SandboxOptions& options) {
+  Filter filter = make_filter(options);
+  return install(
+      filter, std::to_string(filter.allowed()) + " system calls are left; nothing is executed or opened for writing");
 }
 
 #else
+
+SandboxPart refuse_io_uring() {
+  return restrict_system_calls({});
+}
 
 SandboxPart restrict_system_calls(const SandboxOptions&) {
   return not_in_force("seccomp", "there is no list of system calls for this processor");

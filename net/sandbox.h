@@ -22,12 +22,17 @@ struct SandboxPart {
   std::string text;
 };
 
-// Each of the three is for good, and also for every thread and process that is started from here on. The last two need
-// the first one, and Landlock must come before seccomp, which takes its system calls away. May throw std::bad_alloc.
+// Each of the four is for good, and also for every thread and process that is started from here on. The others need the
+// first one, and Landlock must come before the last one, which takes its system calls away. May throw std::bad_alloc.
 
 // prctl(PR_SET_NO_NEW_PRIVS): no program that is executed later has more rights than this one (set-user-ID, file
 // capabilities).
 SandboxPart forbid_new_privileges();
+
+// seccomp: io_uring_setup(2) fails with ENOSYS, as in a kernel without it: no filter sees into such a ring. For before
+// a loop is created: libuv 1.50 makes itself a ring then, whatever UV_USE_IO_URING says, and would later end the
+// process where restrict_system_calls() denies it the use.
+SandboxPart refuse_io_uring();
 
 // Landlock: no file is opened for writing, created, renamed or removed but as `options` says, none is read outside of
 // its paths; where the kernel knows these, no TCP connection is made and no port bound, no abstract Unix socket and no

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Shows from the inside what the sandbox forbids, for test_sandbox.py.
 //
-//   sandbox_probe PARTS FOLDER ACTION    enters the parts ("landlock", "seccomp", "both", "none") with FOLDER/readable
-//                                        to be read, does ACTION and prints "ok" or the name of the error
+//   sandbox_probe PARTS FOLDER ACTION    enters the parts ("landlock", "seccomp", "both", "io_uring": its refusal
+//   alone,
+//                                        "none") with FOLDER/readable to be read, does ACTION and prints "ok" or the
+//                                        name of the error
 //   sandbox_probe --without CALL=ERROR,... PROGRAM ARGUMENT...
 //                                        executes PROGRAM, for which these system calls fail with that error
 #include <arpa/inet.h>
@@ -155,8 +157,9 @@ int probe(const std::string& parts, const std::string& folder, const std::string
   if (parts != "none") {
     const pairport::SandboxOptions options{{folder + "/readable"}, {folder + "/removable"}};
     pairport::SandboxPart part = pairport::forbid_new_privileges();
-    if (part.in_force && parts != "seccomp") part = pairport::restrict_files(options);
-    if (part.in_force && parts != "landlock") part = pairport::restrict_system_calls(options);
+    if (part.in_force && parts == "io_uring") part = pairport::refuse_io_uring();
+    if (part.in_force && (parts == "landlock" || parts == "both")) part = pairport::restrict_files(options);
+    if (part.in_force && (parts == "seccomp" || parts == "both")) part = pairport::restrict_system_calls(options);
     if (!part.in_force) {
       std::printf("%s\n", part.text.c_str());
       return 77;
