@@ -150,9 +150,12 @@ class Events(unittest.TestCase):
         with Pairport() as service:
             held = len(os.listdir(f"/proc/{service.process.pid}/fd"))
             resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE, (held + 3, held + 3))
-            clients = [socket.create_connection(("127.0.0.1", service.port), timeout=20) for _ in range(12)]
-            clients[0].sendall(b"GET /update HTTP/1.1\r\nHost: x\r\n\r\n")
-            self.assertTrue(clients[0].recv(100))
+            clients = []
+            for _ in range(3):  # in the middle of a deposit, so that none of them makes room
+                clients.append(socket.create_connection(("127.0.0.1", service.port), timeout=20))
+                clients[-1].sendall(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+                self.assertTrue(clients[-1].recv(100))
+            clients += [socket.create_connection(("127.0.0.1", service.port), timeout=20) for _ in range(9)]
             time.sleep(0.5)  # several ticks, each of which tries again
             for client in clients:
                 client.close()
