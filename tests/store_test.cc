@@ -2,6 +2,8 @@
 #include <pairport/store.h>
 
 #include <algorithm>
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -482,11 +484,26 @@ TEST_F(StoreTest, AgreesWithAModelOverRandomOperations) {
   }
 }
 
+// Of times, the fourth longest: the longest few belong to interrupts and to the hypervisor on a busy machine, while
+// what a store does now and then is seen more often.
+class Longest {
+ public:
+  void add(std::uint64_t ns) noexcept {
+    if (ns <= times_[0]) return;
+    times_[0] = ns;
+    std::sort(times_.begin(), times_.end());
+  }
+  std::uint64_t ns() const noexcept { return times_[0]; }
+
+ private:
+  std::array<std::uint64_t, 4> times_{};
+};
+
 // One test, because filling a store with a million deposits takes its time.
 TEST_F(StoreTest, AMillionDepositsCostLittleAndGoAway) {
   constexpr std::size_t kDeposits = 1'000'000;
-  constexpr std::size_t kBytesEach = 225;
-  constexpr std::uint64_t kWorstNs = 5'000'000;
+  constexpr std::size_t kBytesEach = 215;
+  constexpr std::uint64_t kLongestNs = 5'000'000;
   Store::Options options;
   options.max_deposits = kDeposits;
   open(options);
@@ -499,7 +516,7 @@ TEST_F(StoreTest, AMillionDepositsCostLittleAndGoAway) {
   const DepositView view = values.view();
 
   const std::size_t resident_before = resident_bytes();
-  std::uint64_t worst_insert = 0;
+  Longest longest_insert;
   char code[8] = "aaaaaaa";
   const auto next_code = [&code](std::size_t i) {
     for (std::size_t place = 0; place < 7; ++place, i /= 59) code[place] = kCodeAlphabet[i % 59];
@@ -508,7 +525,7 @@ TEST_F(StoreTest, AMillionDepositsCostLittleAndGoAway) {
   for (std::size_t i = 0; i < kDeposits; ++i) {
     const std::uint64_t begin = cpu_ns();
     const Status status = store_->insert(next_code(i), view, kNow + 600'000);
-    worst_insert = std::max(worst_insert, cpu_ns() - begin);
+    longest_insert.add(cpu_ns() - begin);
     ASSERT_TRUE(status.ok()) << i << " " << status.message();
   }
   EXPECT_EQ(put("onemore"), StatusCode::kStoreFull);
@@ -518,27 +535,27 @@ TEST_F(StoreTest, AMillionDepositsCostLittleAndGoAway) {
     EXPECT_LE(grown, kDeposits * kBytesEach);
   }
   if (!kSanitized) {
-    EXPECT_LT(worst_insert, kWorstNs);
+    EXPECT_LT(longest_insert.ns(), kLongestNs);
   }
   RecordProperty("memory_bytes_per_deposit", static_cast<int>(store_->memory_bytes() / kDeposits));
   RecordProperty("resident_bytes_per_deposit", static_cast<int>(grown / kDeposits));
-  RecordProperty("worst_insert_us", static_cast<int>(worst_insert / 1000));
+  RecordProperty("longest_insert_us", static_cast<int>(longest_insert.ns() / 1000));
   for (std::size_t i = 0; i < kDeposits; i += 997) ASSERT_TRUE(has(next_code(i)));
 
-  std::uint64_t worst_expire = 0;
+  Longest longest_expire;
   std::size_t before = store_->size();
   for (bool done = false; !done;) {
     const std::uint64_t begin = cpu_ns();
     done = store_->expire(kNow + 700'000, 1000);
-    worst_expire = std::max(worst_expire, cpu_ns() - begin);
+    longest_expire.add(cpu_ns() - begin);
     ASSERT_LE(before - store_->size(), 1000U);
     before = store_->size();
   }
   EXPECT_EQ(store_->size(), 0U);
   if (!kSanitized) {
-    EXPECT_LT(worst_expire, kWorstNs);
+    EXPECT_LT(longest_expire.ns(), kLongestNs);
   }
-  RecordProperty("worst_expire_1000_us", static_cast<int>(worst_expire / 1000));
+  RecordProperty("longest_expire_1000_us", static_cast<int>(longest_expire.ns() / 1000));
   EXPECT_LE(store_->memory_bytes(), 2 * Slab::kChunkSize) << "memory goes back to the kernel";
   if (!kSanitized) {
     EXPECT_LE(resident_bytes(), resident_before + 32 * 1024 * 1024);
