@@ -2,7 +2,6 @@
 #include <pairport/store.h>
 
 #include <algorithm>
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <memory>
