@@ -26,8 +26,8 @@ enum class SecretLevel {
 // "plain", "locked" or "memfd_secret"; a static string.
 std::string_view to_string(SecretLevel level) noexcept;
 
-// For a buffer that a library has allocated: locks the pages that it lies on, neighbours included, and leaves them out of
-// core dumps. At most kLocked; kPlain when the kernel does not grant that. Undone when the pages are unmapped.
+// For a buffer that a library has allocated: locks the pages that it lies on, neighbours included, and leaves them out
+// of core dumps. At most kLocked; kPlain when the kernel does not grant that. Undone when the pages are unmapped.
 SecretLevel lock_in_place(void* data, std::size_t size) noexcept;
 
 // One mapping of zeroed, page-aligned memory, wiped and unmapped on destruction. The kernel finds memory for a page at
