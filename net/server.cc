@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -377,11 +378,17 @@ void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
         accept4(acceptor.listener.fd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
       if (errno == EINTR || errno == ECONNABORTED) continue;
-      if ((errno == EMFILE || errno == ENFILE) && make_room()) continue;
-      if (errno != EAGAIN) {
+      const int error = errno;
+      if (error == EMFILE || error == ENFILE) {
+        // The kernel says so before it looks whether anybody is there: nobody makes room for no one.
+        pollfd backlog{acceptor.listener.fd(), POLLIN, 0};
+        if (poll(&backlog, 1, 0) == 0) return;
+        if (make_room()) continue;
+      }
+      if (error != EAGAIN) {
         // No file descriptor or no memory: the connection stays in the backlog, and polling for it would spin. The next
         // tick tries again; until then those that are open go on, and may end.
-        tell(ServerEvent::kAcceptPaused, errno);
+        tell(ServerEvent::kAcceptPaused, error);
         uv_poll_stop(&acceptor.poll);
         acceptor.paused = true;
         keep_ticking();

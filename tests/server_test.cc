@@ -397,6 +397,25 @@ TEST_F(ServerTest, MakesRoomWhenThereIsNoFileDescriptor) {
   EXPECT_TRUE(until_ended(silent));
 }
 
+TEST_F(ServerTest, TheLastFileDescriptorIsGivenToOneWhoMayKeepIt) {
+  Client silent(port_);  // in the backlog
+  std::vector<int> hoard;
+  rlimit old{};
+  getrlimit(RLIMIT_NOFILE, &old);
+  const rlimit tight{64, old.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &tight);
+  for (int fd = dup(0); fd >= 0; fd = dup(0)) hoard.push_back(fd);
+  close(hoard.back());
+  hoard.pop_back();
+  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+  for (int i = 0; i < 20; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+  EXPECT_EQ(server_->connections(), 1U);
+  for (const int fd : hoard) close(fd);
+  setrlimit(RLIMIT_NOFILE, &old);
+  silent.send(get("/update"));
+  EXPECT_TRUE(until_answered(silent));
+}
+
 TEST_F(ServerTest, AcceptsAgainWhenFileDescriptorsComeBack) {
   std::vector<int> hoard;
   rlimit old{};
