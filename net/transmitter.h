@@ -54,12 +54,12 @@ class Transmitter {
   // How many parts are sent without copying them.
   std::size_t prepared() const noexcept { return parts_.size(); }
 
-  // In the server, CPU per answer against a vectored write of the same answer (medians of five interleaved turns of
-  // `bench --only send_methods`):
-  //   bytes of the part       8.5 K   23 K    32 K    71 K
-  //   sendfile from a memfd   1.07    0.97    0.90    0.65
-  //   tee and splice          1.26    0.94    0.86    0.61
-  // Below this size the two further system calls cost more than the copy.
+  // CPU per answer against a vectored write of the same answer, to clients that copy what they get (transmitter_bench):
+  //   bytes of the part       8.5 K   16 K    23 K    32 K    71 K
+  //   sendfile from a memfd   1.08    0.84    0.74    0.62    0.43
+  //   tee and splice          1.00    0.83    0.71    0.58    0.38
+  // Inside the server with wrk, which takes part of the cost over: 0.94 at 23 K, 0.86 at 32 K, 0.61 at 71 K, and 1.09
+  // at 9 K. Below this size the two further system calls cost what the copy does.
   static constexpr std::size_t kMinPart = 16 * 1024;
 
  private:

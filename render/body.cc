@@ -142,8 +142,10 @@ struct BodyDecoder::Impl {
   std::size_t text_used = 0;
   bool json_used = false;
 
-  // simdjson's buffer for unescaped strings; it holds at least 5/3 of the document and the padding.
-  static constexpr std::size_t kStringBytes = 5 * kMaxBody / 3 + simdjson::SIMDJSON_PADDING;
+  // simdjson's buffer for unescaped strings; a document of n bytes fills at most 5/3 of that, and the padding.
+  static constexpr std::size_t string_bytes(std::size_t size) noexcept {
+    return 5 * size / 3 + simdjson::SIMDJSON_PADDING;
+  }
   // The parser keeps numbers in its tape, and a password of digits may have come without quotes. A document of n bytes
   // fills at most n + 3 words (simdjson sizes the tape by that).
   static constexpr std::size_t tape_bytes(std::size_t size) noexcept { return (size + 3) * sizeof(std::uint64_t); }
@@ -163,7 +165,7 @@ Result<std::unique_ptr<BodyDecoder>> BodyDecoder::create(SecretLevel minimum) no
       impl->document.allocate(kMaxBody) != simdjson::SUCCESS) {
     return StatusCode::kOutOfMemory;
   }
-  const SecretLevel strings = lock_in_place(impl->document.string_buf.get(), Impl::kStringBytes);
+  const SecretLevel strings = lock_in_place(impl->document.string_buf.get(), Impl::string_bytes(kMaxBody));
   const SecretLevel tape = lock_in_place(impl->document.tape.get(), Impl::tape_bytes(kMaxBody));
   if (minimum != SecretLevel::kPlain && std::min(strings, tape) == SecretLevel::kPlain) {
     return StatusCode::kMemoryNotLocked;
@@ -176,7 +178,7 @@ Result<std::unique_ptr<BodyDecoder>> BodyDecoder::create(SecretLevel minimum) no
 void BodyDecoder::wipe() noexcept {
   pairport::wipe(impl_->text.data(), impl_->text_used);
   if (impl_->json_used) {
-    pairport::wipe(impl_->document.string_buf.get(), Impl::kStringBytes);
+    pairport::wipe(impl_->document.string_buf.get(), Impl::string_bytes(impl_->text_used));
     pairport::wipe(impl_->document.tape.get(), Impl::tape_bytes(impl_->text_used));
   }
   impl_->text_used = 0;
