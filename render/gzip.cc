@@ -4,6 +4,7 @@
 #include "gzip.h"
 
 #include <cassert>
+#include <memory>
 #include <new>
 
 #include <zlib.h>
@@ -32,6 +33,8 @@ void append_deflated(std::string_view text, int flush, std::string& out) {
   if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
     throw std::bad_alloc();
   }
+  // Also when there is no memory for the output.
+  const std::unique_ptr<z_stream, void (*)(z_stream*)> end(&stream, [](z_stream* used) { deflateEnd(used); });
   const std::size_t begin = out.size();
   // deflateBound() covers Z_FINISH; a flush takes a few bytes more.
   out.resize(begin + deflateBound(&stream, static_cast<uLong>(text.size())) + 16);
@@ -42,7 +45,6 @@ void append_deflated(std::string_view text, int flush, std::string& out) {
   [[maybe_unused]] const int result = deflate(&stream, flush);
   assert(result == (flush == Z_FINISH ? Z_STREAM_END : Z_OK) && stream.avail_in == 0 && stream.avail_out != 0);
   out.resize(out.size() - stream.avail_out);
-  deflateEnd(&stream);
 }
 
 }  // namespace

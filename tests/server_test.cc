@@ -71,7 +71,7 @@ class Client {
       if (head == std::string::npos) return false;
       const std::size_t length = received.find("Content-Length: ", at);
       at = head + 4;
-      if (length < head) at += static_cast<std::size_t>(std::stoi(received.substr(length + 16)));
+      if (length < head) at += static_cast<std::size_t>(std::stoi(received.substr(length + 16, 12)));
       if (received.size() < at) return false;
     }
     return true;
