@@ -285,6 +285,13 @@ void read_limits(Reader& reader, const toml::table& root, Config& config) {
                      "a duration from \"1s\" to \"1h\", such as \"30s\" or \"1m30s\"");
   };
   ConnectionLimits& connection = server.connection;
+  const ConnectionLimits defaults;
+  const auto size = [&](std::string_view key, std::size_t& target, std::int64_t least, std::size_t most) {
+    section.integer(key, target, least, static_cast<std::int64_t>(most));
+  };
+  size("max_head_bytes", connection.max_head_bytes, 1024, defaults.max_head_bytes);
+  size("max_headers", connection.max_headers, 8, defaults.max_headers);
+  size("max_body_bytes", connection.max_body_bytes, 1024, defaults.max_body_bytes);
   time_out("head_timeout", connection.head_timeout);
   time_out("body_timeout", connection.body_timeout);
   time_out("idle_timeout", connection.idle_timeout);

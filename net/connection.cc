@@ -78,6 +78,9 @@ struct ConnectionContext::Rest : Buffer<Connection::kMaxInput> {};
 
 // Separate from the connection, so that the public header knows nothing of the parser.
 struct Connection::Parser {
+  explicit Parser(const ConnectionLimits& limits) noexcept
+      : guard(HeadLimits{limits.max_head_bytes, limits.max_headers}) {}
+
   HeadGuard guard;
   ChunkedDecoder chunked;
 };
@@ -91,7 +94,9 @@ ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& l
       exchanges_(service.minimum_level()),
       heads_(service.minimum_level()),
       bodies_(service.minimum_level()),
-      rests_(service.minimum_level()) {}
+      rests_(service.minimum_level()) {
+  assert(limits.max_head_bytes <= kMaxHead && limits.max_headers <= kMaxHeaders && limits.max_body_bytes <= kMaxBody);
+}
 
 ConnectionContext::~ConnectionContext() = default;
 
@@ -135,7 +140,7 @@ Connection::Connection(ConnectionContext& context, const ClientAddress& peer, co
     : context_(context),
       peer_(peer),
       deadline_(after(now, context.limits_.head_timeout)),
-      parser_(new (std::nothrow) Parser),
+      parser_(new (std::nothrow) Parser(context.limits_)),
       exchange_(nullptr, {&context.exchanges_}),
       head_(nullptr, {&context.heads_}),
       body_(nullptr, {&context.bodies_}),
@@ -217,7 +222,8 @@ bool Connection::read_ahead(std::string_view& input, const Now& now) noexcept {
     if (guard.feed(input) != HeadGuard::State::kComplete || !parse_head(input, guard, parsed)) return false;
     const Framing& framing = guard.framing();
     const Method method = parsed.request.method;
-    return !framing.chunked && framing.length <= input.size() - guard.size() && !parsed.has_unknown_expectation &&
+    return !framing.chunked && framing.length <= input.size() - guard.size() &&
+           framing.length <= context_.limits_.max_body_bytes && !parsed.has_unknown_expectation &&
            method != Method::kOther && (method != Method::kPost || framing.has_length);
   };
   if (!is_whole() || !add_exchange()) {
@@ -275,7 +281,7 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   const std::string_view accept = parser_->guard.accept(head);
   const Method method = parsed_head.request.method;
   // llhttp calls a length that overflows its integer malformed; here it is a large body like any other.
-  if (framing.length > kMaxBody) return refuse(413, "the body is larger than 16384 bytes", accept, method, now);
+  if (framing.length > context_.limits_.max_body_bytes) return refuse_too_large(accept, method, now);
   if (!parsed) return refuse(400, "the request is not valid HTTP", accept, method, now);
   if (parsed_head.has_unknown_expectation) {
     return refuse(417, "the only expectation that is met is 100-continue", accept, method, now);
@@ -304,13 +310,13 @@ void Connection::read_body(std::string_view& input, const Now& now) noexcept {
   const Framing& framing = parser_->guard.framing();
   auto& body = *body_;
   if (framing.chunked) {
-    switch (parser_->chunked.feed(input, body.bytes, body.size)) {
+    switch (parser_->chunked.feed(input, std::span(body.bytes).first(context_.limits_.max_body_bytes), body.size)) {
       case ChunkedDecoder::State::kIncomplete:
         return;
       case ChunkedDecoder::State::kMalformed:
         return refuse_body(400, "the chunked body is malformed, or has chunk extensions or trailers", now);
       case ChunkedDecoder::State::kTooLarge:
-        return refuse_body(413, "the body is larger than 16384 bytes", now);
+        return refuse_too_large(parser_->guard.accept(head_->view()), Method::kOther, now);
       case ChunkedDecoder::State::kComplete:
         break;
     }
@@ -430,6 +436,14 @@ void Connection::on_data(std::string_view data, const Now& now) noexcept {
   file_rest_.size -= data.size();
   set_output({data.data(), data.size()});
   deadline_ = answer_deadline(data.size(), now);
+}
+
+void Connection::refuse_too_large(std::string_view accept, Method method, const Now& now) noexcept {
+  Buffer<64> text;
+  text.append("the body is larger than ");
+  text.append(std::uint64_t{context_.limits_.max_body_bytes});
+  text.append(" bytes");
+  refuse(413, text.view(), accept, method, now);
 }
 
 // The head is still there, and with it what form of error is preferred.

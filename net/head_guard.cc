@@ -42,7 +42,7 @@ HeadGuard::State HeadGuard::fail(int status, std::string_view text) noexcept {
 
 HeadGuard::State HeadGuard::feed(std::string_view head) noexcept {
   if (error_) return State::kError;
-  const std::size_t end = std::min(head.size(), kMaxHead);
+  const std::size_t end = std::min(head.size(), limits_.bytes);
   for (; position_ < end; ++position_) {
     const auto c = static_cast<unsigned char>(head[position_]);
     const bool after_cr = position_ > line_start_ && head[position_ - 1] == '\r';
@@ -62,15 +62,15 @@ HeadGuard::State HeadGuard::feed(std::string_view head) noexcept {
       return fail(400, "the request head has a control character");
     }
   }
-  if (head.size() >= kMaxHead) return fail(431, "the request head is larger than 8192 bytes");
+  if (head.size() >= limits_.bytes) return fail(431, "the request head is larger than this service takes");
   return State::kIncomplete;
 }
 
 bool HeadGuard::end_line(std::string_view line, std::size_t start) noexcept {
   if (lines_ == 0) {
     if (!end_request_line(line)) return false;
-  } else if (lines_ > kMaxHeaders) {
-    fail(431, "the request has more than 64 headers");
+  } else if (lines_ > limits_.headers) {
+    fail(431, "the request has more headers than this service takes");
     return false;
   } else if (!end_header_line(line, start)) {
     return false;

@@ -13,6 +13,12 @@ namespace pairport {
 inline constexpr std::size_t kMaxHead = 8 * 1024;
 inline constexpr std::size_t kMaxHeaders = 64;
 
+// How large a head may be; at most the constants above, which buffers are made for.
+struct HeadLimits {
+  std::size_t bytes = kMaxHead;
+  std::size_t headers = kMaxHeaders;
+};
+
 // Why a head is refused. `text` is a static ASCII line without anything of the request.
 struct HeadError {
   int status;
@@ -30,13 +36,15 @@ struct Framing {
 // its verdict does not depend on how the bytes were cut. Accepts a subset of RFC 9112:
 //   request-line = token SP 1*VCHAR SP ("HTTP/1.0" / "HTTP/1.1") CRLF
 //   header-line  = token ":" *(HTAB / SP / VCHAR / obs-text) CRLF
-// no line folding, no bare CR or LF, no other control characters; at most kMaxHead bytes and kMaxHeaders lines; exactly
+// no line folding, no bare CR or LF, no other control characters; at most as many bytes and headers as allowed; exactly
 // one Host on 1.1 and at most one on 1.0; at most one Content-Length, of digits only; Transfer-Encoding at most once,
 // only `chunked`, only on 1.1, and never with Content-Length. What llhttp accepts beyond that differs from version to
 // version, and is how requests are smuggled.
 class HeadGuard {
  public:
   enum class State { kIncomplete, kComplete, kError };
+
+  explicit HeadGuard(const HeadLimits& limits = {}) noexcept : limits_(limits) {}
 
   // Looks at `head` from where the last call stopped. `head` holds the whole head from its first byte: what was passed
   // before and, behind it, what has come since. It may hold more than the head.
@@ -56,7 +64,7 @@ class HeadGuard {
   const HeadError& error() const noexcept { return *error_; }
 
   // To be ready for the next head.
-  void reset() noexcept { *this = HeadGuard(); }
+  void reset() noexcept { *this = HeadGuard(limits_); }
 
  private:
   State fail(int status, std::string_view text) noexcept;
@@ -65,6 +73,7 @@ class HeadGuard {
   bool end_header_line(std::string_view line, std::size_t start) noexcept;
   bool end_head() noexcept;
 
+  HeadLimits limits_;
   std::size_t position_ = 0;    // bytes looked at
   std::size_t line_start_ = 0;  // first byte of the current line
   std::size_t lines_ = 0;

@@ -76,6 +76,9 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(server.connection.idle_timeout, defaults.server.connection.idle_timeout);
   EXPECT_EQ(server.connection.answer_timeout, defaults.server.connection.answer_timeout);
   EXPECT_EQ(server.connection.min_bytes_per_second, defaults.server.connection.min_bytes_per_second);
+  EXPECT_EQ(server.connection.max_head_bytes, defaults.server.connection.max_head_bytes);
+  EXPECT_EQ(server.connection.max_headers, defaults.server.connection.max_headers);
+  EXPECT_EQ(server.connection.max_body_bytes, defaults.server.connection.max_body_bytes);
   EXPECT_EQ(server.connection.linger_timeout, defaults.server.connection.linger_timeout);
   EXPECT_EQ(server.drain_timeout, defaults.server.drain_timeout);
   EXPECT_EQ(example.value().sandbox, defaults.sandbox);
@@ -118,6 +121,9 @@ body_timeout = "2s"
 idle_timeout = "1h"
 answer_timeout = "3s"
 min_bytes_per_second = 77
+max_head_bytes = 2048
+max_headers = 9
+max_body_bytes = 1024
 linger_timeout = "4s"
 drain_timeout = "1m5s"
 [security]
@@ -158,6 +164,9 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(server.connection.idle_timeout, 3'600'000U);
   EXPECT_EQ(server.connection.answer_timeout, 3'000U);
   EXPECT_EQ(server.connection.min_bytes_per_second, 77U);
+  EXPECT_EQ(server.connection.max_head_bytes, 2048U);
+  EXPECT_EQ(server.connection.max_headers, 9U);
+  EXPECT_EQ(server.connection.max_body_bytes, 1024U);
   EXPECT_EQ(server.connection.linger_timeout, 4'000U);
   EXPECT_EQ(server.drain_timeout, 65'000U);
   EXPECT_EQ(service.store.minimum_level, SecretLevel::kLocked);
@@ -191,6 +200,9 @@ TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
     }
   }
   EXPECT_EQ(error_of("[log]\naccess = \"xml\"\n"), "test.conf:2: [log] access: expected \"off\", \"text\" or \"json\"");
+  EXPECT_THAT(error_of("[limits]\nmax_body_bytes = 16385\n"), HasSubstr("a whole number from 1024 to 16384"));
+  EXPECT_THAT(error_of("[limits]\nmax_head_bytes = 100\n"), HasSubstr("a whole number from 1024 to 8192"));
+  EXPECT_THAT(error_of("[limits]\nmax_headers = 65\n"), HasSubstr("a whole number from 8 to 64"));
   EXPECT_THAT(error_of("[limits]\nmin_bytes_per_second = 0\n"), HasSubstr("a whole number from 1 to 1000000000"));
   for (const char* value : {"-1", "1000001", "\"5\"", "1.5"}) {
     EXPECT_EQ(error_of("[limits]\nmax_connections_per_address = " + std::string(value) + "\n"),

@@ -192,22 +192,38 @@ class Connections(unittest.TestCase):
                 self.assertEqual(status_of(client), b"HTTP/1.1 200")
 
 
-class FixedSizes(unittest.TestCase):
-    """What the configuration file says about sizes that cannot be set."""
+class Sizes(unittest.TestCase):
+    def check(self, service, lines, head_size, body_size):
+        """Exactly so much is taken, and one more is not."""
+        for count, status in ((lines - 1, b"200"), (lines, b"431")):  # and one Host
+            with connect(service) as client:
+                client.sendall(b"GET /update HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * count + b"\r\n")
+                self.assertEqual(client.recv(65536)[9:12], status, count)
+        for size, status in ((head_size, b"200"), (head_size + 1, b"431")):
+            with connect(service) as client:
+                head = b"GET /update HTTP/1.1\r\nHost: x\r\nA: "
+                client.sendall(head + b"b" * (size - len(head) - 4) + b"\r\n\r\n")
+                self.assertEqual(client.recv(65536)[9:12], status, size)
+        for size, status in ((body_size, 400), (body_size + 1, 413)):
+            answer = service.request("POST", "/", {"Content-Type": "application/json"}, b" " * size)
+            self.assertEqual(answer[0], status)
+            self.assertEqual(str(body_size).encode() in answer[2], status == 413, answer[2])
+            with connect(service) as client:
+                client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+                               + b"%x\r\n" % size + b" " * size + b"\r\n0\r\n\r\n")
+                self.assertEqual(client.recv(65536)[9:12], b"%d" % status)
+        with connect(service) as client:  # behind a request that is answered first
+            client.sendall(GET + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (body_size + 1) + b" " * (body_size + 1))
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(receive_all(client).count(b"HTTP/1.1 413 "), 1)
 
-    def test_head_lines_and_body(self):
+    def test_defaults(self):
         with Pairport() as service:
-            for lines, status in ((63, b"200"), (64, b"431")):
-                with connect(service) as client:
-                    client.sendall(b"GET /update HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * lines + b"\r\n")
-                    self.assertEqual(client.recv(65536)[9:12], status, lines)
-            for size, status in ((8192, b"200"), (8193, b"431")):
-                with connect(service) as client:
-                    head = b"GET /update HTTP/1.1\r\nHost: x\r\nA: "
-                    client.sendall(head + b"b" * (size - len(head) - 4) + b"\r\n\r\n")
-                    self.assertEqual(client.recv(65536)[9:12], status, size)
-            for size, status in ((16384, 400), (16385, 413)):
-                self.assertEqual(service.request("POST", "/", {"Content-Type": "application/json"}, b" " * size)[0], status)
+            self.check(service, 64, 8192, 16384)
+
+    def test_lower_ones(self):
+        with Pairport(limits(max_headers=8, max_head_bytes=1024, max_body_bytes=2000)) as service:
+            self.check(service, 8, 1024, 2000)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include <pairport/access.h>
+#include <pairport/body.h>
 #include <pairport/client_address.h>
 #include <pairport/http.h>
 #include <pairport/secret_pool.h>
@@ -24,6 +25,10 @@ struct RequestHead;
 
 // Milliseconds, unless said otherwise.
 struct ConnectionLimits {
+  // Sizes of a request; the defaults are also the most, because buffers are made for them.
+  std::size_t max_head_bytes = 8 * 1024;  // request line, headers and the empty line; beyond it 431
+  std::size_t max_headers = 64;           // beyond it 431
+  std::size_t max_body_bytes = kMaxBody;  // beyond it 413
   std::uint64_t head_timeout =
       10'000;  // from the first byte of a request (or the start of the connection) to the end of its head
   std::uint64_t body_timeout = 20'000;  // from the end of the head to the end of the body
@@ -38,7 +43,8 @@ struct ConnectionLimits {
 // What the connections of one thread share: the service, limits and buffers. Outlives its connections.
 class ConnectionContext {
  public:
-  // REQUIRES: `service`, and `observer` where there is one, outlive this object.
+  // REQUIRES: `service`, and `observer` where there is one, outlive this object; sizes in `limits` are at most the
+  // defaults.
   ConnectionContext(Service& service, const ConnectionLimits& limits, TrustedProxies trusted_proxies = {},
                     AccessObserver* observer = nullptr) noexcept;
   ~ConnectionContext();
@@ -162,6 +168,7 @@ class Connection {
   void read_body(std::string_view& input, const Now& now) noexcept;
   void dispatch(RequestHead& parsed, std::string_view body, const Now& now) noexcept;
   void refuse(int status, std::string_view text, std::string_view accept, Method method, const Now& now) noexcept;
+  void refuse_too_large(std::string_view accept, Method method, const Now& now) noexcept;
   void refuse_body(int status, std::string_view text, const Now& now) noexcept;
   bool add_exchange() noexcept;
   void describe_request(Method method, const ClientAddress& client, const Now& now) noexcept;
