@@ -18,8 +18,8 @@ class ChunkedDecoder {
   enum class State { kIncomplete, kComplete, kMalformed, kTooLarge };
 
   // Consumes bytes from the front of `input` and appends decoded ones to `out` behind the `size` that are in it
-  // already. Stops at the end of the body
-  // (`input` is then what follows it), at the first bad byte, or when `out` is full and more data comes.
+  // already. Stops at the end of the body (`input` is then what follows it), at the first bad byte, or when `out` is
+  // full and more data comes.
   State feed(std::string_view& input, std::span<char> out, std::size_t& size) noexcept;
 
  private:

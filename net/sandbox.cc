@@ -23,6 +23,8 @@
 #include <cstring>
 #include <span>
 
+#include "file_descriptor.h"
+
 namespace pairport {
 namespace {
 
@@ -76,20 +78,6 @@ std::uint64_t file_rights(long abi) {
   if (abi >= 5) rights |= kAccessFsIoctlDev;
   return rights;
 }
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const noexcept { return fd_; }
-
- private:
-  const int fd_;
-};
 
 // Empty, or what went wrong.
 std::string allow_beneath(int ruleset, const std::string& path, std::uint64_t rights) {

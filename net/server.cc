@@ -32,6 +32,7 @@
 #include <pairport/address_counter.h>
 #include <pairport/timer_wheel.h>
 
+#include "file_descriptor.h"
 #include "transmitter.h"
 
 namespace pairport {
@@ -212,14 +213,11 @@ struct Server::Impl::Acceptor {
 // while a request is under way, and then ends itself.
 struct Server::Impl::Transfer {
   explicit Transfer(Impl& owner, Peer& receiver) noexcept : server(owner), peer(&receiver) { request.data = this; }
-  ~Transfer() {
-    if (fd >= 0) ::close(fd);
-  }
 
   uv_fs_t request;
   Impl& server;
   Peer* peer;  // null when it is gone
-  int fd = -1;
+  FileDescriptor fd;
   bool opening = true;
   bool busy = false;
   std::array<char, 64 * 1024> buffer;
@@ -643,7 +641,7 @@ void Server::Impl::on_file_opened(Transfer& transfer) noexcept {
   const ssize_t result = transfer.request.result;
   uv_fs_req_cleanup(&transfer.request);
   transfer.busy = transfer.opening = false;
-  if (result >= 0) transfer.fd = static_cast<int>(result);
+  if (result >= 0) transfer.fd = FileDescriptor(static_cast<int>(result));
   if (transfer.peer == nullptr) {
     delete &transfer;
     return handle_closed();
@@ -652,9 +650,9 @@ void Server::Impl::on_file_opened(Transfer& transfer) noexcept {
   struct stat status {};
   // What is no file here is as good as nothing; anything else (no descriptor, no permission) is our trouble.
   const bool nothing = result == UV_ENOENT || result == UV_ELOOP || result == UV_ENXIO || result == UV_EISDIR;
-  if (transfer.fd < 0 ? nothing : fstat(transfer.fd, &status) == 0 && !S_ISREG(status.st_mode)) {
+  if (!transfer.fd ? nothing : fstat(transfer.fd.get(), &status) == 0 && !S_ISREG(status.st_mode)) {
     peer.connection.on_file(nullptr, now());
-  } else if (transfer.fd < 0 || !S_ISREG(status.st_mode)) {
+  } else if (!transfer.fd || !S_ISREG(status.st_mode)) {
     peer.connection.on_file_unavailable(now());
   } else {
     // Unsigned: only told apart from others, and a date may lie anywhere.
@@ -674,7 +672,7 @@ void Server::Impl::read_file(Peer& peer, const FileRange& range) noexcept {
   ++handles_;
   const auto size = static_cast<unsigned>(std::min<std::uint64_t>(range.size, transfer.buffer.size()));
   const uv_buf_t buffer = uv_buf_init(transfer.buffer.data(), size);
-  const int error = uv_fs_read(loop_, &transfer.request, transfer.fd, &buffer, 1,
+  const int error = uv_fs_read(loop_, &transfer.request, transfer.fd.get(), &buffer, 1,
                                static_cast<std::int64_t>(range.offset), [](uv_fs_t* request) {
                                  auto& self = *static_cast<Transfer*>(request->data);
                                  self.server.on_file_read(self);

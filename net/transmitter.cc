@@ -61,17 +61,6 @@ Pipe filled_pipe(std::string_view text) noexcept {
 
 }  // namespace
 
-FileDescriptor::FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-FileDescriptor::~FileDescriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
 Transmitter::Transmitter(std::span<const std::string_view> parts) {
   null_ = FileDescriptor(open("/dev/null", O_WRONLY | O_CLOEXEC));
   if (!null_) return;
