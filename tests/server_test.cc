@@ -85,6 +85,31 @@ class Client {
   int fd_;
 };
 
+// Holds all file descriptors but `spare`, as long as it lives.
+class Hoard {
+ public:
+  explicit Hoard(std::size_t spare = 0) {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const rlimit tight{64, before_.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &tight);
+    for (int fd = dup(0); fd >= 0; fd = dup(0)) fds_.push_back(fd);
+    for (; spare > 0; --spare) {
+      close(fds_.back());
+      fds_.pop_back();
+    }
+  }
+  ~Hoard() {
+    for (const int fd : fds_) close(fd);
+    setrlimit(RLIMIT_NOFILE, &before_);
+  }
+  Hoard(const Hoard&) = delete;
+  Hoard& operator=(const Hoard&) = delete;
+
+ private:
+  std::vector<int> fds_;
+  rlimit before_{};
+};
+
 class ServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -384,51 +409,34 @@ TEST_F(ServerTest, MakesRoomWhenThereIsNoFileDescriptor) {
   EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
   Client asking(port_);
   asking.send(get("/update"));
-  std::vector<int> hoard;
-  rlimit old{};
-  getrlimit(RLIMIT_NOFILE, &old);
-  const rlimit tight{64, old.rlim_max};
-  setrlimit(RLIMIT_NOFILE, &tight);
-  for (int fd = dup(0); fd >= 0; fd = dup(0)) hoard.push_back(fd);
-  EXPECT_TRUE(until_answered(asking));
-  EXPECT_THAT(asking.received, StartsWith("HTTP/1.1 200"));
-  for (const int fd : hoard) close(fd);
-  setrlimit(RLIMIT_NOFILE, &old);
+  {
+    const Hoard hoard;
+    EXPECT_TRUE(until_answered(asking));
+    EXPECT_THAT(asking.received, StartsWith("HTTP/1.1 200"));
+  }
   EXPECT_TRUE(until_ended(silent));
 }
 
 TEST_F(ServerTest, TheLastFileDescriptorIsGivenToOneWhoMayKeepIt) {
   Client silent(port_);  // in the backlog
-  std::vector<int> hoard;
-  rlimit old{};
-  getrlimit(RLIMIT_NOFILE, &old);
-  const rlimit tight{64, old.rlim_max};
-  setrlimit(RLIMIT_NOFILE, &tight);
-  for (int fd = dup(0); fd >= 0; fd = dup(0)) hoard.push_back(fd);
-  close(hoard.back());
-  hoard.pop_back();
-  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
-  for (int i = 0; i < 20; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
-  EXPECT_EQ(server_->connections(), 1U);
-  for (const int fd : hoard) close(fd);
-  setrlimit(RLIMIT_NOFILE, &old);
+  {
+    const Hoard hoard(1);
+    EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+    for (int i = 0; i < 20; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+    EXPECT_EQ(server_->connections(), 1U);
+  }
   silent.send(get("/update"));
   EXPECT_TRUE(until_answered(silent));
 }
 
 TEST_F(ServerTest, AcceptsAgainWhenFileDescriptorsComeBack) {
-  std::vector<int> hoard;
-  rlimit old{};
-  getrlimit(RLIMIT_NOFILE, &old);
   Client waiting(port_);  // in the backlog, before there is no descriptor left
-  const rlimit tight{64, old.rlim_max};
-  setrlimit(RLIMIT_NOFILE, &tight);
-  for (int fd = dup(0); fd >= 0; fd = dup(0)) hoard.push_back(fd);
-  waiting.send(get("/update"));
-  for (int i = 0; i < 20; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
-  EXPECT_EQ(server_->connections(), 0U);
-  for (const int fd : hoard) close(fd);
-  setrlimit(RLIMIT_NOFILE, &old);
+  {
+    const Hoard hoard;
+    waiting.send(get("/update"));
+    for (int i = 0; i < 20; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+    EXPECT_EQ(server_->connections(), 0U);
+  }
   EXPECT_TRUE(until_answered(waiting));
 }
 
