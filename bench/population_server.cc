@@ -23,7 +23,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
-#include <random>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,43 +34,22 @@
 
 #include "allocation_count.h"
 #include "deposit_values.h"
+#include "service_for_bench.h"
+#include "support/process_memory.h"
 
 namespace pairport::bench {
 namespace {
+
+using testing::cpu_ns;
+using testing::resident_bytes;
 
 constexpr std::uint64_t kCrowdIntervalMs = 6'000;
 // Between the end of loading and the first crowd: time to measure how it is when nothing expires.
 constexpr std::uint64_t kQuietMs = 12'000;
 constexpr std::size_t kCodesKept = 100'000;
 
-class SequenceRandom final : public RandomSource {
- public:
-  bool fill(std::span<std::uint8_t> out) noexcept override {
-    for (std::uint8_t& byte : out) byte = static_cast<std::uint8_t>(engine_() >> 24);
-    return true;
-  }
-
- private:
-  std::mt19937_64 engine_{20260101};
-};
-
-std::uint64_t thread_cpu_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
-}
-
 std::uint64_t clock_ms() {
   return uv_hrtime() / 1'000'000;
-}
-
-// Everything that is resident, memory of memfd_secret(2) included as far as the kernel counts it.
-std::uint64_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 // Deposits made by hand of time.
@@ -135,13 +113,13 @@ class Iterations {
     allocations_before_ = allocation_count();
     wall_ = uv_hrtime();
     idle_ = uv_metrics_idle_time(loop_);
-    cpu_ = thread_cpu_ns();
+    cpu_ = cpu_ns();
   }
 
   void on_prepare() {
     const std::uint64_t wall = uv_hrtime();
     const std::uint64_t idle = uv_metrics_idle_time(loop_);
-    const std::uint64_t cpu = thread_cpu_ns();
+    const std::uint64_t cpu = cpu_ns();
     const std::uint64_t waited = std::min(idle - idle_, wall - wall_);
     longest_wall_ = std::max(longest_wall_, wall - wall_ - waited);
     longest_cpu_ = std::max(longest_cpu_, cpu - cpu_);

@@ -14,7 +14,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -25,6 +24,8 @@
 #include <benchmark/benchmark.h>
 
 #include <pairport/code.h>
+
+#include "support/process_memory.h"
 
 namespace pairport {
 namespace {
@@ -40,20 +41,8 @@ std::uint64_t now_ns() {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-// CPU time of this thread, for means: what others do with the machine does not count.
-std::uint64_t cpu_ns() {
-  timespec time{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
-}
-
-std::size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  std::size_t size = 0;
-  std::size_t resident = 0;
-  statm >> size >> resident;
-  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
+using testing::cpu_ns;
+using testing::resident_bytes;
 
 [[noreturn]] void fail(const char* what) {
   static_cast<void>(std::fprintf(stderr, "store_bench: %s\n", what));
