@@ -50,8 +50,9 @@ class Store {
   // Wipes and forgets the deposit of `code`; false when there is none. For whoever replaces or revokes one.
   bool erase(std::string_view code) noexcept;
 
-  // Wipes and forgets what is expired, at most about `max_work` deposits (a step costs well below a microsecond). True
-  // when nothing that is due is left; else call again soon.
+  // Wipes and forgets what is expired, at most about `max_work` deposits (a step costs well below a microsecond); when
+  // nothing is due, gives one piece of memory that is not needed any more back to the kernel. True when neither is left
+  // to do; else call again soon.
   bool expire(std::uint64_t now_ms, std::size_t max_work) noexcept;
 
   // Deposits held, including expired ones that expire() has not reached.
