@@ -210,7 +210,7 @@ void Connection::process(std::string_view& input, const Now& now) noexcept {
 
 bool Connection::may_read_ahead() const noexcept {
   return state_ == State::kAnswering && keep_alive_ && !finishing_ && exchange_count_ < kMaxBatch &&
-         output_bytes_ < kMaxBatchBytes && wants_file().empty() && file_rest_.size == 0;
+         output_bytes_ < kMaxBatchBytes && wants_file().empty();
 }
 
 // Answers the next request together with those before, if all of it is here and nothing is wrong with it. What it
