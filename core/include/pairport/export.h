@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* What the shared libraries export. They are compiled with hidden visibility, so that a symbol without PAIRPORT_EXPORT
+ * stays inside its library. For C and C++. */
+#ifndef PAIRPORT_EXPORT_H_
+#define PAIRPORT_EXPORT_H_
+
+/* For a function, or for all members of a class. */
+#define PAIRPORT_EXPORT __attribute__((visibility("default")))
+/* For what lies inside an exported class and is none of a user's business. */
+#define PAIRPORT_LOCAL __attribute__((visibility("hidden")))
+
+#endif /* PAIRPORT_EXPORT_H_ */
