@@ -17,7 +17,7 @@
 namespace pairport {
 namespace {
 
-// "10m", "90s", "1h30m": whole numbers with h, m and s, in milliseconds.
+// "10m", "90s", "1h30m", "180d": whole numbers with d, h, m and s, in milliseconds.
 std::optional<std::uint64_t> parse_duration(std::string_view text) {
   std::uint64_t seconds = 0;
   if (text.empty()) return std::nullopt;
@@ -25,7 +25,7 @@ std::optional<std::uint64_t> parse_duration(std::string_view text) {
     std::uint32_t count = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
     if (error != std::errc() || end == text.data() + text.size()) return std::nullopt;
-    const std::uint64_t unit = *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' ? 1 : 0;
+    const std::uint64_t unit = *end == 'd' ? 86'400 : *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' ? 1 : 0;
     if (unit == 0) return std::nullopt;
     seconds += count * unit;
     text.remove_prefix(static_cast<std::size_t>(end + 1 - text.data()));
@@ -64,6 +64,29 @@ bool is_url_template(std::string_view text) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                   std::string_view("-._~:/?#[]@!$&'()*+,;=%{}").find(c) != std::string_view::npos;
          });
+}
+
+// One address of the configuration: as a URL, or in the form for Listener::open(), which means http. A URL may lack the
+// port; then it is that of the scheme.
+std::optional<ListenAddress> parse_address(std::string_view text) {
+  const bool tls = text.starts_with("https://");
+  if (tls || text.starts_with("http://")) {
+    text.remove_prefix(tls ? 8 : 7);
+    if (text.ends_with('/')) text.remove_suffix(1);
+    if (text.empty() || text.starts_with("unix:") || text.find_first_of("/@?#") != std::string_view::npos) {
+      return std::nullopt;
+    }
+    ListenAddress address{std::string(text), tls};
+    if (text.find(':', text.rfind(']') == std::string_view::npos ? 0 : text.rfind(']')) == std::string_view::npos) {
+      address.address += tls ? ":443" : ":80";
+    }
+    return Listener::check(address.address).ok() ? std::optional(address) : std::nullopt;
+  }
+  return Listener::check(text).ok() ? std::optional(ListenAddress{std::string(text), false}) : std::nullopt;
+}
+
+bool is_absolute_path(std::string_view text) {
+  return text.starts_with('/') && has_no_control_character(text);
 }
 
 // What toml++ says without what it quotes of the file, which may be a part of a password.
@@ -127,6 +150,14 @@ class Section {
       return check(value);
     });
   }
+  // Calls `use(element)` for each element of a list of strings that is not empty, or for a string alone.
+  void one_or_more(std::string_view key, std::string_view expected,
+                   const std::function<bool(const std::string&)>& use) {
+    if (const toml::node* node = find(key); node != nullptr && node->is_array() && !node->as_array()->empty()) {
+      return strings(key, expected, use);
+    }
+    read<std::string>(key, expected, use);
+  }
   // Calls `use(element)` for each element of a list of strings.
   void strings(std::string_view key, std::string_view expected, const std::function<bool(const std::string&)>& use) {
     known_.insert(std::string(key));
@@ -184,9 +215,13 @@ class Section {
     if (table_ != nullptr && !table_->contains(key)) reader_.report(table_->source(), name_of(key), "is missing");
   }
 
-  // Says of the table, or of a key in it, what no single value shows.
+  bool has(std::string_view key) const { return find(key) != nullptr; }
+
+  // Says of a key, or of the table when it is not there, what no single value shows.
   void report(std::string_view key, std::string_view what) {
-    reader_.report(table_ == nullptr ? toml::source_region{} : table_->source(), name_of(key), what);
+    const toml::node* node = find(key);
+    if (node == nullptr) node = table_;
+    reader_.report(node == nullptr ? toml::source_region{} : node->source(), name_of(key), what);
   }
 
   // To be called when every key has been read.
@@ -212,22 +247,89 @@ class Section {
   std::set<std::string> known_;
 };
 
+// What the keys about HTTPS say about each other.
+void check_https(Section& section, const std::optional<bool>& redirect, Config& config) {
+  const auto is_tls = [](const ListenAddress& address) { return address.tls; };
+  const bool some = std::any_of(config.addresses.begin(), config.addresses.end(), is_tls);
+  const bool all = std::all_of(config.addresses.begin(), config.addresses.end(), is_tls);
+  const bool https_url = config.url.empty() ? some : config.url.starts_with("https://");
+  if (some && config.certificates.empty()) {
+    section.report("tls_cert", "is missing: an https address needs a certificate and its key");
+  }
+  if (!some && !config.certificates.empty()) {
+    section.report("tls_cert", "is not used: no address begins with https://");
+  }
+  if (!some && config.hsts_seconds) section.report("hsts", "is not used: no address begins with https://");
+  if (all && !https_url) {
+    section.report("url", "begins with http://, but every address with https://: clients could not follow it");
+  }
+  if (redirect == true && !some) section.report("redirect_to_https", "needs an address that begins with https://");
+  if (redirect == true && some && !https_url) {
+    section.report("redirect_to_https", "needs a url that begins with https://, to send clients there");
+  }
+  config.redirect_to_https = redirect.value_or(some && https_url);
+}
+
 void read_server(Reader& reader, const toml::table& root, Config& config) {
   Section section(reader, root, "server");
-  section.string("address", config.address, "host:port, [IPv6]:port, :port or unix:/path",
-                 [](std::string_view text) { return Listener::check(text).ok(); });
+  std::vector<ListenAddress> addresses;
+  section.one_or_more("address",
+                      "host:port, [IPv6]:port, :port or unix:/path, or a URL http://host:port or https://host:port, or "
+                      "a list of them",
+                      [&](const std::string& text) {
+                        const std::optional<ListenAddress> address = parse_address(text);
+                        if (address) addresses.push_back(*address);
+                        return address.has_value();
+                      });
+  if (!addresses.empty()) config.addresses = std::move(addresses);
   section.string("url", config.url, "an http or https URL with a host, without query and fragment",
                  [](std::string_view text) {
                    while (text.ends_with('/')) text.remove_suffix(1);
                    return is_service_url(text);
                  });
   while (config.url.ends_with('/')) config.url.pop_back();
-  if (config.address.starts_with("unix:") && config.url.empty()) {
+  const bool all_unix = std::all_of(config.addresses.begin(), config.addresses.end(),
+                                    [](const ListenAddress& address) { return address.address.starts_with("unix:"); });
+  if (all_unix && config.url.empty()) {
     section.report("url",
                    "is missing: a Unix socket has no URL that clients could open; set it to the one of the proxy");
   }
   section.strings("trusted_proxies", "a list of addresses, networks such as \"10.0.0.0/8\", and \"unix\"",
                   [&](const std::string& text) { return config.server.trusted_proxies.add(text); });
+
+  static constexpr std::string_view kPemFiles = "the absolute path of a PEM file, or a list of them";
+  std::vector<std::string> keys;
+  section.one_or_more("tls_cert", kPemFiles, [&](const std::string& path) {
+    config.certificates.push_back({path, {}});
+    return is_absolute_path(path);
+  });
+  section.one_or_more("tls_key", kPemFiles, [&](const std::string& path) {
+    keys.push_back(path);
+    return is_absolute_path(path);
+  });
+  if (keys.size() == config.certificates.size()) {
+    for (std::size_t i = 0; i < keys.size(); ++i) config.certificates[i].key = keys[i];
+  } else {
+    section.report("tls_key", "there must be one key for each tls_cert, in the same order");
+  }
+  section.read<std::string>("tls_min_version", R"("1.2" or "1.3")", [&](const std::string& value) {
+    config.tls_min_version = value == "1.3" ? TlsVersion::k1_3 : TlsVersion::k1_2;
+    return value == "1.2" || value == "1.3";
+  });
+  section.integer("tls_threads", config.tls_threads, 0, 128);
+  std::optional<bool> redirect;
+  section.read<bool>("redirect_to_https", "true or false", [&](bool value) {
+    redirect = value;
+    return true;
+  });
+  section.read<std::string>("hsts", "a duration from \"0s\" to \"730d\", such as \"180d\"",
+                            [&](const std::string& value) {
+                              const auto ms = parse_duration(value);
+                              if (ms) config.hsts_seconds = *ms / 1000;
+                              return ms && *config.hsts_seconds <= 730 * std::uint64_t{86'400};
+                            });
+  section.string("acme_webroot", config.acme_webroot, "the absolute path of a folder", is_absolute_path);
+  check_https(section, redirect, config);
   section.finish();
 }
 
@@ -299,6 +401,8 @@ void read_limits(Reader& reader, const toml::table& root, Config& config) {
   section.integer("min_bytes_per_second", connection.min_bytes_per_second, 1, 1'000'000'000);
   time_out("linger_timeout", connection.linger_timeout);
   time_out("drain_timeout", server.drain_timeout);
+  time_out("tls_handshake_timeout", config.tls_handshake_timeout);
+  section.integer("max_handshakes", config.max_handshakes, 1, 65'536);
   section.finish();
 }
 
@@ -339,8 +443,7 @@ void read_installer(Reader& reader, const toml::table& root, Config& config) {
   };
   static constexpr std::string_view kVersion = "a version such as \"0.9.14\"";
   std::string package_dir;
-  section.string("package_dir", package_dir, "the absolute path of a folder",
-                 [](std::string_view text) { return text.starts_with('/'); });
+  section.string("package_dir", package_dir, "the absolute path of a folder", is_absolute_path);
   if (!package_dir.empty()) {
     // The simplest set-up without the internet: one key. What is set explicitly below wins.
     config.server.package_folder = package_dir;

@@ -3,6 +3,9 @@
 #ifndef PAIRPORT_NET_CONFIG_H_
 #define PAIRPORT_NET_CONFIG_H_
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,11 +21,33 @@ namespace pairport {
 inline constexpr std::string_view kDefaultAddress = "127.0.0.1:9978";
 inline constexpr std::string_view kDefaultConfigName = "rport-pairing.conf";
 
+struct ListenAddress {
+  std::string address;  // for Listener::open()
+  bool tls = false;
+};
+
+// Paths of PEM files: a certificate with its chain, and its private key.
+struct CertificateFiles {
+  std::string certificate;
+  std::string key;
+};
+
+enum class TlsVersion : std::uint8_t { k1_2, k1_3 };
+
 struct Config {
-  std::string address{kDefaultAddress};
-  std::string url;               // empty: made from the address
-  std::string templates_folder;  // empty: the built-in templates alone
-  ServiceOptions service;        // url and templates are filled in by whoever creates the service
+  std::vector<ListenAddress> addresses{{std::string(kDefaultAddress), false}};
+  std::string url;  // empty: made from the first address with TLS, else from the first with a port
+  std::vector<CertificateFiles> certificates;  // not empty exactly when there is an address with TLS
+  TlsVersion tls_min_version = TlsVersion::k1_2;
+  std::size_t tls_threads = 0;                   // that handshakes are computed on; 0: one for each processor
+  std::uint64_t tls_handshake_timeout = 10'000;  // milliseconds
+  std::size_t max_handshakes = 256;              // that may wait for a thread
+  // Whether plain TCP addresses but those of the loopback interface only send clients to the URL, which is https then.
+  bool redirect_to_https = false;
+  std::optional<std::uint64_t> hsts_seconds;  // Strict-Transport-Security; none: not sent
+  std::string acme_webroot;                   // empty: none
+  std::string templates_folder;               // empty: the built-in templates alone
+  ServiceOptions service;                     // url and templates are filled in by whoever creates the service
   ServerOptions server;
   bool sandbox = true;  // give up what serving does not need
   bool require_landlock = false;

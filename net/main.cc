@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -19,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <llhttp.h>
 #include <simdjson.h>
@@ -157,21 +159,58 @@ void check_limits(const Config& config) {
 
 // The folders of the configuration, which must not turn out to be missing when somebody needs them.
 Status check_folders(const Config& config) {
-  for (const auto& [key, folder] :
-       {std::pair("templates", &config.templates_folder), {"package_dir", &config.server.package_folder}}) {
+  for (const auto& [key, folder] : {std::pair("[installer] templates", &config.templates_folder),
+                                    {"[installer] package_dir", &config.server.package_folder},
+                                    {"[server] acme_webroot", &config.acme_webroot}}) {
     std::error_code error;
     if (!folder->empty() && !std::filesystem::is_directory(*folder, error)) {
-      return {StatusCode::kBadConfiguration, std::string("[installer] ") + key + ": " + *folder +
-                                                 " is not a folder that can be read" +
+      return {StatusCode::kBadConfiguration, std::string(key) + ": " + *folder + " is not a folder that can be read" +
                                                  (error ? ": " + error.message() : "")};
     }
   }
   return StatusCode::kOk;
 }
 
-std::string default_url(const Listener& listener) {
-  if (!listener.is_any()) return listener.url();
-  return "http://127.0.0.1" + listener.url().substr(listener.url().rfind(':'));
+// A listening socket of the configuration.
+struct OpenAddress {
+  Listener listener;
+  bool tls;
+
+  std::string url() const { return tls ? "https" + listener.url().substr(4) : listener.url(); }
+};
+
+// All of them, or none.
+Result<std::vector<OpenAddress>> open_addresses(const Config& config) {
+  std::vector<OpenAddress> opened;
+  for (const ListenAddress& address : config.addresses) {
+    Result<Listener> listener = Listener::open(address.address);
+    if (!listener.ok()) return listener.status();
+    opened.push_back({std::move(listener).value(), address.tls});
+  }
+  return opened;
+}
+
+// REQUIRES: one of the addresses is not a Unix socket
+std::string default_url(const std::vector<OpenAddress>& addresses) {
+  auto best = std::find_if(addresses.begin(), addresses.end(), [](const OpenAddress& address) { return address.tls; });
+  if (best == addresses.end()) {
+    best = std::find_if(addresses.begin(), addresses.end(),
+                        [](const OpenAddress& address) { return !address.listener.is_unix(); });
+  }
+  const std::string url = best->url();
+  if (!best->listener.is_any()) return url;
+  return url.substr(0, url.find("//") + 2) + "127.0.0.1" + url.substr(url.rfind(':'));
+}
+
+// Until there is an engine for it: nobody's credentials are to be served in clear on an address that promises HTTPS.
+Status check_tls(const Config& config) {
+  for (const ListenAddress& address : config.addresses) {
+    if (address.tls) {
+      return {StatusCode::kBadConfiguration, "[server] address: https://" + address.address +
+                                                 ": this version does not speak HTTPS yet; put a proxy in front of it"};
+    }
+  }
+  return StatusCode::kOk;
 }
 
 Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random) {
@@ -207,6 +246,7 @@ int check_config(const LoadedConfig& loaded) {
   const Config& config = loaded.config;
   const std::string url = config.url.empty() ? "http://127.0.0.1:9978" : config.url;
   Status status = check_folders(config);
+  if (status.ok()) status = check_tls(config);
   if (status.ok()) status = create_service(config, url, random).status();
   if (!status.ok()) {
     log_lines(spdlog::level::err, status.message());
@@ -233,10 +273,14 @@ Status enter_sandbox(const Config& config, const SandboxPart& io_uring) {
     return StatusCode::kOk;
   }
   SandboxOptions options;
-  if (!config.server.package_folder.empty()) options.read_only_paths.push_back(config.server.package_folder);
-  if (constexpr std::string_view kUnix = "unix:"; config.address.starts_with(kUnix)) {
+  for (const std::string* folder : {&config.server.package_folder, &config.acme_webroot}) {
+    if (!folder->empty()) options.read_only_paths.push_back(*folder);
+  }
+  for (const auto& [address, tls] : config.addresses) {
+    constexpr std::string_view kUnix = "unix:";
+    if (!address.starts_with(kUnix)) continue;
     // The socket's file goes at the end.
-    const std::filesystem::path folder = std::filesystem::path(config.address.substr(kUnix.size())).parent_path();
+    const std::filesystem::path folder = std::filesystem::path(address.substr(kUnix.size())).parent_path();
     options.removal_folders.push_back(folder.empty() ? "." : folder.string());
   }
   Status status = enter(restrict_files(options), config.require_landlock ? "[security] require_landlock" : nullptr);
@@ -318,20 +362,19 @@ int run(const LoadedConfig& loaded) {
   if (std::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return kExitFailure;
   spdlog::info("pairport {} starting: {}", PAIRPORT_VERSION, loaded.origin);
   check_limits(config);
-  if (const Status status = check_folders(config); !status.ok()) {
-    log_lines(spdlog::level::err, status.message());
+  Status usable = check_folders(config);
+  if (usable.ok()) usable = check_tls(config);
+  if (!usable.ok()) {
+    log_lines(spdlog::level::err, usable.message());
     return kExitUsage;
   }
 
-  Result<Listener> listener = Listener::open(config.address);
-  if (!listener.ok()) {
-    log_lines(spdlog::level::err, listener.status().message());
-    return listener.status().code() == StatusCode::kInvalidArgument ? kExitUsage : kExitFailure;
+  Result<std::vector<OpenAddress>> addresses = open_addresses(config);
+  if (!addresses.ok()) {
+    log_lines(spdlog::level::err, addresses.status().message());
+    return addresses.status().code() == StatusCode::kInvalidArgument ? kExitUsage : kExitFailure;
   }
-  std::string url = config.url;
-  if (url.empty()) {
-    url = default_url(listener.value());
-  }
+  const std::string url = config.url.empty() ? default_url(addresses.value()) : config.url;
 
   KernelRandom random;
   Result<std::unique_ptr<Service>> service = create_service(config, url, random);
@@ -374,8 +417,12 @@ int run(const LoadedConfig& loaded) {
     return kExitFailure;
   }
   program.server = server.value().get();
-  const std::string address = listener.value().url();
-  Status ready = program.server->listen(std::move(listener).value());
+  std::vector<std::string> listening;
+  Status ready;
+  for (OpenAddress& address : addresses.value()) {
+    listening.push_back(address.url());
+    if (ready.ok()) ready = program.server->listen(std::move(address.listener));
+  }
   for (const auto& [handle, number] : {std::pair(&program.terminate, SIGTERM), {&program.interrupt, SIGINT}}) {
     uv_signal_init(&program.loop, handle);
     handle->data = &program;
@@ -388,7 +435,7 @@ int run(const LoadedConfig& loaded) {
   if (ready.ok()) ready = enter_sandbox(config, io_uring);
   if (ready.ok()) {
     spdlog::info("clients reach this service at {}", url);
-    spdlog::info("listening on {}", address);
+    for (const std::string& address : listening) spdlog::info("listening on {}", address);
   } else {
     spdlog::error("{}", ready.message());
     stop(program);

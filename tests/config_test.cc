@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,6 +15,12 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+
+std::vector<std::string> addresses_of(const Config& config) {
+  std::vector<std::string> addresses;
+  for (const auto& [address, tls] : config.addresses) addresses.push_back((tls ? "tls " : "") + address);
+  return addresses;
+}
 
 std::string error_of(std::string_view text) {
   const Result<Config> config = parse_config(text, "test.conf");
@@ -35,7 +42,7 @@ TEST(ConfigTest, TakesTheFileOfTheGoServiceUnchanged) {
 )",
                                    "rport-pairing.conf");
   ASSERT_TRUE(config.ok()) << config.status().message();
-  EXPECT_EQ(config.value().address, "0.0.0.0:9090");
+  EXPECT_THAT(addresses_of(config.value()), ElementsAre("0.0.0.0:9090"));
   EXPECT_EQ(config.value().url, "https://pairing.example.com");
   ASSERT_TRUE(config.value().service.static_deposit);
   EXPECT_EQ(config.value().service.static_deposit->password, "foobaz");
@@ -44,7 +51,10 @@ TEST(ConfigTest, TakesTheFileOfTheGoServiceUnchanged) {
 TEST(ConfigTest, AnEmptyFileGivesTheDefaults) {
   const auto config = parse_config("", "x");
   ASSERT_TRUE(config.ok());
-  EXPECT_EQ(config.value().address, "127.0.0.1:9978");
+  EXPECT_THAT(addresses_of(config.value()), ElementsAre("127.0.0.1:9978"));
+  EXPECT_TRUE(config.value().certificates.empty());
+  EXPECT_FALSE(config.value().redirect_to_https);
+  EXPECT_FALSE(config.value().hsts_seconds);
   EXPECT_EQ(config.value().service.ttl_ms, 600'000U);
   EXPECT_EQ(config.value().service.store.max_deposits, 1'000'000U);
   EXPECT_EQ(config.value().service.store.minimum_level, SecretLevel::kPlain);
@@ -56,7 +66,7 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   const auto example = parse_config(text, "pairport.conf");
   ASSERT_TRUE(example.ok()) << example.status().message();
   const Config defaults;
-  EXPECT_EQ(example.value().address, defaults.address);
+  EXPECT_EQ(addresses_of(example.value()), addresses_of(defaults));
   EXPECT_EQ(example.value().url, defaults.url);
   const ServiceOptions& shown = example.value().service;
   EXPECT_EQ(shown.ttl_ms, defaults.service.ttl_ms);
@@ -81,6 +91,8 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(server.connection.max_body_bytes, defaults.server.connection.max_body_bytes);
   EXPECT_EQ(server.connection.linger_timeout, defaults.server.connection.linger_timeout);
   EXPECT_EQ(server.drain_timeout, defaults.server.drain_timeout);
+  EXPECT_EQ(example.value().tls_handshake_timeout, defaults.tls_handshake_timeout);
+  EXPECT_EQ(example.value().max_handshakes, defaults.max_handshakes);
   EXPECT_EQ(example.value().sandbox, defaults.sandbox);
   EXPECT_EQ(example.value().access_log, defaults.access_log);
   EXPECT_EQ(example.value().shorten_addresses, defaults.shorten_addresses);
@@ -102,8 +114,15 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
 TEST(ConfigTest, ReadsEveryKey) {
   const auto config = parse_config(R"(
 [server]
-address = "unix:/run/pairport.sock"
+address = ["unix:/run/pairport.sock", "https://:443"]
 url = "https://p.example.com"
+tls_cert = "/etc/a.pem"
+tls_key = "/etc/a.key"
+tls_min_version = "1.3"
+tls_threads = 3
+redirect_to_https = false
+hsts = "180d"
+acme_webroot = "/var/www/acme"
 [pairing]
 ttl = "1h30m5s"
 code_length = 12
@@ -126,6 +145,8 @@ max_headers = 9
 max_body_bytes = 1024
 linger_timeout = "4s"
 drain_timeout = "1m5s"
+tls_handshake_timeout = "7s"
+max_handshakes = 8
 [security]
 require_locked_memory = true
 require_landlock = true
@@ -169,6 +190,16 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(server.connection.max_body_bytes, 1024U);
   EXPECT_EQ(server.connection.linger_timeout, 4'000U);
   EXPECT_EQ(server.drain_timeout, 65'000U);
+  EXPECT_THAT(addresses_of(config.value()), ElementsAre("unix:/run/pairport.sock", "tls :443"));
+  EXPECT_EQ(config.value().certificates[0].certificate, "/etc/a.pem");
+  EXPECT_EQ(config.value().certificates[0].key, "/etc/a.key");
+  EXPECT_EQ(config.value().tls_min_version, TlsVersion::k1_3);
+  EXPECT_EQ(config.value().tls_threads, 3U);
+  EXPECT_FALSE(config.value().redirect_to_https);
+  EXPECT_EQ(config.value().hsts_seconds, 180U * 24 * 3600);
+  EXPECT_EQ(config.value().acme_webroot, "/var/www/acme");
+  EXPECT_EQ(config.value().tls_handshake_timeout, 7'000U);
+  EXPECT_EQ(config.value().max_handshakes, 8U);
   EXPECT_EQ(service.store.minimum_level, SecretLevel::kLocked);
   EXPECT_TRUE(config.value().sandbox);
   EXPECT_EQ(config.value().access_log, AccessFormat::kJson);
@@ -184,7 +215,8 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
 
 TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
   EXPECT_EQ(error_of("[server]\nadress = \"x\"\n"),
-            "test.conf:2: [server] adress: there is no such key; [server] has address, trusted_proxies, url");
+            "test.conf:2: [server] adress: there is no such key; [server] has acme_webroot, address, hsts, "
+            "redirect_to_https, tls_cert, tls_key, tls_min_version, tls_threads, trusted_proxies, url");
   EXPECT_EQ(error_of("\n[pairing]\nttl = 10\n"),
             "test.conf:3: [pairing] ttl: expected a duration from \"1s\" to \"24h\", such as \"10m\" or \"1h30m\"");
   EXPECT_THAT(error_of("[pairing]\ncode_length = 6\n"),
@@ -227,6 +259,86 @@ TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
   EXPECT_THAT(error_of("[installer]\nlinux_url = \"http://x/ y\"\n"), HasSubstr("an http or https URL"));
   EXPECT_THAT(error_of("[installer]\nversion = \"1 2\"\n"), HasSubstr("a version"));
   EXPECT_THAT(error_of("[installer]\nsha256 = { a = \"12\" }\n"), HasSubstr("64 hexadecimal digits"));
+}
+
+TEST(ConfigTest, TakesAnAddressInEveryForm) {
+  const auto read = [](const std::string& text) {
+    const auto config = parse_config("[server]\nurl = \"https://p.example.com\"\ntls_cert = \"/c\"\n" + text, "x");
+    return config.ok() ? addresses_of(config.value())
+                       : std::vector<std::string>{std::string(config.status().message())};
+  };
+  const std::string keys = "tls_key = \"/k\"\n";
+  EXPECT_THAT(read(keys + R"(address = ["localhost:1", "[::1]:2", ":3", "unix:/a/b", "http://:4", "http://[::1]:5/",
+    "http://example.com", "http://[::1]", "https://:6", "https://example.com/", "https://10.0.0.1:7"])"),
+              ElementsAre("localhost:1", "[::1]:2", ":3", "unix:/a/b", ":4", "[::1]:5", "example.com:80", "[::1]:80",
+                          "tls :6", "tls example.com:443", "tls 10.0.0.1:7"));
+  EXPECT_THAT(read(keys + "address = \"https://[fd00::1]\"\n"), ElementsAre("tls [fd00::1]:443"));
+  for (const char* bad : {"[]", "5", "[5]", "[\"127.0.0.1:1\", \"x\"]", "\"https://\"", "\"http:///\"",
+                          "\"https://unix:/s\"", "\"ftp://h:1\"", "\"http://h:1/path\"", "\"http://h/path\"",
+                          "\"https://u@h:1\"", "\"http://h:1?q\"", "\"https://h:99999\"", "\"https://h:\""}) {
+    EXPECT_THAT(error_of("[server]\naddress = " + std::string(bad) + "\n"),
+                HasSubstr("test.conf:2: [server] address: expected host:port, [IPv6]:port, :port or unix:/path, or a "
+                          "URL http://host:port or https://host:port, or a list of them"))
+        << bad;
+  }
+}
+
+TEST(ConfigTest, EachCertificateHasItsKey) {
+  const std::string https = "[server]\naddress = \"https://:443\"\n";
+  const auto two = parse_config(https + R"(tls_cert = ["/a.pem", "/b.pem"]
+tls_key = ["/a.key", "/b.key"]
+)",
+                                "x");
+  ASSERT_TRUE(two.ok()) << two.status().message();
+  ASSERT_EQ(two.value().certificates.size(), 2U);
+  EXPECT_EQ(two.value().certificates[1].certificate, "/b.pem");
+  EXPECT_EQ(two.value().certificates[1].key, "/b.key");
+  for (const char* keys : {"tls_cert = \"/a\"", "tls_cert = [\"/a\", \"/b\"]\ntls_key = \"/k\"",
+                           "tls_cert = \"/a\"\ntls_key = [\"/k\", \"/l\"]", "tls_key = \"/k\""}) {
+    EXPECT_THAT(error_of(https + keys + "\n"), HasSubstr("[server] tls_key: there must be one key for each tls_cert"));
+  }
+  for (const char* path : {"\"a.pem\"", "\"\"", "[]", "5", "[\"/a\", \"b\"]", "\"/a\\u0001\""}) {
+    EXPECT_THAT(error_of(https + "tls_cert = " + path + "\n"),
+                HasSubstr("[server] tls_cert: expected the absolute path"))
+        << path;
+  }
+}
+
+TEST(ConfigTest, KeysAboutHttpsMustFitTheAddresses) {
+  const std::string cert = "tls_cert = \"/c\"\ntls_key = \"/k\"\n";
+  const auto server = [](const std::string& rest) { return error_of("[server]\n" + rest); };
+  EXPECT_EQ(server("address = \"https://:443\"\n"),
+            "test.conf:1: [server] tls_cert: is missing: an https address needs a certificate and its key");
+  EXPECT_EQ(server(cert), "test.conf:2: [server] tls_cert: is not used: no address begins with https://");
+  EXPECT_EQ(server("hsts = \"1d\"\n"), "test.conf:2: [server] hsts: is not used: no address begins with https://");
+  EXPECT_EQ(server("redirect_to_https = true\n"),
+            "test.conf:2: [server] redirect_to_https: needs an address that begins with https://");
+  EXPECT_EQ(server("redirect_to_https = true\naddress = [\"https://:1\", \":2\"]\nurl = \"http://x\"\n" + cert),
+            "test.conf:2: [server] redirect_to_https: needs a url that begins with https://, to send clients there");
+  EXPECT_EQ(
+      server("url = \"http://x\"\naddress = \"https://:1\"\n" + cert),
+      "test.conf:2: [server] url: begins with http://, but every address with https://: clients could not follow it");
+  EXPECT_THAT(server("hsts = \"731d\"\n"), HasSubstr("[server] hsts: expected a duration from \"0s\" to \"730d\""));
+  EXPECT_THAT(server("tls_min_version = \"1.1\"\n"), HasSubstr("expected \"1.2\" or \"1.3\""));
+  EXPECT_THAT(server("tls_threads = 129\n"), HasSubstr("a whole number from 0 to 128"));
+  EXPECT_THAT(server("acme_webroot = \"www\"\n"), HasSubstr("the absolute path of a folder"));
+  EXPECT_THAT(error_of("[limits]\nmax_handshakes = 0\n"), HasSubstr("a whole number from 1 to 65536"));
+  EXPECT_THAT(server("address = [\"unix:/a\", \"unix:/b\"]\n"), HasSubstr("[server] url: is missing"));
+  EXPECT_EQ(server("address = [\"unix:/a\", \":0\"]\n"), "");
+}
+
+// Nobody has to ask for credentials not to cross the network in clear.
+TEST(ConfigTest, PlainAddressesRedirectByDefaultWhenThereIsHttps) {
+  const auto redirects = [](const std::string& rest) {
+    const auto config = parse_config("[server]\ntls_cert = \"/c\"\ntls_key = \"/k\"\n" + rest, "x");
+    return config.ok() && config.value().redirect_to_https;
+  };
+  const std::string both = "address = [\":80\", \"https://:443\"]\n";
+  EXPECT_TRUE(redirects(both));
+  EXPECT_TRUE(redirects(both + "url = \"https://x\"\n"));
+  EXPECT_TRUE(redirects(both + "redirect_to_https = true\n"));
+  EXPECT_FALSE(redirects(both + "redirect_to_https = false\n"));
+  EXPECT_FALSE(redirects(both + "url = \"http://x\"\n"));
 }
 
 TEST(ConfigTest, ReportsEveryProblemAtOnce) {

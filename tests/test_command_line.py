@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 import runner
 from pairport_process import Pairport, binary
@@ -82,10 +83,13 @@ class CommandLine(unittest.TestCase):
             # "#key = ..." and "#[table]" are keys that need not be set; "# Text" is an explanation.
             lines.append(re.sub(r"^(\s*)#( *[a-z0-9_]+ =|\[[a-z-]+\])", r"\1\2", line))
         everything = "\n".join(lines).replace('"/etc/pairport/templates"', f'"{ROOT}/render/templates"')
-        everything = everything.replace('"/var/lib/pairport/packages"', '"/tmp"')
+        for folder in ("/var/lib/pairport/packages", "/var/www/letsencrypt"):
+            everything = everything.replace(f'"{folder}"', '"/tmp"')
         self.assertIn('\n  code = "0000000"', everything)
+        everything = everything.replace('\n  address = "127.0.0.1:9978"', '\n  address = ["https://:443", "http://:80"]')
         result = run("--check-config", config=everything)
-        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(result.returncode, 2)
+        self.assertRegex(result.stderr, r"\A\S+ error: \[server\] address: https://:443: this version does not speak HTTPS yet[^\n]*\n\Z")
 
     def test_a_configuration_that_is_not_there(self):
         result = run("-c", "/nonexistent/pairport.conf")
@@ -114,11 +118,13 @@ class CommandLine(unittest.TestCase):
             self.assertIn("linux/installer.sh:2: there is no slot {{pasword}}; known are:", result.stderr)
 
     def test_folders_and_templates_that_cannot_be_read_stop_the_start(self):
-        for key in ("templates", "package_dir"):
+        for table, key in (("installer", "templates"), ("installer", "package_dir"), ("server", "acme_webroot")):
+            server = '[server]\naddress = "127.0.0.1:0"\n'
+            other = "" if table == "server" else f"[{table}]\n"
             for arguments in ([], ["--check-config"]):
-                result = run(*arguments, config=f'[server]\naddress = "127.0.0.1:0"\n[installer]\n{key} = "/nonexistent"\n')
+                result = run(*arguments, config=f'{server}{other}{key} = "/nonexistent"\n')
                 self.assertEqual(result.returncode, 2, result.stderr)
-                self.assertIn(f"[installer] {key}: /nonexistent is not a folder that can be read", result.stderr)
+                self.assertIn(f"[{table}] {key}: /nonexistent is not a folder that can be read", result.stderr)
         with tempfile.TemporaryDirectory() as folder:
             os.makedirs(os.path.join(folder, "linux", "installer.sh"))  # there, but no file
             result = run("--check-config", config=f'[installer]\ntemplates = "{folder}"\n')
@@ -137,6 +143,39 @@ class CommandLine(unittest.TestCase):
             result = run(config=f'[server]\naddress = "127.0.0.1:{other.getsockname()[1]}"\n')
         self.assertEqual(result.returncode, 1)
         self.assertIn("Address already in use; stop the program that uses it", result.stderr)
+
+    def test_several_addresses(self):
+        with tempfile.TemporaryDirectory() as folder:
+            addresses = f'["unix:{folder}/s", "http://127.0.0.1:0", "http://localhost:0/"]'
+            with Pairport(f"[server]\n  address = {addresses}\n" + STATIC) as service:
+                self.assertEqual(service.addresses[0], f"unix:{folder}/s")
+                self.assertIn(f"clients reach this service at {service.addresses[1]}\n".encode(), service.log)
+                for address in service.addresses[1:]:
+                    with urllib.request.urlopen(address + "/0000000") as answer:
+                        self.assertEqual(answer.status, 200)
+                with socket.socket(socket.AF_UNIX) as peer:
+                    peer.connect(f"{folder}/s")
+                    peer.sendall(b"GET /0000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+                    self.assertTrue(peer.recv(100).startswith(b"HTTP/1.1 200 "))
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_one_address_that_cannot_be_had_stops_the_start(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            taken = f"127.0.0.1:{other.getsockname()[1]}"
+            result = run(config=f'[server]\naddress = ["unix:{folder}/s", "127.0.0.1:0", "{taken}"]\n')
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(f"cannot listen on {taken}: Address already in use", result.stderr)
+            self.assertNotIn("listening on", result.stderr)
+            self.assertEqual(os.listdir(folder), [], "the socket of the address before is gone, too")
+
+    def test_https_is_refused_rather_than_served_in_clear(self):
+        for arguments in ([], ["--check-config"]):
+            config = '[server]\naddress = ["127.0.0.1:0", "https://127.0.0.1:0"]\ntls_cert = "/c"\ntls_key = "/k"\n'
+            result = run(*arguments, config=config)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn("does not speak HTTPS yet; put a proxy in front of it", result.stderr)
 
     def test_bad_addresses_are_exit_code_2(self):
         for address in ("nonsense", "127.0.0.1:99999", "unix:"):

@@ -41,6 +41,18 @@ bool is_value(std::string_view canary, std::string_view text) {
 void check_accepted(const Config& config) {
   const ServiceOptions& service = config.service;
   expect(config.url.empty() || is_service_url(config.url), "the URL is good");
+  bool tls = false;
+  for (const ListenAddress& address : config.addresses) {
+    expect(Listener::check(address.address).ok(), "an address can be opened, if the machine has it");
+    tls = tls || address.tls;
+  }
+  expect(!config.addresses.empty(), "there is an address");
+  expect(tls != config.certificates.empty(), "certificates are there exactly when they are needed");
+  for (const auto& [certificate, key] : config.certificates) {
+    expect(certificate.starts_with('/') && key.starts_with('/'), "a certificate has its key");
+  }
+  expect(!config.redirect_to_https || (tls && !config.url.starts_with("http://")), "a redirect leads to HTTPS");
+  expect(config.max_handshakes >= 1 && config.tls_threads <= 128, "there can be handshakes");
   expect(service.ttl_ms >= 1000 && service.ttl_ms % 1000 == 0 && service.ttl_ms <= 24 * 3'600'000, "so is the ttl");
   expect(service.code_length >= kMinCodeLength && service.code_length <= kMaxCodeLength, "so is the length of codes");
   expect(service.store.max_deposits >= 1 && service.store.max_bytes >= 1U << 20, "something can be stored");
@@ -49,8 +61,9 @@ void check_accepted(const Config& config) {
            "rates are rates");
   }
   const ConnectionLimits& connection = config.server.connection;
-  for (const std::uint64_t ms : {connection.head_timeout, connection.body_timeout, connection.idle_timeout,
-                                 connection.answer_timeout, connection.linger_timeout, config.server.drain_timeout}) {
+  for (const std::uint64_t ms :
+       {connection.head_timeout, connection.body_timeout, connection.idle_timeout, connection.answer_timeout,
+        connection.linger_timeout, config.server.drain_timeout, config.tls_handshake_timeout}) {
     expect(ms >= 1000 && ms <= 3'600'000, "times are a second to an hour");
   }
   expect(connection.min_bytes_per_second >= 1, "there is a least rate");

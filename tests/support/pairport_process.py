@@ -18,6 +18,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -55,16 +56,18 @@ class Pairport:
         return self
 
     def _await_ready(self, seconds=60):
-        """Ready is the log line `listening on ...`: it names the port that the kernel chose."""
+        """Ready are the log lines `listening on ...`: they name the ports that the kernel chose. `address` is the
+        first of them, `addresses` all, in the order of the configuration."""
         deadline = time.monotonic() + seconds
-        while True:
-            line = re.search(rb"listening on (\S+)", self.log)
-            if line and b"\n" in self.log[line.end():]:
-                break
+        wanted = tomllib.loads(self.config)["server"]["address"]
+        count = len(wanted) if isinstance(wanted, list) else 1
+        while len(lines := re.findall(rb"listening on (\S+).*\n", self.log)) < count:
             if not self._read_log(deadline - time.monotonic()):
                 raise RuntimeError("pairport did not start:\n" + self.log.decode(errors="replace"))
-        self.address = line.group(1).decode()
-        port = re.search(r":(\d+)$", self.address)
+        self.addresses = [line.decode() for line in lines]
+        self.address = self.addresses[0]
+        # Of the first address that has one.
+        port = next(filter(None, (re.search(r":(\d+)$", address) for address in self.addresses)), None)
         self.port = int(port.group(1)) if port else None
         self.url = f"http://127.0.0.1:{self.port}"
 
