@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT
+ * pairport in C: the pairing service without any I/O, requests in, answers out. For programs that speak HTTP already:
+ * no socket, no loop, no thread, no clock, no log. C11 and C++.
+ *
+ * Errors: functions that can fail return 0 or one of the negative codes below, which are never renumbered. A failed
+ * call changes nothing unless it says so. Nothing throws, prints or ends the process. Codes that this header does not
+ * know may be added: treat any negative number as a failure.
+ *
+ * Lifetimes:
+ * - A string is a view: pointer and length, not NUL-terminated, and NULL only with length 0. What is passed in is read
+ *   during the call and not kept. What is handed out is valid as each function says.
+ * - What an answer consists of points into its pairport_response or into its pairport_service, never into the request
+ *   and never into the store: a deposit may expire while its answer is still being sent. So a response is kept, neither
+ *   reset nor handled again, until its last byte is sent, and the service is destroyed after all its responses and
+ *   buffers.
+ * - Responses and buffers hold credentials: in memory of the protection that the service has, and wiped on reset, reuse
+ *   and destruction. The service keeps some of those that were destroyed for the next pairport_response_create().
+ *   Whoever copies what they hold wipes the copy.
+ *
+ * Threads: a service, with its responses and buffers, belongs to one thread at a time. Services share nothing: each
+ * thread may have one, but a code is known only to the service that handed it out. A secret in memory is not inherited
+ * by fork(2): create the service in the process that uses it.
+ *
+ * Structures begin with their own size, so that they can grow: a program that was compiled with a shorter one gets the
+ * defaults for what it does not know. One that was compiled with a longer one may set nothing that this library does
+ * not know, else PAIRPORT_INVALID_ARGUMENT.
+ */
+#ifndef PAIRPORT_PAIRPORT_H_
+#define PAIRPORT_PAIRPORT_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pairport/export.h>
+
+#ifdef __cplusplus
+#define PAIRPORT_NOEXCEPT noexcept
+extern "C" {
+#else
+#define PAIRPORT_NOEXCEPT
+#endif
+
+enum {
+  PAIRPORT_OK = 0,
+  PAIRPORT_OUT_OF_MEMORY = -1,
+  PAIRPORT_STORE_FULL = -2,
+  PAIRPORT_ALREADY_EXISTS = -3,
+  PAIRPORT_RANDOM_FAILED = -4,
+  PAIRPORT_INVALID_ARGUMENT = -5,
+  PAIRPORT_BAD_TEMPLATE = -6,
+  PAIRPORT_BAD_CONFIGURATION = -7,
+  PAIRPORT_MEMORY_NOT_LOCKED = -8,
+  PAIRPORT_SYSTEM = -9
+};
+
+/* What a code means in general; a static string with a NUL at its end, for unknown codes too. */
+PAIRPORT_EXPORT const char* pairport_status_text(int code) PAIRPORT_NOEXCEPT;
+
+/* The version of the library that is linked, "1.2.3"; a static string with a NUL at its end. */
+PAIRPORT_EXPORT const char* pairport_version(void) PAIRPORT_NOEXCEPT;
+
+/* A view of text. */
+typedef struct pairport_string {
+  const char* data;
+  size_t size;
+} pairport_string;
+
+/* How well memory for credentials is protected. */
+enum {
+  PAIRPORT_MEMORY_PLAIN = 0,       /* swappable; only left out of core dumps and of forked children */
+  PAIRPORT_MEMORY_LOCKED = 1,      /* mlock(2) */
+  PAIRPORT_MEMORY_MEMFD_SECRET = 2 /* memfd_secret(2) */
+};
+
+/* When something happens. Times of successive calls for one service must not go back. */
+typedef struct pairport_now {
+  uint64_t monotonic_ms; /* decides what is expired */
+  int64_t unix_seconds;  /* only written into answers */
+} pairport_now;
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* A file and the SHA-256 digest that the operator vouches for, as 64 hexadecimal digits. */
+typedef struct pairport_digest {
+  pairport_string file;
+  pairport_string sha256;
+} pairport_digest;
+
+/* Fills `out` with `size` unpredictable, uniformly distributed bytes; 0, or anything else for a failure. */
+typedef int (*pairport_random)(void* user, uint8_t* out, size_t size);
+
+/* Gives the text of the template `name` ("linux/installer.sh"): nonzero, and `text` stays valid until the next call or
+ * the end of pairport_service_create(); 0: there is none, the built-in one is used. */
+typedef int (*pairport_template_loader)(void* user, pairport_string name, pairport_string* text);
+
+/* Every setting of a service. To be filled by pairport_options_init() first. */
+typedef struct pairport_options {
+  size_t size;
+
+  pairport_string url; /* how clients reach the service: http or https, no slash at the end, at most 512 bytes */
+  uint64_t ttl_ms;     /* how long a code works: whole seconds, up to ten years */
+  size_t code_length;  /* 7 to 32 */
+  size_t max_deposits; /* bounds of the store: beyond them deposits are refused with 503 */
+  size_t max_memory;   /* bytes */
+  int minimum_memory;  /* PAIRPORT_MEMORY_...: refuse rather than use less */
+
+  /* Token buckets per client address; a rate or a burst of 0 switches one off. */
+  double deposits_per_second;
+  double deposit_burst;
+  double misses_per_second; /* look-ups of codes that do not exist */
+  double miss_burst;
+
+  /* A deposit that never expires, for testing the scripts. None unless its code is set; then all five are required. */
+  pairport_string static_code;
+  pairport_string static_connect_url;
+  pairport_string static_fingerprint;
+  pairport_string static_client_id;
+  pairport_string static_password;
+
+  /* Where client machines get the client from; written into the scripts. {version}, {os}, {arch} and {channel} are
+   * filled in by the scripts, {pairing_url} is replaced by `url`. */
+  pairport_string version;
+  pairport_string unstable_version;
+  pairport_string linux_url;
+  pairport_string windows_url;
+  pairport_string checksums_url;
+  pairport_string deb_repo;
+  pairport_string rpm_repo;
+  pairport_string repo_keys;
+  pairport_string tacoscript_url;
+  int use_repositories; /* 0: always use the archive */
+  const pairport_digest* digests;
+  size_t digest_count;
+
+  /* Nonzero: GET /packages/<file> is served, by whoever has the files: see pairport_response_file(). */
+  int serve_packages;
+  /* Nonzero: answers have a pairport_response_code_hash(). */
+  int hash_codes;
+
+  pairport_template_loader load_template; /* NULL: only the built-in templates. Not used after the creation */
+  void* template_user;
+  pairport_random random; /* NULL: getrandom(2). Else it must work as long as the service lives */
+  void* random_user;
+} pairport_options;
+
+/* Writes the defaults to `options`, whose `size` bytes are sizeof(pairport_options) of the caller.
+ * PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had; PAIRPORT_OUT_OF_MEMORY. */
+PAIRPORT_EXPORT int pairport_options_init(pairport_options* options, size_t size) PAIRPORT_NOEXCEPT;
+
+/* All state of a pairing service. */
+typedef struct pairport_service pairport_service;
+
+/* Compiles the templates and maps the first memory. On success *service is the caller's, to be destroyed; on failure it
+ * is NULL, and what is wrong, with its remedy, is written to `message` (with a NUL, cut to message_size; may be NULL
+ * with 0; never holds a credential or a code). PAIRPORT_INVALID_ARGUMENT, PAIRPORT_BAD_TEMPLATE,
+ * PAIRPORT_OUT_OF_MEMORY, PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_RANDOM_FAILED. */
+PAIRPORT_EXPORT int pairport_service_create(const pairport_options* options, const pairport_now* now,
+                                            pairport_service** service, char* message,
+                                            size_t message_size) PAIRPORT_NOEXCEPT;
+
+/* Wipes every deposit. All responses and buffers of the service must be destroyed before. NULL is fine. */
+PAIRPORT_EXPORT void pairport_service_destroy(pairport_service* service) PAIRPORT_NOEXCEPT;
+
+/* Wipes expired deposits, at most about `max_work` of them (each costs less than a microsecond). 0: nothing due is
+ * left; 1: call again soon. To be called every 100 ms or so; answers never depend on it. PAIRPORT_INVALID_ARGUMENT:
+ * NULL. */
+PAIRPORT_EXPORT int pairport_service_expire(pairport_service* service, const pairport_now* now,
+                                            size_t max_work) PAIRPORT_NOEXCEPT;
+
+typedef struct pairport_stats {
+  size_t size;
+  uint64_t deposits;         /* held, including expired ones that are not wiped yet */
+  uint64_t expiring;         /* those of them that expire some day */
+  uint64_t memory_bytes;     /* for records and table */
+  uint64_t deposits_refused; /* for lack of room or memory, since the creation */
+  int memory_level;          /* PAIRPORT_MEMORY_...: the weakest that any deposit's memory has had */
+} pairport_stats;
+
+/* Fills *stats, whose `size` the caller has set. PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had. */
+PAIRPORT_EXPORT int pairport_service_stats(const pairport_service* service, pairport_stats* stats) PAIRPORT_NOEXCEPT;
+
+/* All text that fragments of answers point to when they do not point into a response: the same objects for every answer
+ * and as long as the service lives, for whoever prepares it for sending. Writes at most `capacity` of them to `parts`
+ * (which may be NULL with 0) and returns how many there are. */
+PAIRPORT_EXPORT size_t pairport_service_static_parts(const pairport_service* service, pairport_string* parts,
+                                                     size_t capacity) PAIRPORT_NOEXCEPT;
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+enum {
+  PAIRPORT_METHOD_GET = 0,
+  PAIRPORT_METHOD_HEAD = 1,
+  PAIRPORT_METHOD_POST = 2,
+  PAIRPORT_METHOD_OPTIONS = 3,
+  PAIRPORT_METHOD_OTHER = 4
+};
+
+/* Longer bodies are refused by whoever reads them, with 413. */
+#define PAIRPORT_MAX_BODY 16384
+
+/* A view of a request. All zero but for its size: a GET of nothing, without headers, from nowhere. Values of headers
+ * without white space around them, empty when the header is missing. */
+typedef struct pairport_request {
+  size_t size;
+  int method;             /* PAIRPORT_METHOD_GET, ... */
+  pairport_string target; /* origin-form, absolute-form or `*`, still percent-encoded (RFC 9112 section 3.2) */
+  pairport_string user_agent;
+  pairport_string accept;
+  pairport_string accept_encoding;
+  pairport_string content_type;
+  pairport_string if_none_match;
+  pairport_string if_range;
+  pairport_string range;
+  pairport_string body;
+  /* The client whose limits apply: an IPv6 address, or an IPv4 address as ::ffff:a.b.c.d, in network order; all zero: a
+   * peer without an address. */
+  uint8_t address[16];
+} pairport_request;
+
+/* Writes the address `text` (a.b.c.d, or IPv6 without brackets and zone) in that form. PAIRPORT_INVALID_ARGUMENT: it is
+ * none. */
+PAIRPORT_EXPORT int pairport_parse_address(pairport_string text, uint8_t address[16]) PAIRPORT_NOEXCEPT;
+
+/* An answer, and the room for the credentials in it. */
+typedef struct pairport_response pairport_response;
+
+/* An empty response for answers of `service`; the caller's, to be destroyed. In a steady flow of requests neither this
+ * nor the destruction allocates. PAIRPORT_OUT_OF_MEMORY, PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_INVALID_ARGUMENT: NULL;
+ * *response is NULL then. */
+PAIRPORT_EXPORT int pairport_response_create(pairport_service* service, pairport_response** response) PAIRPORT_NOEXCEPT;
+
+/* Wipes it and gives it back. NULL is fine. */
+PAIRPORT_EXPORT void pairport_response_destroy(pairport_response* response) PAIRPORT_NOEXCEPT;
+
+/* Wipes it and forgets the answer; what it handed out is not valid any more. */
+PAIRPORT_EXPORT void pairport_response_reset(pairport_response* response) PAIRPORT_NOEXCEPT;
+
+/* Answers `request`: every valid request gets an answer, a refusal too, in `response`, whose last answer is wiped. GET
+ * and HEAD never allocate. PAIRPORT_INVALID_ARGUMENT, with `response` reset if it is one: NULL, a response of another
+ * service, a structure's size that no version has had, an unknown method, a body that is longer than PAIRPORT_MAX_BODY.
+ */
+PAIRPORT_EXPORT int pairport_handle(pairport_service* service, const pairport_request* request, const pairport_now* now,
+                                    pairport_response* response) PAIRPORT_NOEXCEPT;
+
+/* The answer for a request that has to be refused before it can be handled: status 400, 408, 411, 413, 417, 431, 500,
+ * 501, 503 or 505, with `text`, one line of ASCII without a value of the request. `accept`: the header, if it is known.
+ * PAIRPORT_INVALID_ARGUMENT as above, and for another status, and for a text of more than 1024 bytes. */
+PAIRPORT_EXPORT int pairport_refuse(pairport_service* service, int status, pairport_string text, pairport_string accept,
+                                    int method, pairport_response* response) PAIRPORT_NOEXCEPT;
+
+/* Accessors. What they hand out is valid until the response is handled again, reset or destroyed. */
+
+/* 200, 404, ...; 0: there is no answer in it (yet). */
+PAIRPORT_EXPORT int pairport_response_status(const pairport_response* response) PAIRPORT_NOEXCEPT;
+
+/* The phrase for a status (RFC 9110 section 15), for an HTTP/1 status line; a static string with a NUL at its end. */
+PAIRPORT_EXPORT const char* pairport_reason_phrase(int status) PAIRPORT_NOEXCEPT;
+
+/* What was asked for, whatever the answer is, for logs, which must not hold paths, because codes are in them:
+ * "deposit", "installer", "update", "uninstall", "package", "preflight" or "other"; a static string with a NUL at its
+ * end. */
+PAIRPORT_EXPORT const char* pairport_response_route(const pairport_response* response) PAIRPORT_NOEXCEPT;
+
+/* With the route "installer" and pairport_options.hash_codes: 32 bits that are equal for equal codes and tell nothing
+ * of a code, keyed anew for each service. */
+PAIRPORT_EXPORT uint32_t pairport_response_code_hash(const pairport_response* response) PAIRPORT_NOEXCEPT;
+
+typedef struct pairport_header {
+  pairport_string name;
+  pairport_string value;
+} pairport_header;
+
+/* All headers but Date, Content-Length, Connection and Retry-After, which are the business of who speaks HTTP.
+ * Content-Type and Content-Encoding are among them. */
+PAIRPORT_EXPORT size_t pairport_response_header_count(const pairport_response* response) PAIRPORT_NOEXCEPT;
+/* PAIRPORT_INVALID_ARGUMENT: there is no such header. */
+PAIRPORT_EXPORT int pairport_response_header(const pairport_response* response, size_t index,
+                                             pairport_header* header) PAIRPORT_NOEXCEPT;
+/* The same as bytes of an HTTP/1 header section ("Name: value\r\n" each), in two parts, either of which may be empty.
+ */
+PAIRPORT_EXPORT void pairport_response_header_bytes(const pairport_response* response,
+                                                    pairport_string parts[2]) PAIRPORT_NOEXCEPT;
+
+/* Seconds for a Retry-After header; 0: none. */
+PAIRPORT_EXPORT uint32_t pairport_response_retry_after(const pairport_response* response) PAIRPORT_NOEXCEPT;
+
+/* Bytes for Content-Length: for HEAD those that GET would send. */
+PAIRPORT_EXPORT uint64_t pairport_response_content_length(const pairport_response* response) PAIRPORT_NOEXCEPT;
+/* 0: the status allows no Content-Length (204 and 304, RFC 9110 section 8.6). */
+PAIRPORT_EXPORT int pairport_response_has_content_length(const pairport_response* response) PAIRPORT_NOEXCEPT;
+
+/* The body is at most so many fragments. */
+#define PAIRPORT_MAX_FRAGMENTS 4
+/* Writes the fragments to send, none of them empty, to `fragments` and returns how many; 0 for HEAD, for a file, and
+ * when there is no body. Send them from where they are: the long ones are the same for every answer. */
+PAIRPORT_EXPORT size_t pairport_response_body(const pairport_response* response,
+                                              pairport_string fragments[PAIRPORT_MAX_FRAGMENTS]) PAIRPORT_NOEXCEPT;
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* With pairport_options.serve_packages: the name of the file that is asked for; letters, digits and ._+~-, not starting
+ * with a dot. Not empty: there is no answer yet, and whoever has the files looks and calls pairport_answer_file(). */
+PAIRPORT_EXPORT pairport_string pairport_response_file(const pairport_response* response) PAIRPORT_NOEXCEPT;
+
+typedef struct pairport_file_info {
+  uint64_t size;     /* bytes of the file */
+  uint64_t modified; /* any number that changes with the file's content, such as its time of change */
+} pairport_file_info;
+
+/* Completes a response with a file: `info` is what was found under its name, NULL: there is none. Answers 200, 206,
+ * 304, 404 or 416. PAIRPORT_INVALID_ARGUMENT: NULL, a response of another service, or one that asks for no file. */
+PAIRPORT_EXPORT int pairport_answer_file(pairport_service* service, const pairport_file_info* info,
+                                         pairport_response* response) PAIRPORT_NOEXCEPT;
+
+/* After that: the piece of the file that the body is. A size of 0: nothing of it; pairport_response_body() has the
+ * body, if there is one. */
+PAIRPORT_EXPORT void pairport_response_file_range(const pairport_response* response, uint64_t* offset,
+                                                  uint64_t* size) PAIRPORT_NOEXCEPT;
+
+/* ---------------------------------------------------------------------------------------------------------------- */
+
+/* Room for the body of one request, in memory that is protected as the service's is. */
+typedef struct pairport_buffer pairport_buffer;
+
+/* The caller's, to be destroyed. PAIRPORT_OUT_OF_MEMORY, PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_INVALID_ARGUMENT: NULL;
+ * *buffer is NULL then. */
+PAIRPORT_EXPORT int pairport_buffer_create(pairport_service* service, pairport_buffer** buffer) PAIRPORT_NOEXCEPT;
+/* PAIRPORT_MAX_BODY bytes to write to; valid until it is destroyed. */
+PAIRPORT_EXPORT char* pairport_buffer_data(pairport_buffer* buffer) PAIRPORT_NOEXCEPT;
+/* Wipes it and gives it back. NULL is fine. */
+PAIRPORT_EXPORT void pairport_buffer_destroy(pairport_buffer* buffer) PAIRPORT_NOEXCEPT;
+
+/* Overwrites `size` bytes with zeros; the compiler never removes the write. For copies of what these objects held. */
+PAIRPORT_EXPORT void pairport_wipe(void* data, size_t size) PAIRPORT_NOEXCEPT;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* PAIRPORT_PAIRPORT_H_ */
