@@ -86,7 +86,7 @@ struct Connection::Parser {
 };
 
 ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& limits, TrustedProxies trusted_proxies,
-                                     AccessObserver* observer) noexcept
+                                     AccessObserver* observer, std::optional<std::uint64_t> hsts_seconds) noexcept
     : service_(service),
       limits_(limits),
       trusted_proxies_(std::move(trusted_proxies)),
@@ -96,6 +96,13 @@ ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& l
       bodies_(service.minimum_level()),
       rests_(service.minimum_level()) {
   assert(limits.max_head_bytes <= kMaxHead && limits.max_headers <= kMaxHeaders && limits.max_body_bytes <= kMaxBody);
+  if (!hsts_seconds) return;
+  static constexpr std::string_view kHsts = "Strict-Transport-Security: max-age=";
+  char* end = std::copy(kHsts.begin(), kHsts.end(), hsts_text_.data());
+  end = std::to_chars(end, hsts_text_.data() + hsts_text_.size() - 2, *hsts_seconds).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  hsts_line_ = {hsts_text_.data(), static_cast<std::size_t>(end - hsts_text_.data())};
 }
 
 ConnectionContext::~ConnectionContext() = default;
@@ -136,15 +143,18 @@ std::string_view ConnectionContext::date_line(const Now& now) noexcept {
   return {date_line_.data(), date_line_.size()};
 }
 
-Connection::Connection(ConnectionContext& context, const ClientAddress& peer, const Now& now) noexcept
+Connection::Connection(ConnectionContext& context, const ClientAddress& peer, const Now& now,
+                       Transport transport) noexcept
     : context_(context),
       peer_(peer),
+      transport_(transport),
       deadline_(after(now, context.limits_.head_timeout)),
       parser_(new (std::nothrow) Parser(context.limits_)),
       exchange_(nullptr, {&context.exchanges_}),
       head_(nullptr, {&context.heads_}),
       body_(nullptr, {&context.bodies_}),
       rest_(nullptr, {&context.rests_}) {
+  assert(transport != Transport::kRedirecting || context.service_.url().starts_with("https://"));
   if (parser_ == nullptr) state_ = State::kClosed;
 }
 
@@ -152,7 +162,23 @@ Connection::~Connection() {
   release_exchanges();
 }
 
+void Connection::start(const Now& now) noexcept {
+  if (state_ == State::kHead) deadline_ = after(now, context_.limits_.head_timeout);
+}
+
+void Connection::refuse_plain_http(const Now& now) noexcept {
+  if (state_ != State::kHead) return;
+  assert(!head_started_);
+  transport_ = Transport::kPlain;
+  Buffer<64 + kMaxServiceUrl> text;
+  text.append("this port speaks HTTPS; use ");
+  const std::string_view url = context_.service_.url();
+  text.append(url.starts_with("https://") ? url : "an address that begins with https://");
+  refuse(400, text.view(), {}, Method::kOther, now);
+}
+
 void Connection::close() noexcept {
+  cut_short_ = is_cut_short();
   state_ = State::kClosed;
   deadline_ = kNoDeadline;
   release_exchanges();
@@ -283,6 +309,10 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   // llhttp calls a length that overflows its integer malformed; here it is a large body like any other.
   if (framing.length > context_.limits_.max_body_bytes) return refuse_too_large(accept, method, now);
   if (!parsed) return refuse(400, "the request is not valid HTTP", accept, method, now);
+  if (transport_ == Transport::kRedirecting && method != Method::kGet && method != Method::kHead) {
+    // Refused whatever its body holds, which is better not sent at all.
+    return add_exchange() ? dispatch(parsed_head, {}, now) : close();
+  }
   if (parsed_head.has_unknown_expectation) {
     return refuse(417, "the only expectation that is met is 100-continue", accept, method, now);
   }
@@ -392,15 +422,21 @@ void Connection::set_output(Fragment fragment) noexcept {
 
 void Connection::dispatch(RequestHead& parsed, std::string_view body, const Now& now) noexcept {
   Request& request = parsed.request;
-  keep_alive_ = parsed.keep_alive && !finishing_ && request.method != Method::kOther;
-  lingers_ = request.method == Method::kOther;
+  const bool reads = request.method == Method::kGet || request.method == Method::kHead;
+  const bool redirects = transport_ == Transport::kRedirecting;
+  lingers_ = request.method == Method::kOther || (redirects && !reads);
+  keep_alive_ = parsed.keep_alive && !finishing_ && !lingers_;
   ClientAddress client = peer_;
   for (const std::string_view line : parsed.forwarded_for) {
     client = context_.trusted_proxies_.client_of(client, line);
   }
   request.body = body;
   request.client = client.key();
-  context_.service_.handle(request, now, last_exchange_->response);
+  if (redirects) {
+    context_.service_.redirect(request, last_exchange_->response);
+  } else {
+    context_.service_.handle(request, now, last_exchange_->response);
+  }
   describe_request(request.method, client, now);
   if (!wants_file().empty()) {
     state_ = State::kAnswering;
@@ -472,6 +508,7 @@ void Connection::start_answer(const Now& now) noexcept {
   head.append(context_.date_line(now));
   head.append(response.headers().wire());
   head.append(response.extra_headers());
+  if (transport_ == Transport::kSecure) head.append(context_.hsts_line_);
   if (response.has_content_length()) {
     head.append("Content-Length: ");
     head.append(response.content_length());

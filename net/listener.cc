@@ -74,6 +74,14 @@ bool is_stale_socket(const sockaddr_un& address) {
   return refused;
 }
 
+bool is_loopback(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    return ntohl(reinterpret_cast<const sockaddr_in&>(address).sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+  }
+  const in6_addr& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
+  return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == IN_LOOPBACKNET);
+}
+
 }  // namespace
 
 Listener::~Listener() {
@@ -164,6 +172,7 @@ Result<Listener> Listener::open(std::string_view address) {
       return cannot_listen(address, errno);
     }
     const std::string shown = info->ai_family == AF_INET6 ? "[" + std::string(name) + "]" : name;
+    listener.loopback_ = is_loopback(bound);
     listener.any_ = shown == "[::]" || shown == "0.0.0.0";
     listener.url_ = "http://" + shown + ":" + service;
     return listener;

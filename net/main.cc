@@ -401,6 +401,7 @@ int run(const LoadedConfig& loaded) {
     return kExitFailure;
   }
   ServerOptions options = config.server;
+  options.hsts_seconds = config.hsts_seconds;
   std::optional<AccessLog> access_log;
   if (config.access_log != AccessFormat::kOff)
     options.observer = &access_log.emplace(config.access_log, config.shorten_addresses);
@@ -420,8 +421,10 @@ int run(const LoadedConfig& loaded) {
   std::vector<std::string> listening;
   Status ready;
   for (OpenAddress& address : addresses.value()) {
-    listening.push_back(address.url());
-    if (ready.ok()) ready = program.server->listen(std::move(address.listener));
+    const ListenOptions how{.redirect_to_https =
+                                config.redirect_to_https && !address.tls && !address.listener.is_local()};
+    listening.push_back(address.url() + (how.redirect_to_https ? " (clients are sent to " + url + ")" : ""));
+    if (ready.ok()) ready = program.server->listen(std::move(address.listener), how);
   }
   for (const auto& [handle, number] : {std::pair(&program.terminate, SIGTERM), {&program.interrupt, SIGINT}}) {
     uv_signal_init(&program.loop, handle);

@@ -73,6 +73,11 @@ ClientAddress address_of(const sockaddr_storage& storage) noexcept {
   return address;
 }
 
+// What a connection is by its listener's options.
+Transport transport_of(const ListenOptions& options) noexcept {
+  return options.redirect_to_https ? Transport::kRedirecting : Transport::kPlain;
+}
+
 }  // namespace
 
 class Server::Impl {
@@ -81,14 +86,14 @@ class Server::Impl {
       : loop_(loop),
         service_(service),
         options_(options),
-        context_(service, options.connection, options.trusted_proxies, options.observer),
+        context_(service, options.connection, options.trusted_proxies, options.observer, options.hsts_seconds),
         transmitter_(service.static_parts()),
         wheel_(*this, uv_now(loop)),
         level_(service.store().level()) {}
 
   Status start();
-  Status listen(Listener listener);
-  Status adopt(int fd);
+  Status listen(Listener listener, const ListenOptions& options);
+  Status adopt(int fd, const ListenOptions& options);
   void stop(std::function<void()> on_stopped);
   std::size_t connections() const noexcept { return connections_; }
 
@@ -121,7 +126,8 @@ class Server::Impl {
   void watch(Acceptor& acceptor) noexcept;
   void accept_from(Acceptor& acceptor) noexcept;
   Status open_stream(StreamHandle& handle, int fd, bool is_unix) noexcept;
-  Status add_peer(int fd, const sockaddr_storage& address) noexcept;
+  Status check(const ListenOptions& options) const;
+  Status add_peer(int fd, const sockaddr_storage& address, Transport transport) noexcept;
   void read_at_once(Peer& peer) noexcept;
   bool has_room() const noexcept { return connections_ - closing_ < options_.max_connections; }
   bool make_room() noexcept;
@@ -174,9 +180,9 @@ class Server::Impl {
 };
 
 struct Server::Impl::Peer {
-  Peer(Impl& owner, TimerId peer_id, const ClientAddress& address, AddressCounter::Place&& its_place,
-       const Now& now) noexcept
-      : server(owner), id(peer_id), place(std::move(its_place)), connection(owner.context_, address, now) {}
+  Peer(Impl& owner, TimerId peer_id, const ClientAddress& address, AddressCounter::Place&& its_place, const Now& now,
+       Transport transport) noexcept
+      : server(owner), id(peer_id), place(std::move(its_place)), connection(owner.context_, address, now, transport) {}
 
   StreamHandle handle;
   uv_write_t write;
@@ -206,6 +212,7 @@ struct Server::Impl::Acceptor {
   uv_poll_t poll;
   Impl* server;
   Listener listener;
+  Transport transport;
   bool paused = false;
 };
 
@@ -346,10 +353,18 @@ void Server::Impl::on_idle() noexcept {
   uv_idle_stop(&idle_);
 }
 
-Status Server::Impl::listen(Listener listener) {
+Status Server::Impl::check(const ListenOptions& options) const {
+  if (options.redirect_to_https && !service_.url().starts_with("https://")) {
+    return {StatusCode::kInvalidArgument, "redirect_to_https needs a service whose url begins with https://"};
+  }
+  return StatusCode::kOk;
+}
+
+Status Server::Impl::listen(Listener listener, const ListenOptions& options) {
+  if (Status status = check(options); !status.ok()) return status;
   if (stopping_) return {StatusCode::kSystem, "the server is stopping"};
   acceptors_.reserve(acceptors_.size() + 1);  // what may throw comes before there is a handle
-  auto acceptor = std::make_unique<Acceptor>(Acceptor{{}, this, std::move(listener), false});
+  auto acceptor = std::make_unique<Acceptor>(Acceptor{{}, this, std::move(listener), transport_of(options), false});
   if (const int error = uv_poll_init(loop_, &acceptor->poll, acceptor->listener.fd()); error != 0) {
     return {StatusCode::kSystem, std::string("cannot watch a listening socket: ") + uv_strerror(error)};
   }
@@ -397,7 +412,7 @@ void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
       refuse(fd);
       continue;
     }
-    if (Status status = add_peer(fd, address); !status.ok()) continue;
+    if (Status status = add_peer(fd, address, acceptor.transport); !status.ok()) continue;
   }
 }
 
@@ -441,7 +456,7 @@ Status Server::Impl::open_stream(StreamHandle& handle, int fd, bool is_unix) noe
   return error == 0 ? StatusCode::kOk : StatusCode::kSystem;
 }
 
-Status Server::Impl::add_peer(int fd, const sockaddr_storage& address) noexcept {
+Status Server::Impl::add_peer(int fd, const sockaddr_storage& address, Transport transport) noexcept {
   const bool is_unix = address.ss_family == AF_UNIX;
   const ClientAddress client = address_of(address);
   AddressCounter::Place place;
@@ -465,7 +480,7 @@ Status Server::Impl::add_peer(int fd, const sockaddr_storage& address) noexcept 
     return StatusCode::kOutOfMemory;
   }
   id = free_ids_.back();
-  auto* peer = new (std::nothrow) Peer(*this, id, client, std::move(place), now());
+  auto* peer = new (std::nothrow) Peer(*this, id, client, std::move(place), now(), transport);
   if (peer == nullptr) {
     ::close(fd);
     return StatusCode::kOutOfMemory;
@@ -494,7 +509,11 @@ void Server::Impl::read_at_once(Peer& peer) noexcept {
   on_read(peer, size == 0 ? ssize_t{UV_EOF} : size, reinterpret_cast<const char*>(read_buffer_.data()));
 }
 
-Status Server::Impl::adopt(int fd) {
+Status Server::Impl::adopt(int fd, const ListenOptions& options) {
+  if (Status status = check(options); !status.ok()) {
+    ::close(fd);
+    return status;
+  }
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
   if (stopping_ || getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
@@ -509,7 +528,7 @@ Status Server::Impl::adopt(int fd) {
     refuse(fd);
     return {StatusCode::kSystem, "the server has as many connections as it may"};
   }
-  return add_peer(fd, address);
+  return add_peer(fd, address, transport_of(options));
 }
 
 void Server::Impl::read_on(Peer& peer, bool wanted) noexcept {
@@ -776,11 +795,11 @@ Result<std::unique_ptr<Server>> Server::attach(uv_loop_t* loop, Service& service
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
-Status Server::listen(Listener listener) {
-  return impl_->listen(std::move(listener));
+Status Server::listen(Listener listener, const ListenOptions& options) {
+  return impl_->listen(std::move(listener), options);
 }
-Status Server::adopt(int fd) {
-  return impl_->adopt(fd);
+Status Server::adopt(int fd, const ListenOptions& options) {
+  return impl_->adopt(fd, options);
 }
 void Server::stop(std::function<void()> on_stopped) {
   impl_->stop(std::move(on_stopped));

@@ -33,6 +33,9 @@ constexpr int kMaxCodeAttempts = 16;
 constexpr std::size_t kMaxCondition = 512;
 // Keeps sums of times, and the year of `expires`, far from overflowing.
 constexpr std::uint64_t kMaxTtlMs = std::uint64_t{3650} * 24 * 3600 * 1000;
+// Longest path and query in a Location header, so that every head fits the buffer of a connection.
+constexpr std::size_t kMaxRedirectedPath = 512;
+constexpr std::string_view kMalformedTarget = "the request target is not a path, or has a malformed % escape";
 constexpr std::string_view kCompatNotFound = "404 page not found\n";
 
 Status check_options(const ServiceOptions& options) {
@@ -85,6 +88,15 @@ bool is_service_url(std::string_view url) noexcept {
 
 namespace {
 
+// Without who was asked, which a request may say in any way: empty, or beginning with / or ?.
+std::string_view path_and_query(std::string_view target) noexcept {
+  if (target.starts_with('/')) return target;
+  const std::size_t authority = target.find("://");
+  if (authority == std::string_view::npos) return {};
+  target.remove_prefix(authority + 3);
+  return target.substr(std::min(target.find_first_of("/?"), target.size()));
+}
+
 // `view` then points into `deposit`.
 Status view_static_deposit(const StaticDeposit& deposit, DepositView& view) {
   const auto bad = [](std::string what) { return Status(StatusCode::kInvalidArgument, std::move(what)); };
@@ -120,8 +132,12 @@ std::string_view reason_phrase(int status) noexcept {
       return "Partial Content";
     case 304:
       return "Not Modified";
+    case 308:
+      return "Permanent Redirect";
     case 400:
       return "Bad Request";
+    case 403:
+      return "Forbidden";
     case 404:
       return "Not Found";
     case 405:
@@ -132,6 +148,8 @@ std::string_view reason_phrase(int status) noexcept {
       return "Length Required";
     case 413:
       return "Content Too Large";
+    case 414:
+      return "URI Too Long";
     case 415:
       return "Unsupported Media Type";
     case 416:
@@ -188,12 +206,14 @@ class Service::Impl {
   }
 
   void handle(const Request& request, const Now& now, Response& response) noexcept;
+  void redirect(const Request& request, Response& response) noexcept;
   void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
              bool as_problem) noexcept;
 
   void answer_file(const FileInfo* info, Response& response) noexcept;
 
   SecretLevel minimum_level() const noexcept { return minimum_level_; }
+  std::string_view url() const noexcept { return url_; }
   std::span<const std::string_view> static_parts() const noexcept { return static_parts_; }
   const ErrorHeaders& plain_errors() const noexcept { return errors_; }
   Store& store() noexcept { return *store_; }
@@ -202,6 +222,7 @@ class Service::Impl {
 
  private:
   Route route_of(const Target& target) const noexcept;
+  void note_target(const Target& target, Response& response) const noexcept;
   void handle_known(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
   void deposit(const Request& request, const Now& now, Response& response) noexcept;
   void take_deposit(const Request& request, const Now& now, Response& response) noexcept;
@@ -295,6 +316,14 @@ Route Service::Impl::route_of(const Target& target) const noexcept {
   return Route::kOther;
 }
 
+// For an access log.
+void Service::Impl::note_target(const Target& target, Response& response) const noexcept {
+  response.route_ = route_of(target);
+  if (hash_codes_ && response.route_ == Route::kInstaller) {
+    response.code_hash_ = short_code_hash(target.code(), code_seed_);
+  }
+}
+
 void Service::Impl::handle(const Request& request, const Now& now, Response& response) noexcept {
   response.reset();
   if (request.method == Method::kOptions) {
@@ -306,13 +335,10 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
   const Target target(request.target);
   const bool as_problem = prefers_json(request.accept);
   const bool reads = request.method == Method::kGet || request.method == Method::kHead;
-  response.route_ = route_of(target);
-  if (hash_codes_ && response.route_ == Route::kInstaller) {
-    response.code_hash_ = short_code_hash(target.code(), code_seed_);
-  }
+  note_target(target, response);
   switch (target.route()) {
     case Target::Route::kMalformed:
-      error(response, 400, errors_, "the request target is not a path, or has a malformed % escape", as_problem);
+      error(response, 400, errors_, kMalformedTarget, as_problem);
       break;
     case Target::Route::kBadOs:
       error(response, 400, errors_,
@@ -344,6 +370,44 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
       }
       handle_known(target, request, now, response);
       break;
+  }
+  if (request.method == Method::kHead) response.fragment_count_ = 0;
+}
+
+void Service::Impl::redirect(const Request& request, Response& response) noexcept {
+  response.reset();
+  const Target target(request.target);
+  const bool as_problem = prefers_json(request.accept);
+  note_target(target, response);
+  if (request.method == Method::kOptions) {
+    // A preflight that fails keeps a browser from sending the credentials that it asks for.
+    response.route_ = Route::kPreflight;
+    std::array<char, 128 + kMaxServiceUrl> text;
+    return error(response, 403, errors_,
+                 Writer(text).text("this address is not encrypted and takes no deposits; use ").text(url_).written(),
+                 as_problem);
+  }
+  if (request.method != Method::kGet && request.method != Method::kHead) {
+    std::array<char, 256 + kMaxServiceUrl> text;
+    Writer out(text);
+    out.text("nothing was stored: this address is not encrypted, and what was sent to it has crossed the network in ");
+    out.text("clear; consider its credentials exposed, and send new ones to ").text(url_);
+    return error(response, 403, errors_, out.written(), as_problem);
+  }
+  const std::string_view path = path_and_query(request.target);
+  if (target.route() == Target::Route::kMalformed) {
+    error(response, 400, errors_, kMalformedTarget, as_problem);
+  } else if (path.size() > kMaxRedirectedPath) {
+    error(response, 414, errors_, "the request target is too long for a redirect", as_problem);
+  } else {
+    refuse_look_up(
+        language_for(target, request), 308,
+        "this address is not encrypted and serves nothing; follow its redirect (curl -L), or begin with https", request,
+        response);
+    Writer out(scratch(response).subspan(response.scratch_used_));
+    out.text("Location: ").text(url_).text(path.starts_with('/') ? "" : "/").text(path).text("\r\n");
+    response.extra_headers_ = out.written();
+    response.scratch_used_ += out.written().size();
   }
   if (request.method == Method::kHead) response.fragment_count_ = 0;
 }
@@ -684,6 +748,11 @@ void Service::handle(const Request& request, const Now& now, Response& response)
   impl_->handle(request, now, response);
 }
 
+void Service::redirect(const Request& request, Response& response) noexcept {
+  assert(url().starts_with("https://"));
+  impl_->redirect(request, response);
+}
+
 void Service::answer_file(const FileInfo* file, Response& response) noexcept {
   impl_->answer_file(file, response);
 }
@@ -702,6 +771,10 @@ bool Service::expire(const Now& now, std::size_t max_work) noexcept {
 
 SecretLevel Service::minimum_level() const noexcept {
   return impl_->minimum_level();
+}
+
+std::string_view Service::url() const noexcept {
+  return impl_->url();
 }
 
 std::span<const std::string_view> Service::static_parts() const noexcept {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <pairport/connection.h>
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -16,6 +18,7 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
+using namespace std::string_literals;
 
 std::size_t answers(const std::string& output) {
   std::size_t count = 0;
@@ -537,6 +540,173 @@ TEST(Connection, UpgradesAreIgnored) {
   wire.output.clear();
   wire.feed(get("/nothing"));
   EXPECT_EQ(wire.status(), 404);
+}
+
+// A connection over which nothing is served, because everyone on the way can read it.
+class Redirecting : public Wire {
+ public:
+  Redirecting() : Redirecting("https://pair.example.com") {}
+  explicit Redirecting(const std::string& url)
+      : Wire(with_url(url), {}, {}, {}, Transport::kRedirecting, std::uint64_t{86'400}) {}
+
+  static ServiceOptions with_url(const std::string& url) {
+    ServiceOptions options;
+    options.url = url;
+    return options;
+  }
+};
+
+TEST(Connection, ARedirectingOneSendsReadersToTheUrl) {
+  Redirecting wire;
+  wire.feed(get("/0000000?os=linux") + "HEAD /0000000.ps1 HTTP/1.1\r\nHost: x\r\n\r\n" + get("/"));
+  EXPECT_EQ(answers(wire.output), 3U);
+  EXPECT_THAT(wire.output, StartsWith("HTTP/1.1 308 Permanent Redirect\r\n"));
+  EXPECT_THAT(wire.output, HasSubstr("\r\nLocation: https://pair.example.com/0000000?os=linux\r\n"));
+  EXPECT_THAT(wire.output, HasSubstr("\r\nLocation: https://pair.example.com/0000000.ps1\r\n"));
+  EXPECT_THAT(wire.output, HasSubstr("\r\nLocation: https://pair.example.com/\r\n"));
+  EXPECT_THAT(wire.output, HasSubstr("\r\nCache-Control: no-store\r\n"));
+  EXPECT_THAT(wire.output, Not(HasSubstr("foobaz")));
+  EXPECT_THAT(wire.output, Not(HasSubstr("Strict-Transport-Security"))) << "RFC 6797 section 7.2";
+  // Whoever pipes it to a shell without following it must see a failure.
+  EXPECT_THAT(wire.output, HasSubstr(">&2\nexit 1\n"));
+  EXPECT_FALSE(wire.connection->wants_close());
+}
+
+// Where it leads is for the configuration to say, not for a request: neither its Host, nor an absolute target, nor a
+// path that would go on with the host of the URL.
+TEST(Connection, ARedirectLeadsToTheUrlWhateverTheRequestSays) {
+  for (const auto& [target, location] : {std::pair("http://evil.example/0000000", "/0000000"),
+                                         {"http://evil.example", "/"},
+                                         {"http://evil.example?os=linux", "/?os=linux"},
+                                         {"//evil.example/x", "//evil.example/x"},
+                                         {"/%0d%0aSet-Cookie:x", "/%0d%0aSet-Cookie:x"},
+                                         {"/a\\b@c", "/a\\b@c"}}) {
+    Redirecting wire("https://pair.example.com/sub");
+    wire.feed("GET " + std::string(target) + " HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    EXPECT_EQ(wire.status(), 308) << target;
+    EXPECT_THAT(wire.output, HasSubstr("\r\nLocation: https://pair.example.com/sub" + std::string(location) + "\r\n"))
+        << target;
+  }
+  for (const char* target : {"@evil.example/", ".evil.example", "evil.example:80", "/%zz"}) {
+    Redirecting wire;
+    wire.feed(get(target));
+    EXPECT_EQ(wire.status(), 400) << target;
+    EXPECT_THAT(wire.output, Not(HasSubstr("Location"))) << target;
+  }
+}
+
+TEST(Connection, TheLongestRedirectFitsItsHead) {
+  const std::string url = "https://" + std::string(kMaxServiceUrl - 8, 'u');
+  const std::string longest = "/" + std::string(511, 'p');
+  for (const char* agent : {"curl", "PowerShell"}) {
+    Redirecting wire(url);
+    wire.feed(get(longest, "User-Agent: " + std::string(agent) + "\r\nConnection: close\r\n"));
+    EXPECT_EQ(wire.status(), 308);
+    EXPECT_THAT(wire.output, HasSubstr("\r\nLocation: " + url + longest + "\r\n"));
+  }
+  Redirecting longer(url);
+  longer.feed(get(longest + "p"));
+  EXPECT_EQ(longer.status(), 414);
+}
+
+TEST(Connection, ARedirectingOneTakesNoDeposit) {
+  const std::string deposit = post(kJsonDeposit, "application/json", "Expect: 100-continue\r\n");
+  const std::size_t head = deposit.find("\r\n\r\n") + 4;
+  // As a client sends it that waits for 100, as one that does not, and in the form that is most easily taken for none.
+  for (const std::string& bytes : {deposit.substr(0, head), deposit, post(kJsonDeposit), get("/update") + deposit,
+                                   kChunkedDeposit, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"s}) {
+    Redirecting wire;
+    wire.feed(bytes);
+    EXPECT_THAT(wire.output, HasSubstr("HTTP/1.1 403 Forbidden\r\n")) << bytes;
+    EXPECT_THAT(wire.output,
+                EndsWith("consider its credentials exposed, and send new ones to https://pair.example.com\n"));
+    EXPECT_THAT(wire.output, HasSubstr("Access-Control-Allow-Origin: *")) << "a user interface shows the text";
+    EXPECT_THAT(wire.output, Not(HasSubstr("100 Continue")));
+    EXPECT_TRUE(wire.shut_down) << "what follows is not read";
+    EXPECT_EQ(wire.service->store().size(), 1U) << "the static deposit alone";
+  }
+}
+
+TEST(Connection, ARedirectingOneRefusesPreflights) {
+  Redirecting wire;
+  wire.feed("OPTIONS / HTTP/1.1\r\nHost: x\r\nAccess-Control-Request-Method: POST\r\n\r\n");
+  EXPECT_EQ(wire.status(), 403) << "a browser sends the credentials when it is 2xx";
+  EXPECT_THAT(wire.output, Not(HasSubstr("Access-Control-Allow-Methods")));
+  EXPECT_THAT(wire.output, EndsWith("use https://pair.example.com\n"));
+}
+
+TEST(Connection, OnlyASecureOneSendsStrictTransportSecurity) {
+  constexpr std::string_view kHsts = "\r\nStrict-Transport-Security: max-age=15552000\r\n";
+  const auto answer = [](Transport transport, std::optional<std::uint64_t> hsts) {
+    Wire wire({}, {}, {}, {}, transport, hsts);
+    wire.feed(get("/0000000") + "nonsense\r\n\r\n");
+    return wire.output;
+  };
+  const std::string secure = answer(Transport::kSecure, 15'552'000);
+  EXPECT_EQ(secure.find(kHsts) < secure.find("\r\n\r\n"), true) << secure;
+  EXPECT_NE(secure.find(kHsts, secure.find("HTTP/1.1 400")), std::string::npos) << "with errors, too";
+  EXPECT_THAT(answer(Transport::kSecure, 0), HasSubstr("\r\nStrict-Transport-Security: max-age=0\r\n"));
+  EXPECT_THAT(answer(Transport::kSecure, std::nullopt), Not(HasSubstr("Strict")));
+  EXPECT_THAT(answer(Transport::kPlain, 15'552'000), Not(HasSubstr("Strict")));
+}
+
+TEST(Connection, TellsWhoSpeaksPlainHttpWhereItSpeaksHttps) {
+  for (const auto& [url, hint] : {std::pair("https://pair.example.com", "use https://pair.example.com\n"),
+                                  {"http://pair.example.com", "use an address that begins with https://\n"}}) {
+    Wire wire(Redirecting::with_url(url), {}, {}, {}, Transport::kSecure, std::uint64_t{86'400});
+    wire.connection->refuse_plain_http(wire.now);
+    wire.pump();
+    EXPECT_EQ(wire.status(), 400);
+    EXPECT_THAT(wire.output, HasSubstr("\r\nContent-Type: text/plain; charset=utf-8\r\n"));
+    EXPECT_THAT(wire.output, EndsWith("this port speaks HTTPS; " + std::string(hint)));
+    EXPECT_THAT(wire.output, Not(HasSubstr("Strict-Transport-Security"))) << "it goes out in clear";
+    EXPECT_TRUE(wire.shut_down) << "and the connection ends";
+    wire.connection->on_input("the rest of a request", wire.now);
+    wire.end();
+    EXPECT_TRUE(wire.connection->wants_close());
+    EXPECT_FALSE(wire.connection->is_cut_short());
+  }
+}
+
+TEST(Connection, TheTimeForAHeadBeginsAfterTheHandshake) {
+  Wire wire({}, {}, {}, {}, Transport::kSecure);
+  const std::uint64_t head_timeout = ConnectionLimits().head_timeout;
+  wire.now.monotonic_ms += head_timeout - 1;
+  wire.connection->start(wire.now);
+  EXPECT_EQ(wire.connection->deadline(), wire.now.monotonic_ms + head_timeout);
+  wire.feed(get("/0000000"));
+  EXPECT_EQ(wire.status(), 200);
+}
+
+TEST(Connection, KnowsWhetherItsLastAnswerWasCutShort) {
+  Wire whole;
+  whole.feed(get("/0000000", "Connection: close\r\n"));
+  EXPECT_TRUE(whole.connection->wants_close());
+  EXPECT_FALSE(whole.connection->is_cut_short());
+
+  Wire idle;
+  idle.feed(get("/0000000")).wait(ConnectionLimits().idle_timeout);
+  EXPECT_TRUE(idle.connection->wants_close());
+  EXPECT_FALSE(idle.connection->is_cut_short()) << "nothing is missing";
+
+  Wire stalled;
+  stalled.writable = false;
+  stalled.feed(get("/0000000"));
+  EXPECT_TRUE(stalled.connection->is_cut_short()) << "if it were closed now";
+  stalled.wait(3'600'000);
+  EXPECT_TRUE(stalled.connection->wants_close());
+  EXPECT_TRUE(stalled.connection->is_cut_short());
+
+  ServiceOptions options;
+  options.serve_packages = true;
+  Wire shorter(options);
+  shorter.feed(get("/packages/a"));
+  const FileInfo info{10, 5};
+  shorter.connection->on_file(&info, shorter.now);
+  shorter.pump();
+  shorter.connection->on_data({}, shorter.now);
+  EXPECT_TRUE(shorter.connection->wants_close());
+  EXPECT_TRUE(shorter.connection->is_cut_short());
 }
 
 }  // namespace

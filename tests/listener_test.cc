@@ -35,6 +35,22 @@ TEST(Listener, KnowsAllInterfaces) {
   }
 }
 
+TEST(Listener, KnowsWhatOnlyThisMachineReaches) {
+  for (const auto& [address, local] : {std::pair("127.0.0.1:0", true),
+                                       {"127.9.8.7:0", true},
+                                       {"[::1]:0", true},
+                                       {"[::ffff:127.0.0.1]:0", true},
+                                       {"localhost:0", true},
+                                       {":0", false},
+                                       {"0.0.0.0:0", false},
+                                       {"[::]:0", false}}) {
+    auto listener = Listener::open(address);
+    if (!listener.ok() && std::string(address).find("::") != std::string::npos) continue;  // no IPv6 here
+    ASSERT_TRUE(listener.ok()) << listener.status().message();
+    EXPECT_EQ(listener.value().is_local(), local) << address;
+  }
+}
+
 TEST(Listener, NamesWhatIsWrongWithAnAddress) {
   for (const char* address :
        {"", "9978", "127.0.0.1", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "::1:80", "127.0.0.1:-1"}) {

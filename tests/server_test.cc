@@ -453,6 +453,43 @@ TEST_F(ServerTest, ServesASocketThatSomebodyElseAccepted) {
   close(pipes[1]);
 }
 
+TEST_F(ServerTest, AListenerMayRedirectWhileAnotherOneServes) {
+  ListenOptions redirecting;
+  redirecting.redirect_to_https = true;
+  auto refused = Listener::open("127.0.0.1:0");
+  ASSERT_TRUE(refused.ok());
+  EXPECT_EQ(server_->listen(std::move(refused).value(), redirecting).code(), StatusCode::kInvalidArgument)
+      << "the URL is http";
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  EXPECT_EQ(server_->adopt(pair[0], redirecting).code(), StatusCode::kInvalidArgument);
+  char byte = 0;
+  EXPECT_EQ(read(pair[1], &byte, 1), 0) << "it is closed";
+  close(pair[1]);
+
+  ServiceOptions options;
+  options.url = "https://pair.example.com";
+  restart(options, {});
+  auto listener = Listener::open("127.0.0.1:0");
+  ASSERT_TRUE(listener.ok());
+  const int port = std::stoi(listener.value().url().substr(listener.value().url().rfind(':') + 1));
+  ASSERT_TRUE(server_->listen(std::move(listener).value(), redirecting).ok());
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+  ASSERT_TRUE(server_->adopt(pair[0], redirecting).ok());
+  Client redirected(port);
+  Client adopted(pair[1], 0);
+  Client served(port_);
+  for (Client* client : {&redirected, &adopted, &served}) {
+    client->send(get("/0000000"));
+    ASSERT_TRUE(until_answered(*client));
+  }
+  for (const Client* client : {&redirected, &adopted}) {
+    EXPECT_THAT(client->received, StartsWith("HTTP/1.1 308 "));
+    EXPECT_THAT(client->received, HasSubstr("\r\nLocation: https://pair.example.com/0000000\r\n"));
+  }
+  EXPECT_THAT(served.received, StartsWith("HTTP/1.1 200 OK"));
+}
+
 TEST_F(ServerTest, StopFinishesAnswersThatAreUnderWay) {
   Client idle(port_);
   Client busy(port_);

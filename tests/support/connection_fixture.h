@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -48,7 +49,8 @@ inline std::string get(std::string_view target, std::string_view headers = "") {
 class Wire {
  public:
   explicit Wire(ServiceOptions options = {}, ConnectionLimits limits = {}, const TrustedProxies& proxies = {},
-                const ClientAddress& peer = {}) {
+                const ClientAddress& peer = {}, Transport transport = Transport::kPlain,
+                std::optional<std::uint64_t> hsts_seconds = {}) {
     if (!options.static_deposit) {
       options.static_deposit = StaticDeposit{std::string(kStaticCode), "http://rport.example.com:8080",
                                              "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
@@ -56,8 +58,8 @@ class Wire {
     auto created = Service::create(options, random_, now);
     EXPECT_TRUE(created.ok()) << created.status().message();
     service = std::move(created).value();
-    context = std::make_unique<ConnectionContext>(*service, limits, proxies);
-    connection = std::make_unique<Connection>(*context, peer, now);
+    context = std::make_unique<ConnectionContext>(*service, limits, proxies, nullptr, hsts_seconds);
+    connection = std::make_unique<Connection>(*context, peer, now, transport);
   }
 
   // Feeds `bytes` in pieces of the sizes that `next_size` gives; what the connection does not want any more is dropped.

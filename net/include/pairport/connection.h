@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -40,13 +41,21 @@ struct ConnectionLimits {
   std::uint64_t linger_timeout = 2'000;
 };
 
+// What carries the bytes of a connection, and with it what may go over it.
+enum class Transport : std::uint8_t {
+  kPlain,
+  kSecure,       // encrypted: answers carry Strict-Transport-Security, where that is configured
+  kRedirecting,  // in clear, over a network: clients are sent to Service::url() and nothing is served
+};
+
 // What the connections of one thread share: the service, limits and buffers. Outlives its connections.
 class ConnectionContext {
  public:
   // REQUIRES: `service`, and `observer` where there is one, outlive this object; sizes in `limits` are at most the
-  // defaults.
+  // defaults. `hsts_seconds`: the max-age of Strict-Transport-Security (RFC 6797); none: no such header.
   ConnectionContext(Service& service, const ConnectionLimits& limits, TrustedProxies trusted_proxies = {},
-                    AccessObserver* observer = nullptr) noexcept;
+                    AccessObserver* observer = nullptr,
+                    std::optional<std::uint64_t> hsts_seconds = std::nullopt) noexcept;
   ~ConnectionContext();
   ConnectionContext(const ConnectionContext&) = delete;
   ConnectionContext& operator=(const ConnectionContext&) = delete;
@@ -76,6 +85,8 @@ class ConnectionContext {
   std::size_t queued_ = 0;
   std::int64_t date_seconds_ = std::numeric_limits<std::int64_t>::min();
   std::array<char, 37> date_line_{};
+  std::array<char, 64> hsts_text_;
+  std::string_view hsts_line_;
 };
 
 // The state machine of one connection. No callback ever leaves it. After each call its owner looks at output(),
@@ -100,11 +111,19 @@ class Connection {
   static constexpr std::size_t kMaxBatch = 8;
   static constexpr std::uint64_t kMaxBatchBytes = 64 * 1024;
 
-  // REQUIRES: `context` outlives this object.
-  Connection(ConnectionContext& context, const ClientAddress& peer, const Now& now) noexcept;
+  // REQUIRES: `context` outlives this object; with kRedirecting Service::url() begins with https://.
+  Connection(ConnectionContext& context, const ClientAddress& peer, const Now& now,
+             Transport transport = Transport::kPlain) noexcept;
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+
+  // The time for the first request begins now, not when the connection was made: for after a handshake.
+  // REQUIRES: nothing was fed yet
+  void start(const Now& now) noexcept;
+  // The peer speaks plain HTTP where it should have begun a handshake: answers 400 in clear, and closes. What it has
+  // sent need not be fed. REQUIRES: nothing was fed yet
+  void refuse_plain_http(const Now& now) noexcept;
 
   // Bytes have arrived. They are copied as far as they are needed later.
   // REQUIRES: wants_input(); input.size() <= kMaxInput
@@ -147,6 +166,9 @@ class Connection {
   bool wants_shutdown() const noexcept { return state_ == State::kLingering; }
   // Whether to close the connection now.
   bool wants_close() const noexcept { return state_ == State::kClosed; }
+  // Whether closing now leaves an answer unfinished, or has done so: a deadline was missed, a file became shorter. Then
+  // the peer must not be told that the connection has come to a proper end.
+  bool is_cut_short() const noexcept { return cut_short_ || exchange_ != nullptr; }
 
   // When to call on_deadline(), in milliseconds of Now::monotonic_ms; may move in either direction with every call.
   std::uint64_t deadline() const noexcept { return deadline_; }
@@ -182,6 +204,7 @@ class Connection {
 
   ConnectionContext& context_;
   const ClientAddress peer_;
+  Transport transport_;
   State state_ = State::kHead;
   bool head_started_ = false;  // a byte of the next request has arrived
   bool keep_alive_ = true;     // after the current answer
@@ -189,6 +212,7 @@ class Connection {
   bool http_1_0_ = false;      // of the current request
   bool finishing_ = false;
   bool peer_ended_ = false;
+  bool cut_short_ = false;
   FileRange file_rest_;       // of the last answer, not handed to output() yet
   Fragment single_fragment_;  // for output that is not an answer's head and body
   Fragment* next_fragment_ = nullptr;

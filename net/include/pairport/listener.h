@@ -31,6 +31,7 @@ class Listener {
     std::swap(url_, other.url_);
     std::swap(path_, other.path_);
     std::swap(any_, other.any_);
+    std::swap(loopback_, other.loopback_);
     return *this;
   }
   Listener(const Listener&) = delete;
@@ -40,6 +41,8 @@ class Listener {
   bool is_unix() const noexcept { return !path_.empty(); }
   // Whether it is bound to all interfaces.
   bool is_any() const noexcept { return any_; }
+  // Whether only this machine reaches it: a Unix socket, or an address of the loopback interface.
+  bool is_local() const noexcept { return is_unix() || loopback_; }
   // `http://host:port` with the port that it got, or `unix:/path`.
   const std::string& url() const noexcept { return url_; }
 
@@ -49,6 +52,7 @@ class Listener {
 
   int fd_ = -1;
   bool any_ = false;
+  bool loopback_ = false;
   std::string url_;
   std::string path_;
 };

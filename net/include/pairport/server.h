@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,8 @@ struct ServerOptions {
   // The same for one client, that is a peer's IPv4 address or IPv6 /64 network; 0: no limit. Peers on Unix sockets and
   // trusted proxies, which connect for many clients, are not counted.
   std::uint32_t max_connections_per_address = 512;
+  // Strict-Transport-Security for encrypted connections; none: not sent.
+  std::optional<std::uint64_t> hsts_seconds;
   std::uint64_t hash_seed = 0;  // of the table that counts them; secret, different in each process
   // Told of every answer; may be null, else outlives the server.
   AccessObserver* observer = nullptr;
@@ -46,6 +49,13 @@ struct ServerOptions {
   std::function<void(ServerEvent event, int detail)> on_event;
   // How long stop() waits for answers that are under way, in milliseconds.
   std::uint64_t drain_timeout = 10'000;
+};
+
+// What becomes of the connections of a listener, or of one that is adopted.
+struct ListenOptions {
+  // Serve nothing, because everything crosses the network in clear: GET and HEAD are sent to the service's URL (308),
+  // which must be https; deposits are refused (403).
+  bool redirect_to_https = false;
 };
 
 // Serves a Service on a loop that somebody else runs: never runs, stops or closes the loop. Every function must be
@@ -64,13 +74,13 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Accepts connections on `listener`, which is closed when the server stops. kSystem (also when it is stopping), and
-  // `listener` is closed. May throw std::bad_alloc.
-  Status listen(Listener listener);
+  // Accepts connections on `listener`, which is closed when the server stops. kInvalidArgument (options), kSystem (also
+  // when it is stopping), and `listener` is closed. May throw std::bad_alloc.
+  Status listen(Listener listener, const ListenOptions& options = {});
 
   // Serves a connected stream socket (TCP or Unix) that somebody else has accepted, and owns `fd` from here on, also on
-  // failure. kSystem, kOutOfMemory.
-  Status adopt(int fd);
+  // failure. kInvalidArgument (options), kSystem, kOutOfMemory.
+  Status adopt(int fd, const ListenOptions& options = {});
 
   // Stops listening, lets answers that are under way finish (at most drain_timeout), closes everything and then calls
   // `on_stopped` once from the loop. No handle of the server is left in the loop then. Only the first call counts.

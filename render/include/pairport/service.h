@@ -97,6 +97,11 @@ class Service {
   // allocate. REQUIRES: request.body.size() <= kMaxBody
   void handle(const Request& request, const Now& now, Response& response) noexcept;
 
+  // Answers for whoever must not serve `request`, because it has come in clear over a network: GET and HEAD are sent to
+  // the same path under ServiceOptions::url (308), whether there is anything or not; everything else is refused (403)
+  // and changes nothing. REQUIRES: url() begins with https://
+  void redirect(const Request& request, Response& response) noexcept;
+
   // Completes a `response` whose file_name() is not empty: `file` is what was found under that name in the package
   // folder, null when there is no such file. Answers 200, 206, 304, 404 or 416 (RFC 9110 sections 13 and 14; one range
   // at a time).
@@ -112,6 +117,9 @@ class Service {
 
   // The least protection that memory for credentials must have, in buffers of requests and answers too.
   SecretLevel minimum_level() const noexcept;
+
+  // ServiceOptions::url
+  std::string_view url() const noexcept;
 
   // All text that fragments of answers point to when they do not point into a Response: fixed at construction, and the
   // same objects for every answer. For whoever prepares it for sending.
