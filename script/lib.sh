@@ -59,6 +59,8 @@ iproute2
 libgmock-dev
 libgtest-dev
 mksh
+nginx
+nginx-dev
 python3
 shellcheck
 strace
@@ -84,6 +86,7 @@ bench_packages() {
   cat <<END
 libbenchmark-dev
 nginx
+nginx-dev
 python3
 wrk
 END
