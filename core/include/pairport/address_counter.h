@@ -9,13 +9,14 @@
 #include <utility>
 
 #include <pairport/client_address.h>
+#include <pairport/export.h>
 #include <pairport/status.h>
 
 namespace pairport {
 
 // Gives each client at most so many places. The table has a fixed size that the sum of all places fits into. Never
 // allocates after creation. One thread at a time.
-class AddressCounter {
+class PAIRPORT_EXPORT AddressCounter {
  public:
   struct Options {
     std::uint32_t most_per_client = 0;  // 0: no limit

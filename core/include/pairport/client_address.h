@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include <pairport/export.h>
+
 namespace pairport {
 
 // Who is limited: an IPv4 address, or the /64 network of an IPv6 address, because whoever has one address of it has
@@ -21,7 +23,7 @@ struct ClientKey {
 
 // An IPv6 address, or an IPv4 address as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2), in network order. All zero: a peer
 // without an address, on a Unix socket.
-struct ClientAddress {
+struct PAIRPORT_EXPORT ClientAddress {
   std::array<std::uint8_t, 16> bytes{};
 
   // `a.b.c.d` or an IPv6 address without brackets and zone; nothing for anything else.
@@ -40,7 +42,7 @@ struct ClientAddress {
 };
 
 // The addresses of the proxies whose X-Forwarded-For is believed. Pure once filled; any thread.
-class TrustedProxies {
+class PAIRPORT_EXPORT TrustedProxies {
  public:
   // Adds an address, a network (`10.0.0.0/8`, `fd00::/8`), or `unix` for every peer on a Unix socket. False, and
   // nothing is added, when `text` is none of these. May throw std::bad_alloc: for the start of a program.

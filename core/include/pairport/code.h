@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include <pairport/export.h>
 #include <pairport/status.h>
 
 namespace pairport {
@@ -37,10 +38,10 @@ class Code {
 
 // Whether `text` can be a code at all: 1 to kMaxCodeLength ASCII letters and digits. Wider than the alphabet, because a
 // static deposit's code is chosen by the operator ("0000000").
-bool is_plausible_code(std::string_view text) noexcept;
+PAIRPORT_EXPORT bool is_plausible_code(std::string_view text) noexcept;
 
 // Where random bytes come from: the kernel in the program, a fixed sequence in tests.
-class RandomSource {
+class PAIRPORT_EXPORT RandomSource {
  public:
   virtual ~RandomSource() = default;
   // Fills `out` with uniformly distributed, unpredictable bytes and returns true, or returns false and `out` is
@@ -50,7 +51,7 @@ class RandomSource {
 
 // Draws codes of one length, each character uniform over the alphabet (rejection sampling, no modulo bias). Never
 // allocates. One thread at a time.
-class CodeGenerator {
+class PAIRPORT_EXPORT CodeGenerator {
  public:
   // REQUIRES: kMinCodeLength <= length <= kMaxCodeLength; `random` outlives this object.
   CodeGenerator(RandomSource& random, std::size_t length) noexcept : random_(random), length_(length) {}
@@ -73,7 +74,7 @@ class CodeGenerator {
 
 // 32 bits that are the same for equal codes and tell nothing of a code to whoever does not know the secret `seed`: for
 // logs, which must not hold codes.
-std::uint32_t short_code_hash(std::string_view code, std::uint64_t seed) noexcept;
+PAIRPORT_EXPORT std::uint32_t short_code_hash(std::string_view code, std::uint64_t seed) noexcept;
 
 }  // namespace pairport
 

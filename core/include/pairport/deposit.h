@@ -9,6 +9,8 @@
 #include <span>
 #include <string_view>
 
+#include <pairport/export.h>
+
 namespace pairport {
 
 // Limits in bytes of UTF-8.
@@ -26,7 +28,7 @@ struct Fingerprint {
 
 // Writes 16 lower-case hexadecimal pairs joined by ':' to `out`, which has room for kFingerprintText bytes. Lower case,
 // because the client compares fingerprints case-sensitively with a lower-case one.
-void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept;
+PAIRPORT_EXPORT void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept;
 
 // A view of a valid deposit. Owns nothing; whoever hands one out says how long it is valid.
 struct DepositView {
@@ -92,11 +94,11 @@ inline constexpr std::size_t kMaxReportText = 1536;
 
 // Writes every offending field and what is expected of it, as one line of ASCII without any value, to `out` (room for
 // kMaxReportText bytes). Returns its length; 0 for a report without problems.
-std::size_t describe(const DepositReport& report, std::span<char> out) noexcept;
+PAIRPORT_EXPORT std::size_t describe(const DepositReport& report, std::span<char> out) noexcept;
 
 // Checks `input` by the rules of the real client. On success fills `deposit`, whose views point into what `input`
 // points to; otherwise leaves it alone. Pure; any thread.
-DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept;
+PAIRPORT_EXPORT DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept;
 
 }  // namespace pairport
 

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include <pairport/client_address.h>
+#include <pairport/export.h>
 #include <pairport/status.h>
 
 namespace pairport {
@@ -16,7 +17,7 @@ namespace pairport {
 // cell rate algorithm, ITU-T I.371, equivalent to a token bucket). The table is 8-way associative: a key in a set that
 // is full of active keys replaces the one that is closest to having all its tokens, so a flood from many addresses
 // weakens the limit for some of them but never locks anyone out. Never allocates after creation. One thread at a time.
-class RateLimiter {
+class PAIRPORT_EXPORT RateLimiter {
  public:
   struct Options {
     double per_second = 0;  // 0: no limit

@@ -7,14 +7,16 @@
 #include <string_view>
 #include <utility>
 
+#include <pairport/export.h>
+
 namespace pairport {
 
 // Overwrites `size` bytes with zeros; the compiler never removes the write. `size` may be 0.
-void wipe(void* data, std::size_t size) noexcept;
+PAIRPORT_EXPORT void wipe(void* data, std::size_t size) noexcept;
 
 // Wipes the stack below the caller's frame, where functions that have returned (a parser, the dynamic linker saving
 // vector registers) may have left pieces of what they worked on. Costs about a tenth of a microsecond.
-void wipe_stack() noexcept;
+PAIRPORT_EXPORT void wipe_stack() noexcept;
 
 // How well memory is protected, weakest first, so that std::min gives the level in force.
 enum class SecretLevel {
@@ -24,16 +26,16 @@ enum class SecretLevel {
 };
 
 // "plain", "locked" or "memfd_secret"; a static string.
-std::string_view to_string(SecretLevel level) noexcept;
+PAIRPORT_EXPORT std::string_view to_string(SecretLevel level) noexcept;
 
 // For a buffer that a library has allocated: locks the pages that it lies on, neighbours included, and leaves them out
 // of core dumps. At most kLocked; kPlain when the kernel does not grant that. Undone when the pages are unmapped.
-SecretLevel lock_in_place(void* data, std::size_t size) noexcept;
+PAIRPORT_EXPORT SecretLevel lock_in_place(void* data, std::size_t size) noexcept;
 
 // One mapping of zeroed, page-aligned memory, wiped and unmapped on destruction. The kernel finds memory for a page at
 // its first use and locks it then; so a mapping costs little, and nothing for what is not used. Movable, not copyable.
 // Not synchronised: one thread at a time.
-class SecretBlock {
+class PAIRPORT_EXPORT SecretBlock {
  public:
   SecretBlock() noexcept = default;
   ~SecretBlock();

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <utility>
 
+#include <pairport/export.h>
+
 namespace pairport {
 
 // Codes are 0 or negative and are never renumbered: the C interface returns them as they are.
@@ -31,7 +33,7 @@ enum class StatusCode : int {
 };
 
 // The table's text for `code`; a static string.
-std::string_view to_string(StatusCode code) noexcept;
+PAIRPORT_EXPORT std::string_view to_string(StatusCode code) noexcept;
 
 // Success, or a code with an optional detail that names cause and remedy. Creating one without a detail never
 // allocates. No detail ever holds a credential or a pairing code. Safe to copy and to use from any thread.

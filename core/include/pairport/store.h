@@ -10,13 +10,14 @@
 #include <string_view>
 
 #include <pairport/deposit.h>
+#include <pairport/export.h>
 #include <pairport/secret_memory.h>
 #include <pairport/status.h>
 
 namespace pairport {
 
 // All times are milliseconds of one monotonic clock of the caller's. One thread at a time.
-class Store {
+class PAIRPORT_EXPORT Store {
  public:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
@@ -65,7 +66,7 @@ class Store {
   SecretLevel level() const noexcept;
 
  private:
-  struct Impl;
+  struct PAIRPORT_LOCAL Impl;
   explicit Store(std::unique_ptr<Impl> impl) noexcept;
   std::unique_ptr<Impl> impl_;
 };

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include <pairport/client_address.h>
+#include <pairport/export.h>
 #include <pairport/http.h>
 
 namespace pairport {
@@ -22,7 +23,7 @@ struct AccessEntry {
   std::uint32_t code_hash = 0;    // with Route::kInstaller and ServiceOptions::hash_codes: see short_code_hash()
 };
 
-class AccessObserver {
+class PAIRPORT_EXPORT AccessObserver {
  public:
   virtual ~AccessObserver() = default;
   // Called once for each answer, when it has been sent or its connection has ended. Must not call back.

@@ -16,6 +16,7 @@
 #include <pairport/access.h>
 #include <pairport/body.h>
 #include <pairport/client_address.h>
+#include <pairport/export.h>
 #include <pairport/http.h>
 #include <pairport/secret_pool.h>
 #include <pairport/service.h>
@@ -49,7 +50,7 @@ enum class Transport : std::uint8_t {
 };
 
 // What the connections of one thread share: the service, limits and buffers. Outlives its connections.
-class ConnectionContext {
+class PAIRPORT_EXPORT ConnectionContext {
  public:
   // REQUIRES: `service`, and `observer` where there is one, outlive this object; sizes in `limits` are at most the
   // defaults. `hsts_seconds`: the max-age of Strict-Transport-Security (RFC 6797); none: no such header.
@@ -62,10 +63,10 @@ class ConnectionContext {
 
  private:
   friend class Connection;
-  struct Exchange;  // an answer and its head
-  struct Head;      // a request head that is not complete yet, or waits for its body
-  struct Body;      // what has come of a body
-  struct Rest;      // what has come behind the request that is being answered
+  struct PAIRPORT_LOCAL Exchange;  // an answer and its head
+  struct PAIRPORT_LOCAL Head;      // a request head that is not complete yet, or waits for its body
+  struct PAIRPORT_LOCAL Body;      // what has come of a body
+  struct PAIRPORT_LOCAL Rest;      // what has come behind the request that is being answered
 
   // Answers that connections may keep waiting behind their first one, all together: a bound on the memory that
   // pipelining peers can claim.
@@ -102,7 +103,7 @@ class ConnectionContext {
 // answers 20 KiB and, when the peer pipelines, 16 KiB and up to kMaxBatch - 1 times 20 KiB, of which all connections of
 // a context together have at most 5 MiB. All of it is memory of at least Service::minimum_level(), wiped when it is
 // released. One thread at a time.
-class Connection {
+class PAIRPORT_EXPORT Connection {
  public:
   static constexpr std::uint64_t kNoDeadline = std::numeric_limits<std::uint64_t>::max();
   // Most bytes that one call of on_input() takes.
@@ -180,7 +181,7 @@ class Connection {
 
  private:
   enum class State : std::uint8_t { kHead, kBody, kAnswering, kLingering, kClosed };
-  struct Parser;
+  struct PAIRPORT_LOCAL Parser;
 
   void process(std::string_view& input, const Now& now) noexcept;
   void read_head(std::string_view& input, const Now& now) noexcept;

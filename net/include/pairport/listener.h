@@ -7,13 +7,14 @@
 #include <string_view>
 #include <utility>
 
+#include <pairport/export.h>
 #include <pairport/status.h>
 
 namespace pairport {
 
 // A bound socket that listen(2) has been called on. Owns the file descriptor, and the socket file of a Unix socket. One
 // thread at a time.
-class Listener {
+class PAIRPORT_EXPORT Listener {
  public:
   // `address` is `host:port`, `[IPv6]:port`, `:port` (all interfaces, IPv4 and IPv6) or `unix:/path`. Port 0 lets the
   // kernel choose. A socket file that nobody listens on is replaced; a new one takes connections of everybody who can

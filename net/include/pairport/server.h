@@ -13,6 +13,7 @@
 
 #include <pairport/access.h>
 #include <pairport/connection.h>
+#include <pairport/export.h>
 #include <pairport/listener.h>
 #include <pairport/service.h>
 #include <pairport/status.h>
@@ -66,7 +67,7 @@ struct ListenOptions {
 //
 // Lifetime: `service` and the loop outlive the server; the server may be destroyed only when stop() has called
 // on_stopped. Destroying it in there is allowed.
-class Server {
+class PAIRPORT_EXPORT Server {
  public:
   // kOutOfMemory, kMemoryNotLocked. Starts nothing yet. May throw std::bad_alloc.
   static Result<std::unique_ptr<Server>> attach(uv_loop_s* loop, Service& service, const ServerOptions& options);
@@ -90,7 +91,7 @@ class Server {
   std::size_t connections() const noexcept;
 
  private:
-  class Impl;
+  class PAIRPORT_LOCAL Impl;
   explicit Server(std::unique_ptr<Impl> impl) noexcept;
   std::unique_ptr<Impl> impl_;
 };

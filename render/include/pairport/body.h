@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <pairport/deposit.h>
+#include <pairport/export.h>
 #include <pairport/secret_memory.h>
 #include <pairport/status.h>
 
@@ -31,7 +32,7 @@ struct BodyVerdict {
 
 // Finds the fields of a deposit in a body. Holds the buffers for that, so it does not allocate for each body. One
 // thread at a time.
-class BodyDecoder {
+class PAIRPORT_EXPORT BodyDecoder {
  public:
   // kOutOfMemory, kMemoryNotLocked.
   static Result<std::unique_ptr<BodyDecoder>> create(SecretLevel minimum = SecretLevel::kPlain) noexcept;
@@ -49,7 +50,7 @@ class BodyDecoder {
   void wipe() noexcept;
 
  private:
-  struct Impl;
+  struct PAIRPORT_LOCAL Impl;
   explicit BodyDecoder(std::unique_ptr<Impl> impl) noexcept;
   BodyVerdict decode_json(std::string_view body, DepositInput& input) noexcept;
   BodyVerdict decode_urlencoded(std::string_view body, DepositInput& input) noexcept;

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <pairport/export.h>
 #include <pairport/rate_limiter.h>
 
 namespace pairport {
@@ -22,7 +23,7 @@ enum class Method : std::uint8_t { kGet, kHead, kPost, kOptions, kOther };
 enum class Route : std::uint8_t { kOther, kDeposit, kInstaller, kUpdate, kUninstall, kPackage, kPreflight };
 
 // "deposit", "installer", ...; a static string.
-std::string_view to_string(Route route) noexcept;
+PAIRPORT_EXPORT std::string_view to_string(Route route) noexcept;
 
 // When a request is handled. The service has no clock of its own.
 struct Now {
@@ -71,7 +72,7 @@ struct FileRange {
 
 // Headers that never change, once as a list and once as the bytes of an HTTP/1 header section ("Name: value\r\n" each).
 // Movable, not copyable; what list() and wire() gave out stays valid in the object that was moved to.
-class HeaderBlock {
+class PAIRPORT_EXPORT HeaderBlock {
  public:
   explicit HeaderBlock(const std::vector<std::pair<std::string_view, std::string>>& headers);
 
@@ -93,7 +94,7 @@ inline constexpr std::size_t kResponseScratch = 16 * 1024;
 // An answer. Filled by Service::handle(), then valid until it is handled again, reset or destroyed; the Service must
 // live as long. It holds credentials in its own scratch and wipes them then. Neither copied nor moved, because its
 // fragments point into it. One thread at a time.
-class Response {
+class PAIRPORT_EXPORT Response {
  public:
   Response() noexcept = default;
   ~Response() { reset(); }

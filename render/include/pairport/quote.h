@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include <pairport/export.h>
+
 namespace pairport {
 
 // Each function writes one complete literal for `value` to `out` and returns the end of what it wrote. `out` has room
@@ -13,15 +15,15 @@ namespace pairport {
 
 // POSIX shell: single quotes, with ' as '\'' (POSIX.1-2017, Shell Command Language, 2.2.2). REQUIRES: no NUL in
 // `value`.
-char* quote_posix(std::string_view value, char* out) noexcept;
+PAIRPORT_EXPORT char* quote_posix(std::string_view value, char* out) noexcept;
 
 // PowerShell: '...' with ' doubled when `value` is printable ASCII. Anything else (and so every typographic quote,
 // which PowerShell takes for a quote, and everything that Windows PowerShell would read in the ANSI code page) travels
 // as base64 in an expression that is pure ASCII. REQUIRES: `value` is UTF-8.
-char* quote_powershell(std::string_view value, char* out) noexcept;
+PAIRPORT_EXPORT char* quote_powershell(std::string_view value, char* out) noexcept;
 
 // JSON string with its quotes (RFC 8259 section 7). REQUIRES: `value` is UTF-8.
-char* quote_json(std::string_view value, char* out) noexcept;
+PAIRPORT_EXPORT char* quote_json(std::string_view value, char* out) noexcept;
 
 // An upper bound for all of the above: a control character in JSON takes six bytes, the PowerShell expression about
 // seventy.

@@ -13,6 +13,7 @@
 
 #include <pairport/body.h>
 #include <pairport/code.h>
+#include <pairport/export.h>
 #include <pairport/http.h>
 #include <pairport/status.h>
 #include <pairport/store.h>
@@ -76,14 +77,14 @@ inline constexpr std::size_t kMaxServiceUrl = 512;
 
 // Whether `url` will do as ServiceOptions::url: http or https, a host, plain URL characters, neither query nor
 // fragment, no slash at the end, at most kMaxServiceUrl characters.
-bool is_service_url(std::string_view url) noexcept;
+PAIRPORT_EXPORT bool is_service_url(std::string_view url) noexcept;
 
 // Checks a static deposit by the rules for deposits. kInvalidArgument names every field that is wrong.
-Status check_static_deposit(const StaticDeposit& deposit);
+PAIRPORT_EXPORT Status check_static_deposit(const StaticDeposit& deposit);
 
 // All state of a pairing service. Every public function but create() is noexcept and needs no I/O, no clock and no
 // lock; one thread at a time.
-class Service {
+class PAIRPORT_EXPORT Service {
  public:
   // Compiles the templates and maps the first memory. Errors: kInvalidArgument (an option, named in the message),
   // kBadTemplate, kOutOfMemory, kMemoryNotLocked, kRandomFailed. `random` outlives the service.
@@ -130,13 +131,13 @@ class Service {
   std::uint64_t deposits_refused() const noexcept;
 
  private:
-  class Impl;
+  class PAIRPORT_LOCAL Impl;
   explicit Service(std::unique_ptr<Impl> impl) noexcept;
   std::unique_ptr<Impl> impl_;
 };
 
 // The reason phrase of a status that the service uses (RFC 9110 section 15); "Status" for others.
-std::string_view reason_phrase(int status) noexcept;
+PAIRPORT_EXPORT std::string_view reason_phrase(int status) noexcept;
 
 }  // namespace pairport
 

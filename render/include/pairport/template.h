@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <pairport/deposit.h>
+#include <pairport/export.h>
 #include <pairport/status.h>
 
 namespace pairport {
@@ -36,7 +37,7 @@ struct SlotValues {
 //   {{> name}}   alone on a line: that template's text in place of the line. At most 8 levels deep.
 // Anything else behind `{{` is an error. Per-request slots must stand close together: what lies between the first and
 // the last is copied for each request, what lies before and behind is sent from where it is.
-class Template {
+class PAIRPORT_EXPORT Template {
  public:
   using Constants = std::map<std::string, std::string, std::less<>>;
   // Gives the text of a template by name ("linux/installer.sh"), or nothing when there is none.
@@ -66,7 +67,7 @@ class Template {
     Slot slot;
     std::string text;
   };
-  class Compiler;
+  class PAIRPORT_LOCAL Compiler;
 
   Dialect dialect_ = Dialect::kPosixShell;
   std::string prefix_;
