@@ -2,7 +2,8 @@
 # llhttp on both Debian releases, as target LLHTTP::llhttp:
 #   13 ships a library and its header (libllhttp-dev);
 #   12 ships C sources only (node-llhttp), which are compiled here with LLHTTP_STRICT_MODE=1: without it 8.1.0 has
-#   no fix for CVE-2023-30589. The definition is public because the header's enums depend on it.
+#   no fix for CVE-2023-30589. The definition is public because the header's enums depend on it. As objects, which
+#   become part of whatever library links to them: an installed one then needs nothing but itself.
 
 find_path(LLHTTP_INCLUDE_DIR llhttp.h PATHS /usr/include /usr/share/include/llhttp)
 find_library(LLHTTP_LIBRARY llhttp)
@@ -18,15 +19,16 @@ endif()
 
 if(LLHTTP_FOUND AND NOT TARGET LLHTTP::llhttp)
   if(LLHTTP_LIBRARY)
-    add_library(LLHTTP::llhttp UNKNOWN IMPORTED)
+    add_library(LLHTTP::llhttp UNKNOWN IMPORTED GLOBAL)
     set_target_properties(LLHTTP::llhttp PROPERTIES IMPORTED_LOCATION ${LLHTTP_LIBRARY}
       INTERFACE_INCLUDE_DIRECTORIES ${LLHTTP_INCLUDE_DIR})
   else()
-    add_library(llhttp STATIC ${LLHTTP_SOURCE_DIR}/llhttp.c ${LLHTTP_SOURCE_DIR}/api.c ${LLHTTP_SOURCE_DIR}/http.c)
-    target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE_DIR})
-    target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
-    set_target_properties(llhttp PROPERTIES POSITION_INDEPENDENT_CODE ON)
-    add_library(LLHTTP::llhttp ALIAS llhttp)
+    add_library(pairport_llhttp OBJECT
+      ${LLHTTP_SOURCE_DIR}/llhttp.c ${LLHTTP_SOURCE_DIR}/api.c ${LLHTTP_SOURCE_DIR}/http.c)
+    target_include_directories(pairport_llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE_DIR})
+    target_compile_definitions(pairport_llhttp PUBLIC LLHTTP_STRICT_MODE=1)
+    set_target_properties(pairport_llhttp PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
+    add_library(LLHTTP::llhttp ALIAS pairport_llhttp)
   endif()
 endif()
 mark_as_advanced(LLHTTP_INCLUDE_DIR LLHTTP_LIBRARY LLHTTP_SOURCE_DIR)
