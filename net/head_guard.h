@@ -71,6 +71,10 @@ class HeadGuard {
   bool end_line(std::string_view line, std::size_t start) noexcept;
   bool end_request_line(std::string_view line) noexcept;
   bool end_header_line(std::string_view line, std::size_t start) noexcept;
+  bool take_host(std::string_view value) noexcept;
+  bool take_length(std::string_view value) noexcept;
+  bool take_encoding(std::string_view value) noexcept;
+  bool has_one_framing() noexcept;
   bool end_head() noexcept;
 
   HeadLimits limits_;

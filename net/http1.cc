@@ -32,7 +32,7 @@ class Collector {
   }
 
   void end_header() noexcept {
-    const std::string_view value = value_.substr(0, value_.find_last_not_of(" \t") + 1);
+    const std::string_view value = trim(value_);
     const auto keep_first = [&](std::string_view& field) {
       // Not whether it was there at all: for a value of white space that depends on the version of llhttp.
       if (field.empty()) field = value;

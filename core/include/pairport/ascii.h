@@ -43,9 +43,10 @@ constexpr bool equals_ignoring_case(std::string_view text, std::string_view lowe
 
 // Without spaces and tabs at both ends (RFC 9110 section 5.6.3).
 constexpr std::string_view trim(std::string_view text) noexcept {
-  const std::size_t begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
+  const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
 }
 
 }  // namespace pairport
