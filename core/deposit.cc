@@ -201,12 +201,16 @@ std::string_view text_of(FieldProblem problem) noexcept {
 }  // namespace
 
 void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept {
-  static constexpr char kHex[] = "0123456789abcdef";
-  for (std::size_t i = 0; i < fingerprint.bytes.size(); ++i) {
-    if (i != 0) *out++ = ':';
-    *out++ = kHex[fingerprint.bytes[i] >> 4];
-    *out++ = kHex[fingerprint.bytes[i] & 15];
-  }
+  // Both digits of a byte, and the colon behind them.
+  static constexpr auto kHex = [] {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::array<std::array<char, 4>, 256> table{};
+    for (std::size_t byte = 0; byte < table.size(); ++byte) table[byte] = {kDigits[byte >> 4], kDigits[byte & 15], ':'};
+    return table;
+  }();
+  const auto& bytes = fingerprint.bytes;
+  for (std::size_t i = 0; i + 1 < bytes.size(); ++i) std::memcpy(out + 3 * i, kHex[bytes[i]].data(), 4);
+  std::memcpy(out + 3 * (bytes.size() - 1), kHex[bytes.back()].data(), 2);
 }
 
 DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept {

@@ -68,8 +68,11 @@ struct ConnectionContext::Exchange {
   AccessEntry entry;
   std::uint64_t started_ms = 0;
   std::uint64_t bytes = 0;  // of the whole answer
-  // Of the first exchange in a list: the output of all of them.
-  std::array<Fragment, Connection::kMaxBatch*(1 + Response::kMaxFragments)> fragments;
+  // Of the first exchange in a list: the output of all of them, constructed as it is added. To clear all of it for each
+  // answer would be the longest write of many.
+  Fragment* fragments() noexcept { return reinterpret_cast<Fragment*>(fragment_bytes.data()); }
+  static constexpr std::size_t kMaxOutput = Connection::kMaxBatch * (1 + Response::kMaxFragments);
+  alignas(Fragment) std::array<std::byte, kMaxOutput * sizeof(Fragment)> fragment_bytes;
 };
 
 struct ConnectionContext::Head : Buffer<kMaxHead> {};
@@ -107,7 +110,7 @@ ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& l
 
 ConnectionContext::~ConnectionContext() = default;
 
-std::string_view ConnectionContext::date_line(const Now& now) noexcept {
+std::string_view ConnectionContext::ok_and_date(const Now& now) noexcept {
   if (now.unix_seconds != date_seconds_) {
     // IMF-fixdate (RFC 9110 section 5.6.7), by hand because strftime depends on the locale.
     static constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
@@ -116,12 +119,13 @@ std::string_view ConnectionContext::date_line(const Now& now) noexcept {
     const auto day = std::chrono::floor<std::chrono::days>(time);
     const std::chrono::year_month_day date(day);
     const std::chrono::hh_mm_ss clock(time - day);
-    char* out = date_line_.data();
+    char* out = ok_and_date_.data();
     const auto text = [&out](std::string_view part) { out = std::copy(part.begin(), part.end(), out); };
     const auto digits = [&out](std::int64_t value, int count) {
       for (int i = count - 1; i >= 0; --i, value /= 10) out[i] = static_cast<char>('0' + value % 10);
       out += count;
     };
+    text(kOkLine);
     text("Date: ");
     text(kDays.substr(std::chrono::weekday(day).c_encoding() * 3, 3));
     text(", ");
@@ -137,10 +141,14 @@ std::string_view ConnectionContext::date_line(const Now& now) noexcept {
     text(":");
     digits(clock.seconds().count(), 2);
     text(" GMT\r\n");
-    assert(out == date_line_.data() + date_line_.size());
+    assert(out == ok_and_date_.data() + ok_and_date_.size());
     date_seconds_ = now.unix_seconds;
   }
-  return {date_line_.data(), date_line_.size()};
+  return {ok_and_date_.data(), ok_and_date_.size()};
+}
+
+std::string_view ConnectionContext::date_line(const Now& now) noexcept {
+  return ok_and_date(now).substr(kOkLine.size());
 }
 
 Connection::Connection(ConnectionContext& context, const ClientAddress& peer, const Now& now,
@@ -370,7 +378,7 @@ bool Connection::add_exchange() noexcept {
   ConnectionContext::Exchange* const added = exchange.get();
   if (exchange_ == nullptr) {
     exchange_ = std::move(exchange);
-    next_fragment_ = added->fragments.data();
+    next_fragment_ = added->fragments();
   } else {
     last_exchange_->next = std::move(exchange);
     ++context_.queued_;
@@ -428,7 +436,7 @@ void Connection::dispatch(RequestHead& parsed, std::string_view body, const Now&
   keep_alive_ = parsed.keep_alive && !finishing_ && !lingers_;
   ClientAddress client = peer_;
   for (const std::string_view line : parsed.forwarded_for) {
-    client = context_.trusted_proxies_.client_of(client, line);
+    if (!line.empty()) client = context_.trusted_proxies_.client_of(client, line);
   }
   request.body = body;
   request.client = client.key();
@@ -500,12 +508,16 @@ void Connection::refuse(int status, std::string_view text, std::string_view acce
 void Connection::start_answer(const Now& now) noexcept {
   const Response& response = last_exchange_->response;
   auto& head = last_exchange_->head;
-  head.append("HTTP/1.1 ");
-  head.append(static_cast<std::uint64_t>(response.status()));
-  head.append(" ");
-  head.append(reason_phrase(response.status()));
-  head.append("\r\n");
-  head.append(context_.date_line(now));
+  if (response.status() == 200) {
+    head.append(context_.ok_and_date(now));
+  } else {
+    head.append("HTTP/1.1 ");
+    head.append(static_cast<std::uint64_t>(response.status()));
+    head.append(" ");
+    head.append(reason_phrase(response.status()));
+    head.append("\r\n");
+    head.append(context_.date_line(now));
+  }
   head.append(response.headers().wire());
   head.append(response.extra_headers());
   if (transport_ == Transport::kSecure) head.append(context_.hsts_line_);
@@ -527,9 +539,9 @@ void Connection::start_answer(const Now& now) noexcept {
   head.append("\r\n");
 
   // Output that was sent meanwhile (before a file was there) leaves nothing to append to.
-  if (fragment_count_ == 0) next_fragment_ = exchange_->fragments.data();
+  if (fragment_count_ == 0) next_fragment_ = exchange_->fragments();
   const auto add = [&](Fragment fragment) {
-    next_fragment_[fragment_count_++] = fragment;
+    std::construct_at(next_fragment_ + fragment_count_++, fragment);
     output_bytes_ += fragment.size;
   };
   add({head.bytes.data(), head.size});

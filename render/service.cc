@@ -333,30 +333,31 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
     return;
   }
   const Target target(request.target);
-  const bool as_problem = prefers_json(request.accept);
+  // Looked at for errors alone.
+  const auto as_problem = [&request] { return prefers_json(request.accept); };
   const bool reads = request.method == Method::kGet || request.method == Method::kHead;
   note_target(target, response);
   switch (target.route()) {
     case Target::Route::kMalformed:
-      error(response, 400, errors_, kMalformedTarget, as_problem);
+      error(response, 400, errors_, kMalformedTarget, as_problem());
       break;
     case Target::Route::kBadOs:
       error(response, 400, errors_,
-            "the parameter os must be linux or windows, and must not contradict a suffix .sh or .ps1", as_problem);
+            "the parameter os must be linux or windows, and must not contradict a suffix .sh or .ps1", as_problem());
       break;
     case Target::Route::kUnknown:
-      not_found(response, as_problem);
+      not_found(response, as_problem());
       break;
     case Target::Route::kRoot:
       if (request.method == Method::kPost) {
         deposit(request, now, response);
       } else {
-        error(response, 405, root_not_allowed_, "this path takes deposits: POST", as_problem);
+        error(response, 405, root_not_allowed_, "this path takes deposits: POST", as_problem());
       }
       break;
     case Target::Route::kPackage:
       if (!serve_packages_) {
-        not_found(response, as_problem);
+        not_found(response, as_problem());
         break;
       }
       [[fallthrough]];
@@ -365,7 +366,7 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
     case Target::Route::kCode:
       if (!reads) {
         error(response, 405, get_not_allowed_, "this path can only be read: GET or HEAD; deposits go to the path /",
-              as_problem);
+              as_problem());
         break;
       }
       handle_known(target, request, now, response);

@@ -53,7 +53,15 @@ Target::Target(std::string_view target) noexcept {
 void Target::parse_path(std::string_view path) noexcept {
   bool too_long = false;
   bool slash = false;
-  for (std::size_t i = 0; i < path.size(); ++i) {
+  // Most paths are a slash and one segment without escapes: copied as it is.
+  const auto is_special = [](char c) { return c == '%' || c == '/'; };
+  std::size_t i = path.starts_with('/') ? 1 : 0;
+  if (path.size() - i <= path_.size() &&
+      std::none_of(path.begin() + static_cast<std::ptrdiff_t>(i), path.end(), is_special)) {
+    size_ = path.copy(path_.data(), path_.size(), i);
+    i = path.size();
+  }
+  for (; i < path.size(); ++i) {
     char c = path[i];
     if (c == '%') {
       const int byte = hex_byte(path, i + 1);

@@ -72,8 +72,12 @@ class PAIRPORT_EXPORT ConnectionContext {
   // pipelining peers can claim.
   static constexpr std::size_t kMaxQueued = 256;
 
+  static constexpr std::string_view kOkLine = "HTTP/1.1 200 OK\r\n";
+
   // The Date header line, formatted once a second.
   std::string_view date_line(const Now& now) noexcept;
+  // The same behind kOkLine, which is how nearly all answers begin.
+  std::string_view ok_and_date(const Now& now) noexcept;
 
   Service& service_;
   const ConnectionLimits limits_;
@@ -85,7 +89,7 @@ class PAIRPORT_EXPORT ConnectionContext {
   SecretPool<Rest> rests_;
   std::size_t queued_ = 0;
   std::int64_t date_seconds_ = std::numeric_limits<std::int64_t>::min();
-  std::array<char, 37> date_line_{};
+  std::array<char, kOkLine.size() + 37> ok_and_date_{};
   std::array<char, 64> hsts_text_;
   std::string_view hsts_line_;
 };
