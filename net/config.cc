@@ -259,7 +259,7 @@ void check_https(Section& section, const std::optional<bool>& redirect, Config& 
   if (!some && !config.certificates.empty()) {
     section.report("tls_cert", "is not used: no address begins with https://");
   }
-  if (!some && config.hsts_seconds) section.report("hsts", "is not used: no address begins with https://");
+  if (!some && config.server.hsts_seconds) section.report("hsts", "is not used: no address begins with https://");
   if (all && !https_url) {
     section.report("url", "begins with http://, but every address with https://: clients could not follow it");
   }
@@ -325,10 +325,11 @@ void read_server(Reader& reader, const toml::table& root, Config& config) {
   section.read<std::string>("hsts", "a duration from \"0s\" to \"730d\", such as \"180d\"",
                             [&](const std::string& value) {
                               const auto ms = parse_duration(value);
-                              if (ms) config.hsts_seconds = *ms / 1000;
-                              return ms && *config.hsts_seconds <= 730 * std::uint64_t{86'400};
+                              if (ms) config.server.hsts_seconds = *ms / 1000;
+                              return ms && *config.server.hsts_seconds <= 730 * std::uint64_t{86'400};
                             });
-  section.string("acme_webroot", config.acme_webroot, "the absolute path of a folder", is_absolute_path);
+  section.string("acme_webroot", config.server.acme_webroot, "the absolute path of a folder", is_absolute_path);
+  config.service.serve_challenges = !config.server.acme_webroot.empty();
   check_https(section, redirect, config);
   section.finish();
 }

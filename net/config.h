@@ -44,10 +44,8 @@ struct Config {
   std::size_t max_handshakes = 256;              // that may wait for a thread
   // Whether plain TCP addresses but those of the loopback interface only send clients to the URL, which is https then.
   bool redirect_to_https = false;
-  std::optional<std::uint64_t> hsts_seconds;  // Strict-Transport-Security; none: not sent
-  std::string acme_webroot;                   // empty: none
-  std::string templates_folder;               // empty: the built-in templates alone
-  ServiceOptions service;                     // url and templates are filled in by whoever creates the service
+  std::string templates_folder;  // empty: the built-in templates alone
+  ServiceOptions service;        // url and templates are filled in by whoever creates the service
   ServerOptions server;
   bool sandbox = true;  // give up what serving does not need
   bool require_landlock = false;

@@ -458,6 +458,11 @@ std::string_view Connection::wants_file() const noexcept {
   return last_exchange_ == nullptr ? std::string_view() : last_exchange_->response.file_name();
 }
 
+FileFolder Connection::wants_file_of() const noexcept {
+  assert(!wants_file().empty());
+  return last_exchange_->response.file_folder();
+}
+
 void Connection::on_file(const FileInfo* file, const Now& now) noexcept {
   if (wants_file().empty()) return;
   context_.service_.answer_file(file, last_exchange_->response);

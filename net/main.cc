@@ -161,7 +161,7 @@ void check_limits(const Config& config) {
 Status check_folders(const Config& config) {
   for (const auto& [key, folder] : {std::pair("[installer] templates", &config.templates_folder),
                                     {"[installer] package_dir", &config.server.package_folder},
-                                    {"[server] acme_webroot", &config.acme_webroot}}) {
+                                    {"[server] acme_webroot", &config.server.acme_webroot}}) {
     std::error_code error;
     if (!folder->empty() && !std::filesystem::is_directory(*folder, error)) {
       return {StatusCode::kBadConfiguration, std::string(key) + ": " + *folder + " is not a folder that can be read" +
@@ -273,7 +273,7 @@ Status enter_sandbox(const Config& config, const SandboxPart& io_uring) {
     return StatusCode::kOk;
   }
   SandboxOptions options;
-  for (const std::string* folder : {&config.server.package_folder, &config.acme_webroot}) {
+  for (const std::string* folder : {&config.server.package_folder, &config.server.acme_webroot}) {
     if (!folder->empty()) options.read_only_paths.push_back(*folder);
   }
   for (const auto& [address, tls] : config.addresses) {
@@ -401,7 +401,6 @@ int run(const LoadedConfig& loaded) {
     return kExitFailure;
   }
   ServerOptions options = config.server;
-  options.hsts_seconds = config.hsts_seconds;
   std::optional<AccessLog> access_log;
   if (config.access_log != AccessFormat::kOff)
     options.observer = &access_log.emplace(config.access_log, config.shorten_addresses);

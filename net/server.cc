@@ -634,11 +634,12 @@ void Server::Impl::open_file(Peer& peer, std::string_view name) noexcept {
   peer.transfer = new (std::nothrow) Transfer(*this, peer);
   if (peer.transfer == nullptr) return close(peer);
   std::array<char, PATH_MAX> path;
-  const std::string& folder = options_.package_folder;
-  if (folder.size() + name.size() + 2 > path.size()) return close(peer);
-  char* end = std::copy(folder.begin(), folder.end(), path.begin());
-  *end++ = '/';
-  end = std::copy(name.begin(), name.end(), end);
+  const bool is_challenge = peer.connection.wants_file_of() == FileFolder::kChallenges;
+  const std::string_view folder = is_challenge ? options_.acme_webroot : options_.package_folder;
+  const std::string_view below = is_challenge ? "/.well-known/acme-challenge/" : "/";
+  if (folder.size() + below.size() + name.size() + 1 > path.size()) return close(peer);
+  char* end = path.data();
+  for (const std::string_view part : {folder, below, name}) end = std::copy(part.begin(), part.end(), end);
   *end = '\0';
   // The name has no slash and no leading dot; a symbolic link could still lead out of the folder. O_NONBLOCK: a FIFO
   // must not hold the thread.

@@ -33,6 +33,8 @@ std::string_view to_string(Route route) noexcept {
       return "package";
     case Route::kPreflight:
       return "preflight";
+    case Route::kChallenge:
+      return "challenge";
     case Route::kOther:
       break;
   }

@@ -31,6 +31,8 @@ constexpr std::uint32_t kStoreFullRetrySeconds = 60;
 constexpr std::uint32_t kBusyRetrySeconds = 10;
 constexpr int kMaxCodeAttempts = 16;
 constexpr std::size_t kMaxCondition = 512;
+// A token and a thumbprint, each less than 128 bytes (RFC 8555 section 8.1).
+constexpr std::uint64_t kMaxChallenge = 4096;
 // Keeps sums of times, and the year of `expires`, far from overflowing.
 constexpr std::uint64_t kMaxTtlMs = std::uint64_t{3650} * 24 * 3600 * 1000;
 // Longest path and query in a Location header, so that every head fits the buffer of a connection.
@@ -181,6 +183,7 @@ class Service::Impl {
       : url_(options.url),
         ttl_ms_(options.ttl_ms),
         serve_packages_(options.serve_packages),
+        serve_challenges_(options.serve_challenges),
         hash_codes_(options.hash_codes),
         code_seed_(code_seed),
         minimum_level_(options.store.minimum_level),
@@ -257,6 +260,7 @@ class Service::Impl {
   const std::string url_;
   const std::uint64_t ttl_ms_;
   const bool serve_packages_;
+  const bool serve_challenges_;
   const bool hash_codes_;
   const std::uint64_t code_seed_;
   std::uint64_t deposits_refused_ = 0;
@@ -275,6 +279,7 @@ class Service::Impl {
   const ErrorHeaders get_not_allowed_{Headers{{"Allow", "GET, HEAD, OPTIONS"}}};
   const HeaderBlock file_headers_ =
       block({{"Content-Type", "application/octet-stream"}, {"Accept-Ranges", "bytes"}}, "public, max-age=300");
+  const HeaderBlock challenge_headers_ = block({{"Content-Type", "application/octet-stream"}});
   const HeaderBlock deposit_headers_ = block({{"Content-Type", "application/json"}});
   const HeaderBlock preflight_headers_ = block({
       {"Access-Control-Allow-Methods", "POST, GET, OPTIONS, HEAD"},
@@ -306,6 +311,8 @@ Route Service::Impl::route_of(const Target& target) const noexcept {
       return Route::kUninstall;
     case Target::Route::kPackage:
       return serve_packages_ ? Route::kPackage : Route::kOther;
+    case Target::Route::kChallenge:
+      return serve_challenges_ ? Route::kChallenge : Route::kOther;
     case Target::Route::kCode:
       return Route::kInstaller;
     case Target::Route::kUnknown:
@@ -356,7 +363,8 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
       }
       break;
     case Target::Route::kPackage:
-      if (!serve_packages_) {
+    case Target::Route::kChallenge:
+      if (response.route_ == Route::kOther) {
         not_found(response, as_problem());
         break;
       }
@@ -395,6 +403,7 @@ void Service::Impl::redirect(const Request& request, Response& response) noexcep
     out.text("clear; consider its credentials exposed, and send new ones to ").text(url_);
     return error(response, 403, errors_, out.written(), as_problem);
   }
+  if (response.route_ == Route::kChallenge) return ask_for_file(target, request, response);
   const std::string_view path = path_and_query(request.target);
   if (target.route() == Target::Route::kMalformed) {
     error(response, 400, errors_, kMalformedTarget, as_problem);
@@ -415,7 +424,9 @@ void Service::Impl::redirect(const Request& request, Response& response) noexcep
 
 void Service::Impl::handle_known(const Target& target, const Request& request, const Now& now,
                                  Response& response) noexcept {
-  if (target.route() == Target::Route::kPackage) return ask_for_file(target, request, response);
+  if (target.route() == Target::Route::kPackage || target.route() == Target::Route::kChallenge) {
+    return ask_for_file(target, request, response);
+  }
   const Language& language = language_for(target, request);
   if (target.route() == Target::Route::kUpdate) return send_script(language.update, {}, request, response);
   if (target.route() == Target::Route::kUninstall) return send_script(language.uninstall, {}, request, response);
@@ -439,6 +450,7 @@ void Service::Impl::ask_for_file(const Target& target, const Request& request, R
   response.file_.if_none_match = keep(request.if_none_match);
   response.file_.if_range = keep(request.if_range);
   response.file_.range_spec = keep(request.range);
+  response.file_.folder = response.route_ == Route::kChallenge ? FileFolder::kChallenges : FileFolder::kPackages;
   response.file_.is_head = request.method == Method::kHead;
   response.file_.as_problem = prefers_json(request.accept);
   response.scratch_used_ = out.written().size();
@@ -446,9 +458,17 @@ void Service::Impl::ask_for_file(const Target& target, const Request& request, R
 
 void Service::Impl::answer_file(const FileInfo* info, Response& response) noexcept {
   const Response::File file = std::exchange(response.file_, {});
-  if (info == nullptr) {
+  const bool is_challenge = file.folder == FileFolder::kChallenges;
+  if (info == nullptr || (is_challenge && info->size > kMaxChallenge)) {
     not_found(response, file.as_problem);
     if (file.is_head) response.fragment_count_ = 0;
+    return;
+  }
+  if (is_challenge) {
+    response.headers_ = &challenge_headers_;
+    response.status_ = 200;
+    response.content_length_ = info->size;
+    if (!file.is_head) response.file_.range = {0, info->size};
     return;
   }
   // As common servers do it: time of change and size. In the buffer behind what ask_for_file() has kept.

@@ -23,6 +23,12 @@ bool is_file_name(std::string_view name) noexcept {
   });
 }
 
+// The base64url alphabet (RFC 8555 section 8.3).
+bool is_token(std::string_view name) noexcept {
+  return !name.empty() && std::all_of(name.begin(), name.end(),
+                                      [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; });
+}
+
 }  // namespace
 
 bool Target::is_reserved(std::string_view segment) noexcept {
@@ -90,6 +96,11 @@ void Target::parse_path(std::string_view path) noexcept {
     return;
   }
   if (code().find('/') != std::string_view::npos || too_long) {
+    static constexpr std::string_view kChallenges = ".well-known/acme-challenge/";
+    if (!too_long && code().starts_with(kChallenges) && is_token(code().substr(kChallenges.size()))) {
+      route_ = Route::kChallenge;
+      return;
+    }
     route_ = Route::kUnknown;
     return;
   }

@@ -21,6 +21,7 @@ class Target {
     kUpdate,
     kUninstall,
     kPackage,    // /packages/<file>
+    kChallenge,  // /.well-known/acme-challenge/<token>
     kCode,       // any other single segment
     kUnknown,    // several segments, or one that is too long to be anything
     kMalformed,  // not a target, or a malformed percent escape
@@ -36,8 +37,11 @@ class Target {
   Route route() const noexcept { return route_; }
   // With kCode: the decoded segment without .sh or .ps1. May hold any byte.
   std::string_view code() const noexcept { return {path_.data(), size_}; }
-  // With kPackage: the name of a file, of letters, digits and ._+~- and not starting with a dot.
-  std::string_view file() const noexcept { return code().substr(code().find('/') + 1); }
+  // With kPackage: the name of a file, of letters, digits and ._+~- and not starting with a dot. With kChallenge: a
+  // token, of letters, digits and _-.
+  std::string_view file() const noexcept {
+    return code().substr((route_ == Route::kChallenge ? code().rfind('/') : code().find('/')) + 1);
+  }
   // What `?os=` or the suffix say; nothing when the User-Agent decides.
   std::optional<Os> os() const noexcept { return os_; }
 

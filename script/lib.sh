@@ -62,6 +62,7 @@ mksh
 nginx
 nginx-dev
 python3
+python3-certbot
 shellcheck
 strace
 systemd

@@ -54,7 +54,7 @@ TEST(ConfigTest, AnEmptyFileGivesTheDefaults) {
   EXPECT_THAT(addresses_of(config.value()), ElementsAre("127.0.0.1:9978"));
   EXPECT_TRUE(config.value().certificates.empty());
   EXPECT_FALSE(config.value().redirect_to_https);
-  EXPECT_FALSE(config.value().hsts_seconds);
+  EXPECT_FALSE(config.value().server.hsts_seconds);
   EXPECT_EQ(config.value().service.ttl_ms, 600'000U);
   EXPECT_EQ(config.value().service.store.max_deposits, 1'000'000U);
   EXPECT_EQ(config.value().service.store.minimum_level, SecretLevel::kPlain);
@@ -196,8 +196,9 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(config.value().tls_min_version, TlsVersion::k1_3);
   EXPECT_EQ(config.value().tls_threads, 3U);
   EXPECT_FALSE(config.value().redirect_to_https);
-  EXPECT_EQ(config.value().hsts_seconds, 180U * 24 * 3600);
-  EXPECT_EQ(config.value().acme_webroot, "/var/www/acme");
+  EXPECT_EQ(config.value().server.hsts_seconds, 180U * 24 * 3600);
+  EXPECT_EQ(config.value().server.acme_webroot, "/var/www/acme");
+  EXPECT_TRUE(config.value().service.serve_challenges);
   EXPECT_EQ(config.value().tls_handshake_timeout, 7'000U);
   EXPECT_EQ(config.value().max_handshakes, 8U);
   EXPECT_EQ(service.store.minimum_level, SecretLevel::kLocked);

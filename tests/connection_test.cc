@@ -709,5 +709,48 @@ TEST(Connection, KnowsWhetherItsLastAnswerWasCutShort) {
   EXPECT_TRUE(shorter.connection->is_cut_short());
 }
 
+// A certificate must be had before there is HTTPS to be redirected to.
+TEST(Connection, ChallengesAreAnsweredOnEveryTransport) {
+  const std::string target = "/.well-known/acme-challenge/evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA";
+  const FileInfo info{5, 7};
+  for (const Transport transport : {Transport::kPlain, Transport::kSecure, Transport::kRedirecting}) {
+    ServiceOptions options;
+    options.url = "https://pair.example.com";
+    options.serve_challenges = true;
+    Wire wire(options, {}, {}, {}, transport);
+    wire.feed(get(target, "Range: bytes=1-2\r\nIf-None-Match: *\r\n"));
+    EXPECT_EQ(wire.connection->wants_file(), "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA");
+    EXPECT_EQ(wire.connection->wants_file_of(), FileFolder::kChallenges);
+    wire.connection->on_file(&info, wire.now);
+    wire.pump();
+    wire.connection->on_data("a.key", wire.now);
+    wire.pump();
+    EXPECT_EQ(wire.status(), 200);
+    EXPECT_THAT(wire.output, HasSubstr("\r\nContent-Type: application/octet-stream\r\n"));
+    EXPECT_THAT(wire.output, EndsWith("\r\nContent-Length: 5\r\n\r\na.key"));
+
+    wire.output.clear();
+    wire.feed("HEAD " + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    wire.connection->on_file(&info, wire.now);
+    wire.pump();
+    EXPECT_THAT(wire.output, EndsWith("\r\nContent-Length: 5\r\n\r\n"));
+
+    for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{4097}}) {
+      wire.output.clear();
+      wire.feed(get(target));
+      const FileInfo large{size, 7};
+      wire.connection->on_file(size == 0 ? nullptr : &large, wire.now);
+      wire.pump();
+      EXPECT_EQ(wire.status(), 404) << "not there, or too large to be one";
+    }
+    wire.output.clear();
+    wire.feed(post("x").replace(5, 1, target));
+    EXPECT_EQ(wire.status(), transport == Transport::kRedirecting ? 403 : 405);
+  }
+  Wire off;
+  off.feed(get(target));
+  EXPECT_EQ(off.status(), 404) << "not configured";
+}
+
 }  // namespace
 }  // namespace pairport::testing

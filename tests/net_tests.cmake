@@ -16,6 +16,7 @@ target_compile_definitions(config_test PRIVATE PAIRPORT_EXAMPLE_CONFIG="${PROJEC
 pairport_python_test(contract tests/test_contract.py)
 pairport_python_test(command_line tests/test_command_line.py)
 pairport_python_test(packages tests/test_packages.py)
+pairport_python_test(acme tests/test_acme.py)
 add_executable(sandbox_probe sandbox_probe.cc ${PROJECT_SOURCE_DIR}/net/sandbox.cc)
 pairport_warnings(sandbox_probe)
 target_include_directories(sandbox_probe PRIVATE ${PROJECT_SOURCE_DIR}/net)

@@ -156,5 +156,23 @@ TEST(Target, OwnWordsAreReserved) {
   for (const std::string_view word : {"", "Update", "updat", "abcdefg"}) EXPECT_FALSE(Target::is_reserved(word));
 }
 
+// RFC 8555 section 8.3: letters, digits, - and _.
+TEST(Target, TokensOfAcmeChallenges) {
+  const std::string path = "/.well-known/acme-challenge/";
+  for (const std::string token : {"evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA", "a", "_", "-"}) {
+    EXPECT_EQ(Target(path + token).route(), Target::Route::kChallenge) << token;
+    EXPECT_EQ(Target(path + token).file(), token);
+  }
+  EXPECT_EQ(Target("http://pair.example.com" + path + "a?x").route(), Target::Route::kChallenge);
+  EXPECT_EQ(Target(path + std::string(101, 'a')).route(), Target::Route::kChallenge);
+  for (const std::string& token :
+       {std::string(), std::string("a.b"), std::string(".."), std::string("../x"), std::string("a/b"),
+        std::string("a+b"), std::string("a%00"), std::string("a="), std::string("%2e%2e%2fx"), std::string(102, 'a')}) {
+    EXPECT_EQ(Target(path + token).route(), Target::Route::kUnknown) << token;
+  }
+  EXPECT_EQ(Target("/.well-known/a").route(), Target::Route::kUnknown);
+  EXPECT_EQ(Target("/x/.well-known/acme-challenge/a").route(), Target::Route::kUnknown);
+}
+
 }  // namespace
 }  // namespace pairport

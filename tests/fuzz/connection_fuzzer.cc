@@ -61,13 +61,14 @@ class World {
     options.static_deposit = StaticDeposit{"0000000", "http://rport.example.com:8080",
                                            "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
     options.serve_packages = true;
+    options.serve_challenges = true;
     options.templates = small_template;
     auto created = Service::create(options, random_, now_);
     expect(created.ok(), "there is a service");
     service_ = std::move(created).value();
     TrustedProxies proxies;
     expect(proxies.add("unix"), "there is a proxy");
-    context_ = std::make_unique<ConnectionContext>(*service_, ConnectionLimits{}, std::move(proxies));
+    context_ = std::make_unique<ConnectionContext>(*service_, ConnectionLimits{}, std::move(proxies), nullptr, 86'400);
   }
 
   struct Conversation {
@@ -75,13 +76,15 @@ class World {
     bool open = false;  // the connection would have gone on
   };
 
-  Conversation play(std::string_view bytes, Cuts cuts, std::array<Event, 2> events, std::size_t write_size) {
+  Conversation play(std::string_view bytes, Cuts cuts, std::array<Event, 2> events, std::size_t write_size,
+                    Transport transport) {
     now_.monotonic_ms += 3'600'000;
     now_.unix_seconds += 3'600;
     expect(service_->expire(now_, 1'000'000), "deposits expire");
     Conversation conversation;
     {
-      Connection connection(*context_, ClientAddress{}, now_);
+      Connection connection(*context_, ClientAddress{}, now_, transport);
+      if (transport == Transport::kSecure) connection.start(now_);
       Player player{*this, connection, conversation.output, write_size};
       std::size_t position = 0;
       for (std::size_t next = 0;;) {
@@ -186,10 +189,14 @@ void run(Input input) {
   for (Event& event : events) event = {input.number(2), input.byte()};
   const std::string_view bytes = input.rest();
   for (Event& event : events) event.position = std::min(event.position, bytes.size());
+  // Bits that mean nothing else.
+  static constexpr std::array<Transport, 4> kTransports = {Transport::kPlain, Transport::kPlain, Transport::kSecure,
+                                                           Transport::kRedirecting};
+  const Transport transport = kTransports[events[1].kind >> 6];
   if (events[1].position < events[0].position) std::swap(events[0], events[1]);
 
-  const World::Conversation whole = whole_world.play(bytes, Cuts(), events, 1'000'000);
-  const World::Conversation cut = cut_world.play(bytes, cuts, events, write_size);
+  const World::Conversation whole = whole_world.play(bytes, Cuts(), events, 1'000'000, transport);
+  const World::Conversation cut = cut_world.play(bytes, cuts, events, write_size, transport);
   if (whole.output != cut.output) {
     std::cerr << "in one piece:\n" << whole.output << "\n\ncut:\n" << cut.output << "\n";
   }

@@ -67,6 +67,12 @@ void check_target(std::string_view text) {
                  target.file().find('\0') == std::string_view::npos,
              "a package's name leads nowhere else");
       break;
+    case Route::kChallenge:
+      expect(*path == ".well-known/acme-challenge/" + std::string(target.file()), "a token is in its folder");
+      expect(!target.file().empty() && target.file().find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrst"
+                                                                       "uvwxyz0123456789-_") == std::string_view::npos,
+             "a token leads nowhere else");
+      break;
     case Route::kCode: {
       const std::string code(target.code());
       expect(!code.empty() && code.size() <= 128 && code.find('/') == std::string::npos, "a code is one segment");

@@ -150,9 +150,11 @@ class PAIRPORT_EXPORT Connection {
   // Whether it waits for a request to begin or for the rest of its head, so that closing it now loses nothing that has
   // been answered or deposited.
   bool waits_for_request() const noexcept { return state_ == State::kHead && output().empty(); }
-  // The file of the package folder that the current answer needs, or empty: open it, then call on_file(). Only with
-  // ServiceOptions::serve_packages.
+  // The file that the current answer needs, or empty: open it, then call on_file(). Only with
+  // ServiceOptions::serve_packages and serve_challenges.
   std::string_view wants_file() const noexcept;
+  // The folder that it is in. REQUIRES: wants_file() is not empty
+  FileFolder wants_file_of() const noexcept;
   // `file`: what was found, or null. The owner keeps it open until the answer has been sent or the connection closes.
   void on_file(const FileInfo* file, const Now& now) noexcept;
   // The piece of that file to read next, as far as the owner likes; of size 0 when none is needed now.

@@ -34,6 +34,9 @@ struct ServerOptions {
   TrustedProxies trusted_proxies;
   // Folder whose regular files are served under /packages/; empty: none. Goes with ServiceOptions::serve_packages.
   std::string package_folder;
+  // Folder whose .well-known/acme-challenge is served (RFC 8555 section 8.3), on every listener; empty: none. Goes with
+  // ServiceOptions::serve_challenges.
+  std::string acme_webroot;
   // Beyond it the one that has waited longest for a request (or the rest of a head) makes room for a new one; when none
   // waits, the new one gets 503 and is closed.
   std::size_t max_connections = 8'000;

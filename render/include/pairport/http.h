@@ -20,7 +20,16 @@ namespace pairport {
 enum class Method : std::uint8_t { kGet, kHead, kPost, kOptions, kOther };
 
 // What a request asks for.
-enum class Route : std::uint8_t { kOther, kDeposit, kInstaller, kUpdate, kUninstall, kPackage, kPreflight };
+enum class Route : std::uint8_t {
+  kOther,
+  kDeposit,
+  kInstaller,
+  kUpdate,
+  kUninstall,
+  kPackage,
+  kPreflight,
+  kChallenge,
+};
 
 // "deposit", "installer", ...; a static string.
 PAIRPORT_EXPORT std::string_view to_string(Route route) noexcept;
@@ -56,6 +65,12 @@ struct Fragment {
 struct Header {
   std::string_view name;
   std::string_view value;
+};
+
+// Where a file that is asked for lies.
+enum class FileFolder : std::uint8_t {
+  kPackages,
+  kChallenges,  // .well-known/acme-challenge of a web root (RFC 8555 section 8.3)
 };
 
 // What is known of a file once it has been opened.
@@ -121,9 +136,11 @@ class PAIRPORT_EXPORT Response {
   static constexpr std::size_t kMaxFragments = 4;
   std::span<const Fragment> body() const noexcept { return {fragments_.data(), fragment_count_}; }
 
-  // The file of the package folder that is asked for. Not empty: there is no answer yet, and whoever has the files
+  // The file that is asked for. Not empty: there is no answer yet, and whoever has the files
   // opens it and calls Service::answer_file().
   std::string_view file_name() const noexcept { return file_.name; }
+  // With a file_name(): the folder that it is in.
+  FileFolder file_folder() const noexcept { return file_.folder; }
   // With a file_name(): whether the request was HEAD.
   bool is_head() const noexcept { return file_.is_head; }
   // After that: what of the file the body consists of, instead of body().
@@ -157,6 +174,7 @@ class PAIRPORT_EXPORT Response {
     std::string_view if_none_match;
     std::string_view if_range;
     std::string_view range_spec;
+    FileFolder folder = FileFolder::kPackages;
     bool is_head = false;
     bool as_problem = false;
     FileRange range;

@@ -257,8 +257,8 @@ PAIRPORT_EXPORT int pairport_response_status(const pairport_response* response) 
 PAIRPORT_EXPORT const char* pairport_reason_phrase(int status) PAIRPORT_NOEXCEPT;
 
 /* What was asked for, whatever the answer is, for logs, which must not hold paths, because codes are in them:
- * "deposit", "installer", "update", "uninstall", "package", "preflight" or "other"; a static string with a NUL at its
- * end. */
+ * "deposit", "installer", "update", "uninstall", "package", "preflight", "challenge" or "other"; a static string with a
+ * NUL at its end. */
 PAIRPORT_EXPORT const char* pairport_response_route(const pairport_response* response) PAIRPORT_NOEXCEPT;
 
 /* With the route "installer" and pairport_options.hash_codes: 32 bits that are equal for equal codes and tell nothing

@@ -66,6 +66,8 @@ struct ServiceOptions {
   InstallerOptions installer;
   // Whether /packages/<file> is served; needs somebody who has the files: see answer_file().
   bool serve_packages = false;
+  // Whether /.well-known/acme-challenge/<token> is served, from files in the same way.
+  bool serve_challenges = false;
   // Whether answers have a Response::code_hash().
   bool hash_codes = false;
   // Asked before the built-in templates, by names such as "linux/installer.sh". May be empty. Not used after create().
@@ -99,13 +101,13 @@ class PAIRPORT_EXPORT Service {
   void handle(const Request& request, const Now& now, Response& response) noexcept;
 
   // Answers for whoever must not serve `request`, because it has come in clear over a network: GET and HEAD are sent to
-  // the same path under ServiceOptions::url (308), whether there is anything or not; everything else is refused (403)
-  // and changes nothing. REQUIRES: url() begins with https://
+  // the same path under ServiceOptions::url (308), whether there is anything or not, but for challenges, which are
+  // public; everything else is refused (403) and changes nothing. REQUIRES: url() begins with https://
   void redirect(const Request& request, Response& response) noexcept;
 
-  // Completes a `response` whose file_name() is not empty: `file` is what was found under that name in the package
-  // folder, null when there is no such file. Answers 200, 206, 304, 404 or 416 (RFC 9110 sections 13 and 14; one range
-  // at a time).
+  // Completes a `response` whose file_name() is not empty: `file` is what was found under that name in its
+  // file_folder(), null when there is no such file. Answers 200, 206, 304, 404 or 416 (RFC 9110 sections 13 and 14; one
+  // range at a time); for a challenge 200 or, when the file is too large to be one, 404.
   void answer_file(const FileInfo* file, Response& response) noexcept;
 
   // Answers for whoever speaks HTTP and has to refuse a request before it can be handled: 400, 408, 411, 413, 417, 431,
