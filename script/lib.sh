@@ -29,6 +29,7 @@ curl
 git
 libcli11-dev
 libfmt-dev
+libmbedtls-dev
 libsimdjson-dev
 libspdlog-dev
 libtomlplusplus-dev

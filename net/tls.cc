@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: MIT
+// Invariants: session_ exists from the first computed step of a handshake until the connection drains. source_ is the
+// ciphertext that has come and has not been given to mbedTLS: a view of input_, or during on_input() of what was passed
+// to it; input_ exists exactly while something is kept. In kOpen, in_flight_ bytes of the connection's output are in
+// the records of output_, and the connection learns that they are sent when the last byte of these records is: until
+// then its deadline for a peer that does not read goes on. output_ is empty whenever a record is encrypted, so that
+// mbedTLS never has to repeat a write, and whenever a handshake is computed.
+#include <pairport/tls.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <utility>
+
+#include <mbedtls/ssl.h>
+#include <mbedtls/ssl_ticket.h>
+
+#include "mbedtls_bridge.h"
+#include "tls_credentials.h"
+
+namespace pairport {
+namespace {
+
+// RFC 8446 section 5.1 and 5.2, RFC 5246 section 6.2: a header of five bytes; of plaintext at most 2^14 bytes, of which
+// TLS 1.2 may make 2048 more.
+constexpr std::size_t kRecordHeader = 5;
+constexpr std::size_t kMaxPlaintext = 16 * 1024;
+constexpr std::size_t kMaxRecord = kRecordHeader + kMaxPlaintext + 2048;
+constexpr unsigned kChangeCipherSpec = 20;
+constexpr unsigned kApplicationData = 23;
+constexpr unsigned char kHandshake = 22;
+
+// What a record of ours is longer than its plaintext, with any of our suites: header, 1.2's nonce or 1.3's type, tag.
+constexpr std::size_t kOverhead = kRecordHeader + 8 + 1 + 16;
+// Two records of the greatest size and some small ones before them leave in one write.
+constexpr std::size_t kOutput = 2 * (kMaxPlaintext + kOverhead) + 1024;
+
+// A fatal alert unexpected_message, for what is not even a record: nothing has to be set up to say so.
+constexpr std::string_view kUnexpectedMessage{"\x15\x03\x03\x00\x02\x02\x0a", 7};
+
+constexpr std::size_t kKeptBuffers = 64;
+
+}  // namespace
+
+// Ciphertext that waits to be read. Of a record that is not complete, one on_input() makes it grow by that much at most.
+struct TlsConnection::Input {
+  std::size_t size = 0;
+  std::array<char, kMaxRecord + TlsConnection::kMaxInput> bytes;
+};
+
+// Ciphertext that waits to be sent.
+struct TlsConnection::Output {
+  std::size_t begin = 0;
+  std::size_t size = 0;  // from the start of `bytes`, what has been sent included
+  std::array<char, kOutput> bytes;
+
+  bool empty() const noexcept { return begin == size; }
+  std::size_t room() const noexcept { return bytes.size() - size; }
+};
+
+// mbedTLS's side of it.
+struct TlsConnection::Session {
+  explicit Session(TlsConnection& owner) noexcept : connection(owner) { mbedtls_ssl_init(&ssl); }
+  ~Session() { mbedtls_ssl_free(&ssl); }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  static int receive(void* self, unsigned char* out, std::size_t size) noexcept {
+    std::string_view& source = static_cast<Session*>(self)->connection.source_;
+    if (source.empty()) return MBEDTLS_ERR_SSL_WANT_READ;
+    const std::size_t count = std::min(size, source.size());
+    std::memcpy(out, source.data(), count);
+    source.remove_prefix(count);
+    return static_cast<int>(count);
+  }
+
+  static int send(void* self, const unsigned char* data, std::size_t size) noexcept {
+    Output* output = static_cast<Session*>(self)->connection.output_.get();
+    if (output == nullptr || output->room() == 0) return MBEDTLS_ERR_SSL_WANT_WRITE;
+    const std::size_t count = std::min(size, output->room());
+    std::memcpy(output->bytes.data() + output->size, data, count);
+    output->size += count;
+    return static_cast<int>(count);
+  }
+
+  TlsConnection& connection;
+  mbedtls_ssl_context ssl;
+  int result = MBEDTLS_ERR_SSL_WANT_READ;  // of the last step of the handshake
+};
+
+class TlsContext::Impl {
+ public:
+  Impl(const TlsOptions& tls_options, RandomSource& random_source) noexcept
+      : options(tls_options), random(random_source) {
+    mbedtls_ssl_ticket_init(&ticket_keys);
+  }
+  ~Impl() { mbedtls_ssl_ticket_free(&ticket_keys); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  std::unique_ptr<TlsConnection::Output> take_output() noexcept {
+    if (kept == 0) return std::unique_ptr<TlsConnection::Output>(new (std::nothrow) TlsConnection::Output);
+    return std::move(outputs[--kept]);
+  }
+  void give_back(std::unique_ptr<TlsConnection::Output> output) noexcept {
+    if (output == nullptr || kept == outputs.size()) return;
+    output->begin = output->size = 0;
+    outputs[kept++] = std::move(output);
+  }
+
+  const TlsOptions options;
+  RandomSource& random;
+  mbedtls_ssl_ticket_context ticket_keys;
+  std::shared_ptr<const TlsCredentials> credentials;
+  SecretBlock plaintext;  // of the record that is being read
+  std::array<std::unique_ptr<TlsConnection::Output>, kKeptBuffers> outputs;
+  std::size_t kept = 0;
+};
+
+TlsCredentials::TlsCredentials(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+TlsCredentials::~TlsCredentials() = default;
+
+TlsContext::TlsContext(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+TlsContext::~TlsContext() = default;
+
+Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsOptions& options, RandomSource& random,
+                                                       SecretLevel minimum_level) {
+  if (options.min_version == TlsVersion::kTls13 && !has_tls13()) {
+    return Status(StatusCode::kInvalidArgument, library_version() + " has no TLS 1.3; use TLS 1.2, or mbedTLS 3.6");
+  }
+  if (options.lanes == 0) return Status(StatusCode::kInvalidArgument, "handshakes need at least one lane");
+  if (!mbed::init()) return Status(StatusCode::kRandomFailed, "mbedTLS could not be initialised");
+  auto impl = std::make_unique<Impl>(options, random);
+  impl->plaintext = SecretBlock::map(kMaxPlaintext, minimum_level);
+  if (!impl->plaintext) {
+    return minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
+  }
+  if (options.ticket_lifetime != 0 &&
+      mbedtls_ssl_ticket_setup(&impl->ticket_keys, tls_random, &random, MBEDTLS_CIPHER_AES_256_GCM,
+                               options.ticket_lifetime) != 0) {
+    return Status(StatusCode::kRandomFailed, "no keys for session tickets");
+  }
+  return std::unique_ptr<TlsContext>(new TlsContext(std::move(impl)));
+}
+
+Result<std::shared_ptr<const TlsCredentials>> TlsContext::load(std::span<const TlsCertificate> certificates) const {
+  auto impl = std::make_unique<TlsCredentials::Impl>(impl_->options.lanes);
+  Status status = impl->load(certificates, impl_->options, impl_->random,
+                             impl_->options.ticket_lifetime != 0 ? &impl_->ticket_keys : nullptr);
+  if (!status.ok()) return status;
+  auto credentials = std::make_shared<TlsCredentials>(std::move(impl));
+  credentials->not_after_ = credentials->impl_->not_after();
+  credentials->first_to_expire_ = certificates[credentials->impl_->first_to_expire()].name;
+  return std::shared_ptr<const TlsCredentials>(std::move(credentials));
+}
+
+void TlsContext::use(std::shared_ptr<const TlsCredentials> credentials) noexcept {
+  impl_->credentials = std::move(credentials);
+}
+
+const TlsCredentials* TlsContext::credentials() const noexcept {
+  return impl_->credentials.get();
+}
+
+std::size_t TlsContext::lanes() const noexcept {
+  return impl_->options.lanes;
+}
+
+bool TlsContext::has_tls13() noexcept {
+  return mbed::kHasTls13;
+}
+
+std::string TlsContext::library_version() {
+  std::array<char, 18> text{};
+  mbedtls_version_get_string_full(text.data());
+  return text.data();
+}
+
+TlsConnection::TlsConnection(TlsContext& context, Connection& connection, const Now& now) noexcept
+    : context_(*context.impl_),
+      connection_(connection),
+      deadline_(now.monotonic_ms + context_.options.handshake_timeout),
+      credentials_(context_.credentials) {
+  assert(credentials_ != nullptr);
+}
+
+TlsConnection::~TlsConnection() {
+  context_.give_back(std::move(output_));
+}
+
+void TlsConnection::close() noexcept {
+  state_ = State::kClosed;
+  ready_ = false;
+  source_ = {};
+  input_.reset();
+  session_.reset();
+  context_.give_back(std::move(output_));
+}
+
+bool TlsConnection::is_sending() const noexcept {
+  return output_ != nullptr && !output_->empty();
+}
+
+std::span<const Fragment> TlsConnection::output() const noexcept {
+  if (state_ == State::kPlain) return connection_.output();
+  // While a handshake is computed the output belongs to it.
+  if (state_ == State::kComputing || !is_sending()) return {};
+  return {&fragment_, 1};
+}
+
+bool TlsConnection::wants_input() const noexcept {
+  switch (state_) {
+    case State::kHandshake:
+      return !ready_ && !is_sending();
+    case State::kPlain:
+      return connection_.wants_input();
+    case State::kOpen:
+      return !is_sending() && source_.empty() && !peer_ended_ && connection_.wants_input();
+    case State::kDraining:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool TlsConnection::waits_for_request() const noexcept {
+  switch (state_) {
+    case State::kHandshake:
+      return !ready_ && !is_sending();
+    case State::kPlain:
+      return connection_.waits_for_request();
+    case State::kOpen:
+      return !is_sending() && connection_.waits_for_request();
+    default:
+      return false;
+  }
+}
+
+std::uint64_t TlsConnection::deadline() const noexcept {
+  if (state_ == State::kClosed) return Connection::kNoDeadline;
+  return state_ == State::kOpen || state_ == State::kPlain ? connection_.deadline() : deadline_;
+}
+
+void TlsConnection::on_input(std::string_view input, const Now& now) noexcept {
+  assert(wants_input() && input.size() <= kMaxInput);
+  if (input.empty()) return;
+  switch (state_) {
+    case State::kHandshake:
+      if (session_ == nullptr && input_ == nullptr && static_cast<unsigned char>(input.front()) != kHandshake) {
+        return refuse(input, now);
+      }
+      source_ = input;
+      keep_source();
+      find_records();
+      return;
+    case State::kPlain:
+      return connection_.on_input(input, now);
+    case State::kOpen:
+      source_ = input;
+      pump(now);
+      return keep_source();
+    default:
+      return;  // what comes behind the end does not matter
+  }
+}
+
+// What begins unlike a handshake record. A request in plain HTTP gets an answer that its sender can read.
+void TlsConnection::refuse(std::string_view input, const Now& now) noexcept {
+  if (input.front() >= 'A' && input.front() <= 'Z') {
+    state_ = State::kPlain;
+    connection_.refuse_plain_http(now);
+    return;
+  }
+  output_ = context_.take_output();
+  if (output_ == nullptr) return close();
+  std::memcpy(output_->bytes.data(), kUnexpectedMessage.data(), kUnexpectedMessage.size());
+  output_->size = kUnexpectedMessage.size();
+  end(false, now);
+}
+
+// Copies what has not been read yet, behind what is kept already: the memory that it lies in goes back to its owner.
+void TlsConnection::keep_source() noexcept {
+  if (state_ != State::kHandshake && state_ != State::kOpen) return;
+  if (source_.empty()) return;
+  if (input_ == nullptr) input_.reset(new (std::nothrow) Input);
+  if (input_ == nullptr) return close();
+  assert(source_.size() <= input_->bytes.size() - input_->size);
+  std::memcpy(input_->bytes.data() + input_->size, source_.data(), source_.size());
+  input_->size += source_.size();
+  source_ = {input_->bytes.data(), input_->size};
+}
+
+// A step of the handshake is computed when it has a whole record to work on. A header that cannot be one is as good: it
+// ends the handshake.
+void TlsConnection::find_records() noexcept {
+  if (state_ != State::kHandshake) return;
+  usable_ = 0;
+  while (source_.size() - usable_ >= kRecordHeader) {
+    const auto* header = reinterpret_cast<const unsigned char*>(source_.data()) + usable_;
+    const std::size_t length = std::size_t{header[3]} << 8 | header[4];
+    if (header[0] < kChangeCipherSpec || header[0] > kApplicationData || header[1] != 3 || length == 0 ||
+        kRecordHeader + length > kMaxRecord) {
+      usable_ = source_.size();
+      break;
+    }
+    if (source_.size() - usable_ < kRecordHeader + length) break;
+    usable_ += kRecordHeader + length;
+  }
+  ready_ = usable_ != 0 && !is_sending();
+}
+
+void TlsConnection::begin_handshake(std::size_t lane) noexcept {
+  assert(wants_handshake() && (!lane_ || *lane_ == lane) && lane < context_.options.lanes);
+  lane_ = lane;
+  if (output_ == nullptr) output_ = context_.take_output();
+  output_->begin = output_->size = 0;
+  state_ = State::kComputing;
+}
+
+void TlsConnection::handshake() noexcept {
+  assert(is_computing());
+  if (session_ == nullptr) {
+    session_.reset(new (std::nothrow) Session(*this));
+    if (session_ == nullptr) return;
+    mbedtls_ssl_set_bio(&session_->ssl, session_.get(), Session::send, Session::receive, nullptr);
+    session_->result = mbedtls_ssl_setup(&session_->ssl, &credentials_->impl_->config(*lane_));
+    if (session_->result != 0) return;
+  }
+  // Of the input only whole records, so that a peer cannot ask for a step with every byte.
+  const std::string_view behind = source_.substr(usable_);
+  source_ = source_.substr(0, usable_);
+  session_->result = mbedtls_ssl_handshake(&session_->ssl);
+  source_ = {source_.data(), source_.size() + behind.size()};
+}
+
+void TlsConnection::on_handshake(const Now& now) noexcept {
+  assert(is_computing());
+  state_ = State::kHandshake;
+  ready_ = false;
+  if (session_ == nullptr) return close();
+  fragment_ = {output_->bytes.data(), output_->size};
+  if (!is_sending()) context_.give_back(std::move(output_));
+  switch (session_->result) {
+    case 0:
+      state_ = State::kOpen;
+      connection_.start(now);
+      compact_input();
+      return pump(now);
+    case MBEDTLS_ERR_SSL_WANT_READ:
+    case MBEDTLS_ERR_SSL_WANT_WRITE:
+      compact_input();
+      // More has to be sent first, or to come.
+      if (session_->result == MBEDTLS_ERR_SSL_WANT_READ) find_records();
+      return;
+    default:
+      return end(false, now);  // with an alert that says why
+  }
+}
+
+// What has been read makes room.
+void TlsConnection::compact_input() noexcept {
+  if (input_ == nullptr) return;
+  if (source_.empty()) return input_.reset();
+  std::memmove(input_->bytes.data(), source_.data(), source_.size());
+  input_->size = source_.size();
+  source_ = {input_->bytes.data(), input_->size};
+}
+
+void TlsConnection::on_input_end(const Now& now) noexcept {
+  peer_ended_ = peer_closed_ = true;
+  switch (state_) {
+    case State::kPlain:
+      return connection_.on_input_end(now);
+    case State::kOpen:
+      return pump(now);
+    case State::kEnding:
+      return;
+    default:
+      return close();
+  }
+}
+
+void TlsConnection::on_output(std::size_t sent, const Now& now) noexcept {
+  if (state_ == State::kPlain) return connection_.on_output(sent, now);
+  if (sent == 0 || output_ == nullptr) return;
+  assert(sent <= output_->size - output_->begin);
+  output_->begin += sent;
+  fragment_ = {output_->bytes.data() + output_->begin, output_->size - output_->begin};
+  if (is_sending()) return;
+  context_.give_back(std::move(output_));
+  switch (state_) {
+    case State::kHandshake:
+      find_records();
+      ready_ = ready_ || session_->result == MBEDTLS_ERR_SSL_WANT_WRITE;
+      return;
+    case State::kOpen:
+      return pump(now);
+    case State::kEnding:
+      return end_if_sent();
+    default:
+      return;
+  }
+}
+
+void TlsConnection::on_answer(const Now& now) noexcept {
+  if (state_ == State::kOpen) pump(now);
+}
+
+void TlsConnection::on_deadline(const Now& now) noexcept {
+  if (state_ == State::kPlain || state_ == State::kOpen) {
+    connection_.on_deadline(now);
+    if (state_ == State::kOpen) pump(now);
+  } else if (now.monotonic_ms >= deadline_ && state_ != State::kComputing) {
+    close();
+  }
+}
+
+void TlsConnection::finish(const Now& now) noexcept {
+  if (state_ == State::kHandshake) return close();
+  connection_.finish();
+  if (state_ == State::kOpen) pump(now);
+}
+
+// Moves what can be moved between the connection and mbedTLS, until there is something to send or nothing to do.
+void TlsConnection::pump(const Now& now) noexcept {
+  assert(state_ == State::kOpen);
+  while (state_ == State::kOpen) {
+    if (connection_.wants_close() && connection_.is_cut_short()) return close();
+    if (is_sending()) return;
+    if (in_flight_ != 0) {
+      connection_.on_output(std::exchange(in_flight_, 0), now);
+    } else if (connection_.wants_close() || connection_.wants_shutdown()) {
+      return end(true, now);
+    } else if (!connection_.output().empty()) {
+      encrypt();
+    } else if (!connection_.wants_input() || !decrypt(now)) {
+      break;
+    }
+  }
+  if (source_.empty()) input_.reset();
+}
+
+// Makes records of as much of the connection's output as the buffer takes.
+void TlsConnection::encrypt() noexcept {
+  output_ = context_.take_output();
+  if (output_ == nullptr) return close();
+  for (Fragment fragment : connection_.output()) {
+    while (fragment.size != 0) {
+      if (output_->room() <= kOverhead) break;
+      const std::size_t size = std::min({fragment.size, kMaxPlaintext, output_->room() - kOverhead});
+      // The whole of it: the buffer takes the record, so there is nothing to wait for.
+      const int written =
+          mbedtls_ssl_write(&session_->ssl, reinterpret_cast<const unsigned char*>(fragment.data), size);
+      if (written != static_cast<int>(size)) return close();
+      in_flight_ += size;
+      fragment.data += size;
+      fragment.size -= size;
+    }
+    if (fragment.size != 0) break;
+  }
+  fragment_ = {output_->bytes.data(), output_->size};
+}
+
+// Gives the connection the plaintext of one record. False when nothing more can be read.
+bool TlsConnection::decrypt(const Now& now) noexcept {
+  auto* plaintext = reinterpret_cast<unsigned char*>(context_.plaintext.data());
+  // An alert may have to be answered.
+  if (output_ == nullptr) output_ = context_.take_output();
+  if (output_ == nullptr) {
+    close();
+    return false;
+  }
+  const int count = mbedtls_ssl_read(&session_->ssl, plaintext, kMaxPlaintext);
+  fragment_ = {output_->bytes.data(), output_->size};
+  if (!is_sending()) context_.give_back(std::move(output_));
+  if (count > 0) {
+    const auto size = static_cast<std::size_t>(count);
+    connection_.on_input({reinterpret_cast<const char*>(plaintext), size}, now);
+    wipe(plaintext, size);
+    return true;
+  }
+  if (count == MBEDTLS_ERR_SSL_WANT_READ) {
+    if (!peer_ended_ || end_told_) return false;
+  } else if (count == 0 || count == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+    peer_ended_ = true;  // what stands behind the alert is not looked at
+    source_ = {};
+    if (end_told_) return false;
+  } else {
+    end(false, now);
+    return false;
+  }
+  end_told_ = true;
+  connection_.on_input_end(now);
+  return true;
+}
+
+// Sends what is left to send, with close_notify behind it when `tell`, and then waits for the peer's end: data that
+// arrives at a socket that has been closed would destroy what is on its way to the peer.
+void TlsConnection::end(bool tell, const Now& now) noexcept {
+  state_ = State::kEnding;
+  ready_ = false;
+  source_ = {};
+  input_.reset();
+  deadline_ = now.monotonic_ms + context_.options.linger_timeout;
+  if (tell) {
+    if (output_ == nullptr) output_ = context_.take_output();
+    if (output_ == nullptr) return close();
+    mbedtls_ssl_close_notify(&session_->ssl);
+  }
+  if (output_ != nullptr) fragment_ = {output_->bytes.data() + output_->begin, output_->size - output_->begin};
+  session_.reset();
+  end_if_sent();
+}
+
+void TlsConnection::end_if_sent() noexcept {
+  if (is_sending()) return;
+  if (peer_closed_) return close();
+  context_.give_back(std::move(output_));
+  state_ = State::kDraining;
+}
+
+std::string_view TlsConnection::version() const noexcept {
+  if (session_ == nullptr || state_ != State::kOpen) return {};
+  return mbedtls_ssl_get_version(&session_->ssl);
+}
+
+std::string_view TlsConnection::cipher_suite() const noexcept {
+  if (session_ == nullptr || state_ != State::kOpen) return {};
+  return mbedtls_ssl_get_ciphersuite(&session_->ssl);
+}
+
+}  // namespace pairport
