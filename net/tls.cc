@@ -44,7 +44,8 @@ constexpr std::size_t kKeptBuffers = 64;
 
 }  // namespace
 
-// Ciphertext that waits to be read. Of a record that is not complete, one on_input() makes it grow by that much at most.
+// Ciphertext that waits to be read. Of a record that is not complete, one on_input() makes it grow by that much at
+// most.
 struct TlsConnection::Input {
   std::size_t size = 0;
   std::array<char, kMaxRecord + TlsConnection::kMaxInput> bytes;

@@ -49,7 +49,8 @@ class PemText {
 
 std::int64_t to_unix(const mbedtls_x509_time& time) noexcept {
   using std::chrono::sys_days;
-  const std::chrono::year_month_day date{std::chrono::year(time.year), std::chrono::month(static_cast<unsigned>(time.mon)),
+  const std::chrono::year_month_day date{std::chrono::year(time.year),
+                                         std::chrono::month(static_cast<unsigned>(time.mon)),
                                          std::chrono::day(static_cast<unsigned>(time.day))};
   return std::chrono::duration_cast<std::chrono::seconds>(sys_days(date).time_since_epoch()).count() +
          time.hour * 3600 + time.min * 60 + time.sec;

@@ -82,10 +82,10 @@ inline CertificatePem make_certificate(const std::vector<std::string>& dns_names
   EXPECT_EQ(mbedtls_x509write_crt_set_issuer_name(&certificate, "CN=pairport test"), 0);
   EXPECT_EQ(mbedtls_x509write_crt_set_validity(&certificate, "20200101000000", kind.not_after), 0);
   if (!dns_names.empty()) {
-    EXPECT_EQ(mbedtls_x509write_crt_set_extension(&certificate, "\x55\x1d\x11", 3, 0,
-                                                  reinterpret_cast<const unsigned char*>(extension.data()),
-                                                  extension.size()),
-              0);
+    EXPECT_EQ(
+        mbedtls_x509write_crt_set_extension(&certificate, "\x55\x1d\x11", 3, 0,
+                                            reinterpret_cast<const unsigned char*>(extension.data()), extension.size()),
+        0);
   }
   std::array<unsigned char, 8192> text{};
   EXPECT_EQ(mbedtls_x509write_crt_pem(&certificate, text.data(), text.size(), tls_random, &test_random), 0);
@@ -174,10 +174,16 @@ class TlsClient {
       text.remove_prefix(static_cast<std::size_t>(count));
     }
   }
-  void close_notify() { mbedtls_ssl_close_notify(&ssl_); }
+  void close_notify() {
+    mbedtls_ssl_close_notify(&ssl_);
+  }
 
-  std::string version() { return mbedtls_ssl_get_version(&ssl_); }
-  std::string suite() { return mbedtls_ssl_get_ciphersuite(&ssl_); }
+  std::string version() {
+    return mbedtls_ssl_get_version(&ssl_);
+  }
+  std::string suite() {
+    return mbedtls_ssl_get_ciphersuite(&ssl_);
+  }
   std::string protocol() {
     const char* chosen = mbedtls_ssl_get_alpn_protocol(&ssl_);
     return chosen == nullptr ? "" : chosen;

@@ -35,14 +35,14 @@ enum class TlsVersion : std::uint8_t { kTls12, kTls13 };
 struct TlsOptions {
   // 1.3 only where the library has it: see TlsContext::has_tls13().
   TlsVersion min_version = TlsVersion::kTls12;
-  // Handshakes that may be computed at the same time, each on a lane of its own. A key is used on one lane only, so that
-  // no lock of the library makes lanes wait for each other.
+  // Handshakes that may be computed at the same time, each on a lane of its own. A key is used on one lane only, so
+  // that no lock of the library makes lanes wait for each other.
   std::size_t lanes = 1;
   std::uint64_t handshake_timeout = 10'000;  // milliseconds from the start of the connection
   // How long to wait for the peer's end after ours, in milliseconds.
   std::uint64_t linger_timeout = 2'000;
-  // Seconds for which a ticket resumes a session (RFC 5077, RFC 8446 section 4.6.1); its keys are replaced as often, and
-  // kept for twice as long. 0: no tickets.
+  // Seconds for which a ticket resumes a session (RFC 5077, RFC 8446 section 4.6.1); its keys are replaced as often,
+  // and kept for twice as long. 0: no tickets.
   std::uint32_t ticket_lifetime = 3'600;
 };
 
@@ -80,8 +80,8 @@ class PAIRPORT_EXPORT TlsContext {
   TlsContext& operator=(const TlsContext&) = delete;
 
   // Parses and checks certificates; changes nothing. The first one is for clients that name no server, or none that is
-  // among the DNS names of a certificate (RFC 6066 section 3). kInvalidArgument: which one is wrong, and why; no part of
-  // a key is ever in the message. Takes milliseconds with RSA keys, so it may be called on any thread. May throw
+  // among the DNS names of a certificate (RFC 6066 section 3). kInvalidArgument: which one is wrong, and why; no part
+  // of a key is ever in the message. Takes milliseconds with RSA keys, so it may be called on any thread. May throw
   // std::bad_alloc.
   Result<std::shared_ptr<const TlsCredentials>> load(std::span<const TlsCertificate> certificates) const;
   // Handshakes that begin from here on use these.
@@ -106,13 +106,14 @@ class PAIRPORT_EXPORT TlsContext {
 // One TLS connection: ciphertext in, ciphertext out, a Connection behind it. Its owner does the same as with a
 // Connection, and in addition computes handshakes when it is asked to:
 //
-//   if (tls.wants_handshake()) { tls.begin_handshake(lane); <on any thread:> tls.handshake(); <here:> tls.on_handshake(now); }
+//   if (tls.wants_handshake()) { tls.begin_handshake(lane); <on any thread:> tls.handshake(); <here:>
+//   tls.on_handshake(now); }
 //
 // Every step of a handshake is one such piece of work, of up to some milliseconds. Records after the handshake are
 // encrypted and decrypted in on_input() and on_output(), about 4 microseconds for each KiB.
 //
-// Our end is told by a close_notify alert (RFC 8446 section 6.1), unless the last answer could not be sent whole: a peer
-// sees a truncation as such.
+// Our end is told by a close_notify alert (RFC 8446 section 6.1), unless the last answer could not be sent whole: a
+// peer sees a truncation as such.
 //
 // A connection that has sent nothing yet costs nothing but this object; from its first whole record to its end it holds
 // about 40 KiB, 17 KiB more while output waits, and 18 KiB more while input waits. What mbedTLS allocates is wiped, but
@@ -145,7 +146,8 @@ class PAIRPORT_EXPORT TlsConnection {
   bool wants_handshake() const noexcept { return state_ == State::kHandshake && ready_; }
   // The lane on which it has to be computed; nothing before the first step: then any.
   std::optional<std::size_t> lane() const noexcept { return lane_; }
-  // REQUIRES: wants_handshake(); lane() is `lane` or nothing, and no other connection of the context computes on `lane`.
+  // REQUIRES: wants_handshake(); lane() is `lane` or nothing, and no other connection of the context computes on
+  // `lane`.
   void begin_handshake(std::size_t lane) noexcept;
   // Computes. Between begin_handshake() and on_handshake() this is the only function that may be called, once, but for
   // is_computing(), which then is true.
