@@ -18,6 +18,7 @@
 #include <string_view>
 #include <utility>
 
+#include <pairport/c_interop.h>
 #include <pairport/client_address.h>
 #include <pairport/secret_memory.h>
 #include <pairport/secret_pool.h>
@@ -61,11 +62,15 @@ struct BodyBuffer {
 }  // namespace pairport
 
 using pairport::BodyBuffer;
+using pairport::is_string;
+using pairport::read_sized;
 using pairport::SecretLevel;
 using pairport::SecretPool;
 using pairport::Service;
 using pairport::ServiceOptions;
 using pairport::StatusCode;
+using pairport::string_of;
+using pairport::view;
 
 // With the service, because it is in the pool's memory.
 struct pairport_response {
@@ -123,33 +128,6 @@ constexpr std::size_t kFirstOptions = sizeof(pairport_options);
 constexpr std::size_t kFirstRequest = sizeof(pairport_request);
 constexpr std::size_t kFirstStats = offsetof(pairport_stats, memory_level) + sizeof(int);
 constexpr std::size_t kMaxRefusal = 1024;
-
-bool is_string(const pairport_string& text) noexcept {
-  return text.data != nullptr || text.size == 0;
-}
-
-// An empty view is never one of a null pointer: what it is passed to may be memcpy().
-std::string_view view(const pairport_string& text) noexcept {
-  return text.size == 0 ? std::string_view("") : std::string_view(text.data, text.size);
-}
-
-pairport_string string_of(std::string_view text) noexcept {
-  return {text.data(), text.size()};
-}
-
-// Reads a structure that may be shorter or longer than ours into `known`, which holds the defaults for what it lacks.
-template <typename T>
-bool read_sized(const T* given, std::size_t first_size, T& known) noexcept {
-  if (given == nullptr) return false;
-  const std::size_t size = given->size;
-  if (size < first_size) return false;
-  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
-  for (std::size_t i = sizeof(T); i < size; ++i) {
-    if (bytes[i] != 0) return false;
-  }
-  std::memcpy(&known, given, std::min(size, sizeof(T)));
-  return true;
-}
 
 pairport_options default_options() noexcept {
   static const ServiceOptions defaults;
@@ -231,11 +209,7 @@ bool convert(const pairport_options& from, ServiceOptions& to) {
 }
 
 int fail(StatusCode code, std::string_view text, char* message, std::size_t message_size) noexcept {
-  if (message != nullptr && message_size != 0) {
-    const std::size_t size = std::min(text.size(), message_size - 1);
-    std::memcpy(message, text.data(), size);
-    message[size] = '\0';
-  }
+  pairport::copy_text(text, message, message_size);
   return code_of(code);
 }
 
@@ -282,6 +256,17 @@ int acquire(pairport_service* service, SecretPool<T>& pool, T** object) noexcept
 }
 
 }  // namespace
+
+namespace pairport {
+
+Service& service_of(pairport_service& service) noexcept {
+  return *service.service;
+}
+RandomSource& random_of(pairport_service& service) noexcept {
+  return *service.random;
+}
+
+}  // namespace pairport
 
 extern "C" {
 

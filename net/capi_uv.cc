@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+// Invariants: every function checks its arguments before anything changes, and no exception leaves one. A server is
+// freed only when it has stopped, because libuv holds pointers into it until then.
+#include <pairport/pairport_uv.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <pairport/access.h>
+#include <pairport/c_interop.h>
+#include <pairport/listener.h>
+#include <pairport/server.h>
+#include <pairport/status.h>
+
+namespace pairport {
+namespace {
+
+class CallersObserver final : public AccessObserver {
+ public:
+  CallersObserver(pairport_answer_callback callback, void* user) noexcept : callback_(callback), user_(user) {}
+
+  void on_answer(const AccessEntry& entry) noexcept override {
+    pairport_answer answer{};
+    answer.size = sizeof(answer);
+    answer.route = to_string(entry.route).data();  // all of them are literals
+    answer.method = static_cast<int>(entry.method);
+    answer.status = entry.status;
+    answer.complete = entry.complete ? 1 : 0;
+    answer.code_hash = entry.code_hash;
+    answer.bytes = entry.bytes;
+    answer.duration_ms = entry.duration_ms;
+    std::memcpy(answer.address, entry.client.bytes.data(), sizeof(answer.address));
+    callback_(user_, &answer);
+  }
+
+ private:
+  pairport_answer_callback callback_;
+  void* user_;
+};
+
+static_assert(PAIRPORT_EVENT_DEPOSITS_REFUSED == static_cast<int>(ServerEvent::kDepositsRefused));
+static_assert(PAIRPORT_EVENT_ACCEPT_PAUSED == static_cast<int>(ServerEvent::kAcceptPaused));
+static_assert(PAIRPORT_EVENT_MEMORY_FELL == static_cast<int>(ServerEvent::kMemoryFell));
+
+// Sizes in the first version that had the structure: none is shorter.
+constexpr std::size_t kFirstOptions = sizeof(pairport_server_options);
+constexpr std::size_t kFirstListenOptions =
+    offsetof(pairport_listen_options, redirect_to_https) + sizeof(pairport_listen_options::redirect_to_https);
+// Less would refuse every request.
+constexpr std::size_t kLeastBytes = 1024;
+constexpr std::size_t kLeastHeaders = 8;
+constexpr std::uint64_t kMostMs = 24 * 60 * 60 * 1000;
+constexpr std::size_t kMostConnections = 1'000'000;
+
+int fail(const Status& status, char* message, std::size_t message_size) noexcept {
+  copy_text(status.ok() ? std::string_view() : status.message(), message, message_size);
+  return static_cast<int>(status.code());
+}
+
+int fail(StatusCode code, std::string_view text, char* message, std::size_t message_size) noexcept {
+  copy_text(text, message, message_size);
+  return static_cast<int>(code);
+}
+
+pairport_server_options default_options() noexcept {
+  const ServerOptions defaults;
+  const ConnectionLimits& limits = defaults.connection;
+  pairport_server_options options{};
+  options.size = sizeof(options);
+  options.max_head_bytes = limits.max_head_bytes;
+  options.max_headers = limits.max_headers;
+  options.max_body_bytes = limits.max_body_bytes;
+  options.head_timeout = limits.head_timeout;
+  options.body_timeout = limits.body_timeout;
+  options.idle_timeout = limits.idle_timeout;
+  options.answer_timeout = limits.answer_timeout;
+  options.min_bytes_per_second = limits.min_bytes_per_second;
+  options.linger_timeout = limits.linger_timeout;
+  options.drain_timeout = defaults.drain_timeout;
+  options.max_connections = defaults.max_connections;
+  options.max_connections_per_address = defaults.max_connections_per_address;
+  return options;
+}
+
+// May throw std::bad_alloc.
+Status convert(const pairport_server_options& from, ServerOptions& to) {
+  ConnectionLimits& limits = to.connection;
+  const ConnectionLimits most;
+  const auto is_within = [](std::size_t value, std::size_t low, std::size_t high) {
+    return value >= low && value <= high;
+  };
+  if (!is_within(from.max_head_bytes, kLeastBytes, most.max_head_bytes) ||
+      !is_within(from.max_headers, kLeastHeaders, most.max_headers) ||
+      !is_within(from.max_body_bytes, kLeastBytes, most.max_body_bytes)) {
+    return {StatusCode::kInvalidArgument, "a size of a request is outside of its bounds"};
+  }
+  for (const std::uint64_t timeout : {from.head_timeout, from.body_timeout, from.idle_timeout, from.answer_timeout,
+                                      from.linger_timeout, from.drain_timeout}) {
+    if (timeout == 0 || timeout > kMostMs) {
+      return {StatusCode::kInvalidArgument, "a time-out is not between a millisecond and a day"};
+    }
+  }
+  if (from.min_bytes_per_second == 0 || !is_within(from.max_connections, 1, kMostConnections)) {
+    return {StatusCode::kInvalidArgument, "min_bytes_per_second is 0, or max_connections not between 1 and a million"};
+  }
+  limits.max_head_bytes = from.max_head_bytes;
+  limits.max_headers = from.max_headers;
+  limits.max_body_bytes = from.max_body_bytes;
+  limits.head_timeout = from.head_timeout;
+  limits.body_timeout = from.body_timeout;
+  limits.idle_timeout = from.idle_timeout;
+  limits.answer_timeout = from.answer_timeout;
+  limits.min_bytes_per_second = from.min_bytes_per_second;
+  limits.linger_timeout = from.linger_timeout;
+  to.drain_timeout = from.drain_timeout;
+  to.max_connections = from.max_connections;
+  to.max_connections_per_address = from.max_connections_per_address;
+  if (from.send_hsts != 0) to.hsts_seconds = from.hsts_seconds;
+  if (!is_string(from.package_folder) || (from.trusted_proxies == nullptr && from.trusted_proxy_count != 0)) {
+    return {StatusCode::kInvalidArgument, "an option is a NULL pointer with a length"};
+  }
+  to.package_folder = view(from.package_folder);
+  for (const pairport_string& proxy : std::span(from.trusted_proxies, from.trusted_proxy_count)) {
+    if (!is_string(proxy) || !to.trusted_proxies.add(view(proxy))) {
+      return {StatusCode::kInvalidArgument, "a trusted proxy is neither an address nor a network nor unix"};
+    }
+  }
+  if (from.on_event != nullptr) {
+    to.on_event = [callback = from.on_event, user = from.event_user](ServerEvent event, int detail) {
+      callback(user, static_cast<int>(event), detail);
+    };
+  }
+  return StatusCode::kOk;
+}
+
+bool read_listen_options(const pairport_listen_options* given, ListenOptions& options) noexcept {
+  if (given == nullptr) return true;
+  pairport_listen_options known{};
+  if (!read_sized(given, kFirstListenOptions, known)) return false;
+  options.redirect_to_https = known.redirect_to_https != 0;
+  return true;
+}
+
+}  // namespace
+}  // namespace pairport
+
+using pairport::StatusCode;
+
+struct pairport_server {
+  std::unique_ptr<pairport::CallersObserver> observer;  // outlives the server
+  std::unique_ptr<pairport::Server> server;
+  void (*on_stopped)(void* user) = nullptr;
+  void* user = nullptr;
+  bool stopping = false;
+  bool stopped = false;
+};
+
+extern "C" {
+
+int pairport_server_options_init(pairport_server_options* options, size_t size) noexcept {
+  if (options == nullptr || size < pairport::kFirstOptions) return PAIRPORT_INVALID_ARGUMENT;
+  const pairport_server_options defaults = pairport::default_options();
+  std::memset(static_cast<void*>(options), 0, size);
+  std::memcpy(options, &defaults, std::min(size, sizeof(defaults)));
+  options->size = size;
+  return PAIRPORT_OK;
+}
+
+int pairport_server_attach(uv_loop_s* loop, pairport_service* service, const pairport_server_options* options,
+                           pairport_server** server, char* message, size_t message_size) noexcept {
+  if (server != nullptr) *server = nullptr;
+  if (loop == nullptr || service == nullptr || server == nullptr) {
+    return pairport::fail(StatusCode::kInvalidArgument, "loop, service and server must not be NULL", message,
+                          message_size);
+  }
+  try {
+    pairport_server_options known = pairport::default_options();
+    if (options != nullptr && !pairport::read_sized(options, pairport::kFirstOptions, known)) {
+      return pairport::fail(StatusCode::kInvalidArgument,
+                            "the size of the options is not that of any version, or they set what this version does "
+                            "not know: call pairport_server_options_init() first, or use the library that the program "
+                            "was compiled for",
+                            message, message_size);
+    }
+    pairport::ServerOptions converted;
+    if (const pairport::Status status = pairport::convert(known, converted); !status.ok()) {
+      return pairport::fail(status, message, message_size);
+    }
+    std::array<std::uint8_t, sizeof(converted.hash_seed)> seed;
+    if (!pairport::random_of(*service).fill(seed)) {
+      return pairport::fail(pairport::Status(StatusCode::kRandomFailed), message, message_size);
+    }
+    std::memcpy(&converted.hash_seed, seed.data(), seed.size());
+    auto created = std::make_unique<pairport_server>();
+    if (known.on_answer != nullptr) {
+      created->observer = std::make_unique<pairport::CallersObserver>(known.on_answer, known.answer_user);
+      converted.observer = created->observer.get();
+    }
+    auto attached = pairport::Server::attach(loop, pairport::service_of(*service), converted);
+    if (!attached.ok()) return pairport::fail(attached.status(), message, message_size);
+    created->server = std::move(attached).value();
+    *server = created.release();
+    return pairport::fail(pairport::Status(), message, message_size);
+  } catch (...) {
+    return pairport::fail(pairport::Status(StatusCode::kOutOfMemory), message, message_size);
+  }
+}
+
+int pairport_server_listen(pairport_server* server, pairport_string address, const pairport_listen_options* options,
+                           char* url, size_t url_size, char* message, size_t message_size) noexcept {
+  pairport::copy_text("", url, url_size);
+  pairport::ListenOptions converted;
+  if (server == nullptr || !pairport::is_string(address) || !pairport::read_listen_options(options, converted)) {
+    return pairport::fail(StatusCode::kInvalidArgument,
+                          "server must not be NULL, nor an address with a length, and options have a known size",
+                          message, message_size);
+  }
+  try {
+    auto opened = pairport::Listener::open(pairport::view(address));
+    if (!opened.ok()) return pairport::fail(opened.status(), message, message_size);
+    const std::string reached = opened.value().url();
+    const pairport::Status status = server->server->listen(std::move(opened).value(), converted);
+    if (status.ok()) pairport::copy_text(reached, url, url_size);
+    return pairport::fail(status, message, message_size);
+  } catch (...) {
+    return pairport::fail(pairport::Status(StatusCode::kOutOfMemory), message, message_size);
+  }
+}
+
+int pairport_server_adopt(pairport_server* server, int fd, const pairport_listen_options* options) noexcept {
+  pairport::ListenOptions converted;
+  if (server == nullptr || fd < 0 || !pairport::read_listen_options(options, converted)) {
+    if (fd >= 0) ::close(fd);
+    return PAIRPORT_INVALID_ARGUMENT;
+  }
+  try {
+    return static_cast<int>(server->server->adopt(fd, converted).code());
+  } catch (...) {
+    return PAIRPORT_OUT_OF_MEMORY;
+  }
+}
+
+size_t pairport_server_connections(const pairport_server* server) noexcept {
+  return server == nullptr || server->stopped ? 0 : server->server->connections();
+}
+
+int pairport_server_stop(pairport_server* server, void (*on_stopped)(void* user), void* user) noexcept {
+  if (server == nullptr || server->stopping) return PAIRPORT_INVALID_ARGUMENT;
+  server->stopping = true;
+  server->on_stopped = on_stopped;
+  server->user = user;
+  // One pointer: std::function holds it without an allocation.
+  server->server->stop([server] {
+    server->stopped = true;
+    // The callback may destroy the server.
+    if (server->on_stopped != nullptr) server->on_stopped(server->user);
+  });
+  return PAIRPORT_OK;
+}
+
+int pairport_server_destroy(pairport_server* server) noexcept {
+  if (server != nullptr && !server->stopped) return PAIRPORT_INVALID_ARGUMENT;
+  delete server;
+  return PAIRPORT_OK;
+}
+
+}  // extern "C"

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// Between the C interface and the C++ one: what is behind the opaque types, and views from one language to the other.
+// The C interface itself is made with it; for programs that use both.
+#ifndef PAIRPORT_C_INTEROP_H_
+#define PAIRPORT_C_INTEROP_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <string_view>
+
+#include <pairport/code.h>
+#include <pairport/export.h>
+#include <pairport/pairport.h>
+#include <pairport/service.h>
+
+namespace pairport {
+
+// The service, and its source of random bytes; both live as long as `service`.
+PAIRPORT_EXPORT Service& service_of(pairport_service& service) noexcept;
+PAIRPORT_EXPORT RandomSource& random_of(pairport_service& service) noexcept;
+
+// Whether it can be looked at: NULL goes with length 0 only.
+inline bool is_string(const pairport_string& text) noexcept {
+  return text.data != nullptr || text.size == 0;
+}
+
+// A view of the same bytes; never one of a null pointer, because what it is passed to may be memcpy().
+// REQUIRES: is_string(text)
+inline std::string_view view(const pairport_string& text) noexcept {
+  return text.size == 0 ? std::string_view("") : std::string_view(text.data, text.size);
+}
+
+inline pairport_string string_of(std::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
+
+// Copies `text` and a NUL to `out`, as much as `size` bytes hold; `out` may be null with 0.
+inline void copy_text(std::string_view text, char* out, std::size_t size) noexcept {
+  if (out == nullptr || size == 0) return;
+  const std::size_t count = std::min(text.size(), size - 1);
+  std::memcpy(out, text.data(), count);
+  out[count] = '\0';
+}
+
+// Reads a structure that begins with its size, and that may be shorter or longer than ours, into `known`, which holds
+// the defaults for what a shorter one lacks. False, and nothing is read: null, shorter than `first_size` (that of the
+// first version that had it), or it sets something that is not known here.
+template <typename T>
+bool read_sized(const T* given, std::size_t first_size, T& known) noexcept {
+  if (given == nullptr) return false;
+  const std::size_t size = given->size;
+  if (size < first_size) return false;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(given);
+  for (std::size_t i = sizeof(T); i < size; ++i) {
+    if (bytes[i] != 0) return false;
+  }
+  std::memcpy(&known, given, std::min(size, sizeof(T)));
+  return true;
+}
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_C_INTEROP_H_

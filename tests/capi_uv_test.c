@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ * The C interface on a libuv loop: what it refuses, and in which order a server goes. That it serves: embed/attach.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <pairport/pairport_uv.h>
+
+#define CHECK(condition)                                                        \
+  do {                                                                          \
+    if (!(condition)) {                                                         \
+      fprintf(stderr, "%s:%d: not true: %s\n", __FILE__, __LINE__, #condition); \
+      exit(1);                                                                  \
+    }                                                                           \
+  } while (0)
+
+typedef struct fixture {
+  uv_loop_t loop;
+  pairport_service* service;
+  pairport_server* server;
+  int stopped;
+} fixture;
+
+static pairport_string text(const char* literal) {
+  pairport_string view = {literal, strlen(literal)};
+  return view;
+}
+
+static void set_up(fixture* self, const char* url) {
+  const pairport_now now = {1, 0};
+  pairport_options options;
+  memset(self, 0, sizeof *self);
+  CHECK(uv_loop_init(&self->loop) == 0);
+  CHECK(pairport_options_init(&options, sizeof options) == 0);
+  options.url = text(url);
+  CHECK(pairport_service_create(&options, &now, &self->service, NULL, 0) == 0);
+}
+
+static void on_stopped(void* user) {
+  ++((fixture*)user)->stopped;
+}
+
+static void tear_down(fixture* self) {
+  if (self->server != NULL) {
+    CHECK(pairport_server_stop(self->server, on_stopped, self) == 0);
+    CHECK(uv_run(&self->loop, UV_RUN_DEFAULT) == 0);
+    CHECK(self->stopped == 1);
+    CHECK(pairport_server_destroy(self->server) == 0);
+  }
+  pairport_service_destroy(self->service);
+  CHECK(uv_loop_close(&self->loop) == 0);
+}
+
+static void options_begin_with_their_size(void) {
+  fixture self;
+  pairport_server_options options;
+  struct {
+    pairport_server_options options;
+    uint64_t later;
+  } longer;
+  char message[256];
+  set_up(&self, "http://127.0.0.1");
+  CHECK(pairport_server_options_init(NULL, sizeof options) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(pairport_server_options_init(&options, sizeof options - 1) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(pairport_server_options_init(&options, sizeof options) == 0);
+  CHECK(options.max_connections == 8000 && options.idle_timeout == 60000 && options.on_answer == NULL);
+
+  options.size = 8;
+  CHECK(pairport_server_attach(&self.loop, self.service, &options, &self.server, message, sizeof message) ==
+        PAIRPORT_INVALID_ARGUMENT);
+  CHECK(self.server == NULL && strstr(message, "pairport_server_options_init()") != NULL);
+
+  /* A program that was compiled with a later version: fine as long as it wants nothing of it. */
+  CHECK(pairport_server_options_init(&longer.options, sizeof longer) == 0 && longer.later == 0);
+  longer.later = 1;
+  CHECK(pairport_server_attach(&self.loop, self.service, &longer.options, &self.server, NULL, 0) ==
+        PAIRPORT_INVALID_ARGUMENT);
+  longer.later = 0;
+  CHECK(pairport_server_attach(&self.loop, self.service, &longer.options, &self.server, message, sizeof message) == 0);
+  CHECK(message[0] == '\0');
+  tear_down(&self);
+}
+
+static void wrong_options_are_refused(void) {
+  static const char* const kNetworks[] = {"10.0.0.0/8", "somewhere"};
+  fixture self;
+  pairport_server_options good, bad;
+  pairport_string proxies[2];
+  char message[16];
+  set_up(&self, "http://127.0.0.1");
+  proxies[0] = text(kNetworks[0]);
+  proxies[1] = text(kNetworks[1]);
+  CHECK(pairport_server_options_init(&good, sizeof good) == 0);
+#define REFUSES(change)                                                                                    \
+  do {                                                                                                     \
+    bad = good;                                                                                            \
+    change;                                                                                                \
+    message[0] = '\0';                                                                                     \
+    CHECK(pairport_server_attach(&self.loop, self.service, &bad, &self.server, message, sizeof message) == \
+          PAIRPORT_INVALID_ARGUMENT);                                                                      \
+    CHECK(self.server == NULL && strlen(message) == sizeof message - 1); /* cut, with a NUL */             \
+  } while (0)
+  REFUSES(bad.max_head_bytes = 1023);
+  REFUSES(bad.max_head_bytes = good.max_head_bytes + 1);
+  REFUSES(bad.max_headers = 0);
+  REFUSES(bad.max_body_bytes = PAIRPORT_MAX_BODY + 1);
+  REFUSES(bad.head_timeout = 0);
+  REFUSES(bad.drain_timeout = UINT64_MAX);
+  REFUSES(bad.min_bytes_per_second = 0);
+  REFUSES(bad.max_connections = 0);
+  REFUSES(bad.package_folder.size = 1);
+  REFUSES(bad.trusted_proxy_count = 1);
+  REFUSES((bad.trusted_proxies = proxies, bad.trusted_proxy_count = 2));
+#undef REFUSES
+  CHECK(pairport_server_attach(NULL, self.service, NULL, &self.server, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(pairport_server_attach(&self.loop, NULL, NULL, &self.server, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(pairport_server_attach(&self.loop, self.service, NULL, NULL, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+  good.trusted_proxies = proxies;
+  good.trusted_proxy_count = 1;
+  CHECK(pairport_server_attach(&self.loop, self.service, &good, &self.server, NULL, 0) == 0);
+  tear_down(&self);
+}
+
+static void listening_says_where_and_why_not(void) {
+  fixture self;
+  pairport_listen_options options = {sizeof options, 1};
+  char url[64], again[64], message[256];
+  set_up(&self, "http://127.0.0.1");
+  CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
+  CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), NULL, url, sizeof url, message, sizeof message) == 0);
+  CHECK(strncmp(url, "http://127.0.0.1:", 17) == 0 && atoi(url + 17) > 0 && message[0] == '\0');
+  CHECK(pairport_server_listen(self.server, text(url + 7), NULL, again, sizeof again, message, sizeof message) ==
+        PAIRPORT_SYSTEM);
+  CHECK(again[0] == '\0' && strstr(message, url + 7) != NULL);
+  CHECK(pairport_server_listen(self.server, text("nowhere"), NULL, NULL, 0, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(pairport_server_listen(NULL, text("127.0.0.1:0"), NULL, NULL, 0, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+  /* The service's URL is not https. */
+  CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), &options, NULL, 0, NULL, 0) ==
+        PAIRPORT_INVALID_ARGUMENT);
+  options.redirect_to_https = 0;
+  options.size = 0;
+  CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), &options, NULL, 0, NULL, 0) ==
+        PAIRPORT_INVALID_ARGUMENT);
+  tear_down(&self);
+}
+
+static int is_closed(int fd) {
+  return fcntl(fd, F_GETFD) == -1 && errno == EBADF;
+}
+
+static void an_adopted_descriptor_is_closed_on_failure(void) {
+  const pairport_listen_options unknown_size = {0, 0};
+  fixture self;
+  int ends[2], file;
+  set_up(&self, "http://127.0.0.1");
+  CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
+  CHECK(pairport_server_adopt(self.server, -1, NULL) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK((file = open("/dev/null", O_RDONLY)) >= 0);
+  CHECK(pairport_server_adopt(self.server, file, NULL) == PAIRPORT_SYSTEM && is_closed(file));
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  CHECK(pairport_server_adopt(self.server, ends[0], &unknown_size) == PAIRPORT_INVALID_ARGUMENT && is_closed(ends[0]));
+  CHECK(pairport_server_adopt(NULL, ends[1], NULL) == PAIRPORT_INVALID_ARGUMENT && is_closed(ends[1]));
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  CHECK(pairport_server_connections(self.server) == 0);
+  CHECK(pairport_server_adopt(self.server, ends[0], NULL) == 0 && pairport_server_connections(self.server) == 1);
+  close(ends[1]);
+  tear_down(&self);
+}
+
+static void a_server_is_stopped_once_and_then_destroyed(void) {
+  fixture self;
+  set_up(&self, "http://127.0.0.1");
+  CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
+  CHECK(pairport_server_destroy(self.server) == PAIRPORT_INVALID_ARGUMENT); /* it lives on */
+  CHECK(pairport_server_stop(self.server, on_stopped, &self) == 0);
+  CHECK(pairport_server_stop(self.server, on_stopped, &self) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), NULL, NULL, 0, NULL, 0) == PAIRPORT_SYSTEM);
+  CHECK(self.stopped == 0); /* only from the loop */
+  CHECK(pairport_server_destroy(self.server) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(uv_run(&self.loop, UV_RUN_DEFAULT) == 0 && self.stopped == 1);
+  CHECK(pairport_server_connections(self.server) == 0);
+  CHECK(pairport_server_destroy(self.server) == 0 && pairport_server_destroy(NULL) == 0);
+  CHECK(pairport_server_stop(NULL, NULL, NULL) == PAIRPORT_INVALID_ARGUMENT);
+
+  /* The same service serves again, and nobody need be told of the end. */
+  CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
+  CHECK(pairport_server_stop(self.server, NULL, NULL) == 0);
+  CHECK(uv_run(&self.loop, UV_RUN_DEFAULT) == 0 && pairport_server_destroy(self.server) == 0);
+  self.server = NULL;
+  tear_down(&self);
+}
+
+int main(void) {
+  signal(SIGPIPE, SIG_IGN);
+  options_begin_with_their_size();
+  wrong_options_are_refused();
+  listening_says_where_and_why_not();
+  an_adopted_descriptor_is_closed_on_failure();
+  a_server_is_stopped_once_and_then_destroyed();
+  return 0;
+}
