@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+# The examples of embedding, compiled and run; embed.answer stands with the tests of the C interface.
+pairport_c_program(capi_uv_test capi_uv_test.c)
+target_link_libraries(capi_uv_test PRIVATE pairport::uv)
+add_test(NAME unit.capi_uv COMMAND capi_uv_test)
+
+pairport_c_program(embed_attach_c embed/attach.c)
+target_link_libraries(embed_attach_c PRIVATE pairport::uv)
+add_test(NAME embed.attach_c COMMAND embed_attach_c)
+
+foreach(name attach poll)
+  add_executable(embed_${name} embed/${name}.cc)
+  pairport_warnings(embed_${name})
+endforeach()
+target_link_libraries(embed_attach PRIVATE pairport::uv)
+target_link_libraries(embed_poll PRIVATE pairport::http)
+add_test(NAME embed.attach COMMAND embed_attach)
+pairport_python_test(embed.poll tests/test_embed_poll.py)
