@@ -180,16 +180,20 @@ static void ngx_http_pairport_cleanup(void* data) {
   ngx_connection_t* c = r->connection;
   ngx_buf_t* buf;
   ngx_http_pairport_release(ctx);
-  /* Codes in the target. With HTTP/1 they are in header_in, too; what follows there belongs to the next request. */
-  ngx_http_pairport_wipe(&r->unparsed_uri);
-  if (!r->internal) ngx_http_pairport_wipe(&r->uri); /* that of a redirect is a part of the configuration */
-  buf = r->header_in;
-  if (buf != NULL && buf->start != NULL && buf->pos > buf->start) {
-    pairport_wipe(buf->start, (size_t)(buf->pos - buf->start));
-  }
-  if (r->request_body != NULL && r->request_body->buf != NULL && r->request_body->buf != r->header_in) {
-    buf = r->request_body->buf;
-    if (buf->start != NULL) pairport_wipe(buf->start, (size_t)(buf->end - buf->start));
+  /* HTTP/2 and HTTP/3 have targets in tables of their header compression, some of them constants, and pieces of bodies
+   * in a buffer of the connection: what was taken from there has been wiped, the rest is not this request's. */
+  if (r->http_version < NGX_HTTP_VERSION_20) {
+    ngx_http_pairport_wipe(&r->unparsed_uri);
+    if (!r->internal) ngx_http_pairport_wipe(&r->uri); /* that of a redirect is a part of the configuration */
+    buf = r->header_in;
+    /* What follows there belongs to the next request. */
+    if (buf != NULL && buf->start != NULL && buf->pos > buf->start) {
+      pairport_wipe(buf->start, (size_t)(buf->pos - buf->start));
+    }
+    buf = r->request_body == NULL ? NULL : r->request_body->buf;
+    if (buf != NULL && buf != r->header_in && buf->start != NULL) {
+      pairport_wipe(buf->start, (size_t)(buf->end - buf->start));
+    }
   }
 #if (NGX_SSL)
   /* Small pieces of answers are copied together before they are encrypted. */
@@ -506,6 +510,9 @@ static ngx_int_t ngx_http_pairport_read_deposit(ngx_http_request_t* r, ngx_http_
   ngx_int_t rc;
   /* HTTP/2 frames a body without its length. */
   if (r->headers_in.content_length_n < 0 && !r->headers_in.chunked && r->http_version < NGX_HTTP_VERSION_20) {
+    /* If there is a body, it would be taken for the next request, and be logged as a bad one. */
+    r->keepalive = 0;
+    r->lingering_close = 1;
     return ngx_http_pairport_refuse(r, ctx, 411, "a POST request needs a Content-Length or Transfer-Encoding: chunked");
   }
   if (r->headers_in.content_length_n > PAIRPORT_MAX_BODY) {
@@ -533,16 +540,16 @@ static ngx_int_t ngx_http_pairport_explain(ngx_http_request_t* r, ngx_http_pairp
     case NGX_HTTP_BAD_REQUEST:
       r->lingering_close = 1;
       /* nginx does not know this target (RFC 9110 section 9.3.7). */
-      if (r->request_line.len == 0 && r->request_start != NULL && r->header_in != NULL &&
+      if (r->http_protocol.len == 0 && r->request_start != NULL && r->header_in != NULL &&
           r->header_in->last - r->request_start >= (ptrdiff_t)(sizeof kOptions - 1) &&
           ngx_strncmp(r->request_start, kOptions, sizeof kOptions - 1) == 0) {
         ngx_http_pairport_describe(r, &request);
         request.method = PAIRPORT_METHOD_OPTIONS;
         return ngx_http_pairport_answer(r, ctx, &request);
       }
-      /* Its parser takes fewer targets than the service does, and says less about what is wrong. Headers have not been
-       * read then. */
-      if (r->request_line.len != 0 && r->unparsed_uri.len == 0 && r->uri_start != NULL && r->uri_end > r->uri_start) {
+      /* Its parser takes fewer targets than the service does, and says less about what is wrong. The length of the
+       * protocol is what nginx sets when the whole request line was good. Headers have not been read then. */
+      if (r->http_protocol.len != 0 && r->unparsed_uri.len == 0 && r->uri_start != NULL && r->uri_end > r->uri_start) {
         ngx_http_pairport_describe(r, &request);
         request.target.data = (const char*)r->uri_start;
         request.target.size = (size_t)(r->uri_end - r->uri_start);
@@ -581,6 +588,7 @@ static ngx_int_t ngx_http_pairport_handler(ngx_http_request_t* r) {
   ctx = ngx_http_pairport_context(r, main_conf);
   if (ctx == NULL) return NGX_HTTP_SERVICE_UNAVAILABLE;
   if (r->error_page) return ngx_http_pairport_explain(r, ctx);
+  if (r->http_version < NGX_HTTP_VERSION_10) return NGX_HTTP_BAD_REQUEST; /* HTTP/0.9 has no status: no script for it */
   if (r->method == NGX_HTTP_POST) return ngx_http_pairport_read_deposit(r, ctx);
   rc = ngx_http_discard_request_body(r);
   if (rc != NGX_OK) return rc;

@@ -128,3 +128,8 @@ class Pairport:
         answer = json.loads(body)
         self.secrets |= {value for value in [*fields.values(), answer["pairing_code"]] if len(value) > 5}
         return answer
+
+
+if os.environ.get("PAIRPORT_SERVER") == "nginx":
+    # The same tests, against the module in nginx.
+    from nginx_process import Nginx as Pairport  # noqa: E402
