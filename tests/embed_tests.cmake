@@ -16,3 +16,8 @@ target_link_libraries(embed_attach PRIVATE pairport::uv)
 target_link_libraries(embed_poll PRIVATE pairport::http)
 add_test(NAME embed.attach COMMAND embed_attach)
 pairport_python_test(embed.poll tests/test_embed_poll.py)
+
+if(PAIRPORT_BUILD_SHARED AND PAIRPORT_INSTALL AND NOT PAIRPORT_SANITIZE)
+  pairport_python_test(install tests/test_install.py)
+  set_tests_properties(install PROPERTIES LABELS slow)
+endif()
