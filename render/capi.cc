@@ -478,7 +478,7 @@ int pairport_response_header(const pairport_response* response, size_t index, pa
 }
 
 void pairport_response_header_bytes(const pairport_response* response, pairport_string parts[2]) noexcept {
-  parts[0] = parts[1] = {nullptr, 0};
+  parts[0] = parts[1] = string_of({});
   if (response == nullptr) return;
   parts[0] = string_of(response->response.headers().wire());
   parts[1] = string_of(response->response.extra_headers());
@@ -505,7 +505,7 @@ size_t pairport_response_body(const pairport_response* response,
 }
 
 pairport_string pairport_response_file(const pairport_response* response) noexcept {
-  return response == nullptr ? pairport_string{nullptr, 0} : string_of(response->response.file_name());
+  return response == nullptr ? string_of({}) : string_of(response->response.file_name());
 }
 
 int pairport_answer_file(pairport_service* service, const pairport_file_info* info,

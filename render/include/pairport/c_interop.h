@@ -32,7 +32,7 @@ inline std::string_view view(const pairport_string& text) noexcept {
 }
 
 inline pairport_string string_of(std::string_view text) noexcept {
-  return {text.data(), text.size()};
+  return {text.empty() ? "" : text.data(), text.size()};  // never null: C passes it on to memcpy() and fwrite()
 }
 
 // Copies `text` and a NUL to `out`, as much as `size` bytes hold; `out` may be null with 0.
