@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: a handle's memory is freed in its close callback and nowhere else. A peer is in peers_ from its
-// creation to its close callback, and its place is its timer id. The write request of a peer is in use exactly while
+// creation to its close callback, and its place is its timer id. A peer without a handle is in newcomers_, and exists
+// no longer than the batch that it was accepted in. The write request of a peer is in use exactly while
 // `writing`, and then its connection's output is untouched. handles_ counts handles that are not closed; the server is
 // stopped when it is zero.
 //
@@ -46,7 +47,9 @@ constexpr std::size_t kDeadlineBatch = 32;
 // What a uv_write_t holds without an allocation of its own.
 constexpr std::size_t kWriteBuffers = 4;
 // Connections accepted per loop iteration, so that a burst of them does not delay those that are open.
-constexpr int kAcceptBatch = 16;
+constexpr std::size_t kAcceptBatch = 16;
+// So many of them take a while: some 20 microseconds each.
+constexpr std::size_t kCrowd = 4;
 // The same event is not told more often.
 constexpr std::uint64_t kEventMs = 60'000;
 
@@ -125,7 +128,10 @@ class Server::Impl {
 
   void watch(Acceptor& acceptor) noexcept;
   void accept_from(Acceptor& acceptor) noexcept;
-  Status open_stream(StreamHandle& handle, int fd, bool is_unix) noexcept;
+  void accept_batch(Acceptor& acceptor) noexcept;
+  bool attach(Peer& peer) noexcept;
+  void settle_newcomers() noexcept;
+  void remove(Peer& peer) noexcept;
   Status check(const ListenOptions& options) const;
   Status add_peer(int fd, const sockaddr_storage& address, Transport transport) noexcept;
   void read_at_once(Peer& peer) noexcept;
@@ -159,6 +165,8 @@ class Server::Impl {
   std::vector<Acceptor*> acceptors_;
   std::size_t connections_ = 0;
   std::size_t closing_ = 0;  // of them, those whose socket is closed already
+  std::array<Peer*, kAcceptBatch> newcomers_{};
+  std::size_t newcomer_count_ = 0;
   Peer* longest_waiting_ = nullptr;
   Peer* last_waiting_ = nullptr;
   std::size_t handles_ = 0;
@@ -200,6 +208,8 @@ struct Server::Impl::Peer {
   Peer* waiting_before = nullptr;
   Peer* waiting_behind = nullptr;
   bool waiting = false;
+  bool is_unix = false;
+  bool attached = false;  // whether `handle` is one
   bool armed = false;
   bool reading = false;
   bool writing = false;
@@ -383,8 +393,13 @@ void Server::Impl::watch(Acceptor& acceptor) noexcept {
 }
 
 void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
+  accept_batch(acceptor);
+  settle_newcomers();
+}
+
+void Server::Impl::accept_batch(Acceptor& acceptor) noexcept {
   // What is left after the batch makes the socket readable again in the next iteration.
-  for (int i = 0; i < kAcceptBatch; ++i) {
+  for (std::size_t i = 0; i < kAcceptBatch; ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof(address);
     const int fd =
@@ -444,16 +459,23 @@ void Server::Impl::refuse(int fd) noexcept {
   ::close(fd);
 }
 
-Status Server::Impl::open_stream(StreamHandle& handle, int fd, bool is_unix) noexcept {
+// Gives the peer to libuv. Closes it when that fails.
+bool Server::Impl::attach(Peer& peer) noexcept {
+  if (peer.attached) return true;
   int error = 0;
-  if (is_unix) {
-    uv_pipe_init(loop_, &handle.pipe, 0);
-    error = uv_pipe_open(&handle.pipe, fd);
+  if (peer.is_unix) {
+    uv_pipe_init(loop_, &peer.handle.pipe, 0);
+    error = uv_pipe_open(&peer.handle.pipe, peer.fd);
   } else {
-    uv_tcp_init(loop_, &handle.tcp);
-    error = uv_tcp_open(&handle.tcp, fd);
+    uv_tcp_init(loop_, &peer.handle.tcp);
+    error = uv_tcp_open(&peer.handle.tcp, peer.fd);
   }
-  return error == 0 ? StatusCode::kOk : StatusCode::kSystem;
+  peer.handle.handle.data = &peer;
+  peer.attached = true;
+  if (error == 0) return true;
+  ::close(peer.fd);
+  close(peer);
+  return false;
 }
 
 Status Server::Impl::add_peer(int fd, const sockaddr_storage& address, Transport transport) noexcept {
@@ -489,14 +511,9 @@ Status Server::Impl::add_peer(int fd, const sockaddr_storage& address, Transport
   peers_[id] = peer;
   ++connections_;
   ++handles_;
-  Status status = open_stream(peer->handle, fd, is_unix);
-  peer->handle.handle.data = peer;
   peer->fd = fd;
-  if (!status.ok()) {
-    ::close(fd);
-    close(*peer);
-    return status;
-  }
+  peer->is_unix = is_unix;
+  newcomers_[newcomer_count_++] = peer;
   keep_ticking();
   read_at_once(*peer);
   return StatusCode::kOk;
@@ -509,6 +526,24 @@ void Server::Impl::read_at_once(Peer& peer) noexcept {
   on_read(peer, size == 0 ? ssize_t{UV_EOF} : size, reinterpret_cast<const char*>(read_buffer_.data()));
 }
 
+// Whoever is served and gone by now, because it or its peer wanted no more than one answer, never was a handle of
+// libuv's: that saves setting it up, adding it to what is polled for and taking it out, 6 % of what a connection with
+// one GET costs. The others become one now.
+void Server::Impl::settle_newcomers() noexcept {
+  // Only a crowd takes as long as a peer needs to have gone, or to have sent more.
+  const bool took_time = newcomer_count_ >= kCrowd;
+  for (std::size_t i = 0; i < newcomer_count_; ++i) {
+    Peer& peer = *newcomers_[i];
+    if (took_time && !peer.closing && !peer.attached && peer.connection.wants_input()) read_at_once(peer);
+    if (peer.closing && !peer.attached) {
+      remove(peer);
+    } else if (!peer.closing && attach(peer)) {
+      read_on(peer, !peer.writing && peer.connection.wants_input());
+    }
+  }
+  newcomer_count_ = 0;
+}
+
 Status Server::Impl::adopt(int fd, const ListenOptions& options) {
   if (Status status = check(options); !status.ok()) {
     ::close(fd);
@@ -516,7 +551,9 @@ Status Server::Impl::adopt(int fd, const ListenOptions& options) {
   }
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
-  if (stopping_ || getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+  // It may be one that blocks, and is written to before libuv sees it.
+  if (stopping_ || getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+      fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) {
     ::close(fd);
     return {StatusCode::kSystem, "not a connected socket, or the server is stopping"};
   }
@@ -528,11 +565,13 @@ Status Server::Impl::adopt(int fd, const ListenOptions& options) {
     refuse(fd);
     return {StatusCode::kSystem, "the server has as many connections as it may"};
   }
-  return add_peer(fd, address, transport_of(options));
+  const Status status = add_peer(fd, address, transport_of(options));
+  settle_newcomers();
+  return status;
 }
 
 void Server::Impl::read_on(Peer& peer, bool wanted) noexcept {
-  if (peer.reading == wanted) return;
+  if (peer.reading == wanted || !peer.attached) return;
   peer.reading = wanted;
   if (!wanted) {
     uv_read_stop(&peer.handle.stream);
@@ -592,6 +631,7 @@ void Server::Impl::flush(Peer& peer) noexcept {
     end_transfer(peer);
   }
   if (connection.wants_shutdown() && !peer.shut_down) {
+    if (!attach(peer)) return;
     peer.shut_down = true;
     if (uv_shutdown(&peer.shutdown, &peer.handle.stream, [](uv_shutdown_t*, int) {}) != 0) return close(peer);
   }
@@ -603,6 +643,7 @@ void Server::Impl::flush(Peer& peer) noexcept {
 
 // The socket is full: libuv sends what comes next when there is room.
 void Server::Impl::write_rest(Peer& peer) noexcept {
+  if (!attach(peer)) return;
   std::array<uv_buf_t, kWriteBuffers> buffers;
   unsigned count = 0;
   peer.write_size = 0;
@@ -751,17 +792,25 @@ void Server::Impl::close(Peer& peer) noexcept {
   set_waiting(peer, false);
   if (peer.armed) wheel_.cancel(peer.id);
   peer.armed = false;
-  uv_close(&peer.handle.handle, [](uv_handle_t* handle) {
-    auto* self = static_cast<Peer*>(handle->data);
-    Impl& server = self->server;
-    server.end_transfer(*self);
-    server.peers_[self->id] = nullptr;
-    server.free_ids_.push_back(self->id);
-    --server.connections_;
-    --server.closing_;
-    delete self;
-    server.handle_closed();
-  });
+  if (peer.attached) {
+    uv_close(&peer.handle.handle, [](uv_handle_t* handle) {
+      auto& self = *static_cast<Peer*>(handle->data);
+      self.server.remove(self);
+    });
+  } else {
+    ::close(peer.fd);  // the peer itself goes with its batch
+  }
+}
+
+// Forgets a peer whose socket is closed and which libuv does not know, or knows no longer.
+void Server::Impl::remove(Peer& peer) noexcept {
+  end_transfer(peer);
+  peers_[peer.id] = nullptr;
+  free_ids_.push_back(peer.id);
+  --connections_;
+  --closing_;
+  delete &peer;
+  handle_closed();
 }
 
 void Server::Impl::stop(std::function<void()> on_stopped) {
