@@ -48,6 +48,7 @@ test_packages() {
   cat <<END
 bash
 busybox-static
+caddy
 clang
 clang-format
 dash
@@ -62,6 +63,7 @@ libgtest-dev
 mksh
 nginx
 nginx-dev
+openssl
 python3
 python3-certbot
 shellcheck
