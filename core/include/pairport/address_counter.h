@@ -65,10 +65,10 @@ class PAIRPORT_EXPORT AddressCounter {
     std::uint32_t count = 0;
   };
 
-  AddressCounter(const Options& options, std::unique_ptr<Entry[]> entries, std::size_t slots) noexcept;
+  PAIRPORT_LOCAL AddressCounter(const Options& options, std::unique_ptr<Entry[]> entries, std::size_t slots) noexcept;
   void give_back(std::uint64_t hash) noexcept;
   // Where `hash` is, or the free slot where it belongs.
-  std::size_t find(std::uint64_t hash) const noexcept;
+  PAIRPORT_LOCAL std::size_t find(std::uint64_t hash) const noexcept;
 
   const std::uint32_t most_per_client_;
   const std::uint64_t seed_;

@@ -40,9 +40,9 @@ class PAIRPORT_EXPORT RateLimiter {
   };
   static constexpr std::size_t kWays = 8;
 
-  RateLimiter(const Options& options, std::unique_ptr<Entry[]> entries, std::size_t sets) noexcept;
+  PAIRPORT_LOCAL RateLimiter(const Options& options, std::unique_ptr<Entry[]> entries, std::size_t sets) noexcept;
   Entry* set_of(std::uint64_t hash) const noexcept { return entries_.get() + (hash & (sets_ - 1)) * kWays; }
-  std::uint64_t hash_of(const ClientKey& key) const noexcept;
+  PAIRPORT_LOCAL std::uint64_t hash_of(const ClientKey& key) const noexcept;
 
   std::uint64_t us_per_token_;  // 0: no limit
   std::uint64_t capacity_us_;   // burst tokens

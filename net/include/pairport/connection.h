@@ -75,9 +75,9 @@ class PAIRPORT_EXPORT ConnectionContext {
   static constexpr std::string_view kOkLine = "HTTP/1.1 200 OK\r\n";
 
   // The Date header line, formatted once a second.
-  std::string_view date_line(const Now& now) noexcept;
+  PAIRPORT_LOCAL std::string_view date_line(const Now& now) noexcept;
   // The same behind kOkLine, which is how nearly all answers begin.
-  std::string_view ok_and_date(const Now& now) noexcept;
+  PAIRPORT_LOCAL std::string_view ok_and_date(const Now& now) noexcept;
 
   Service& service_;
   const ConnectionLimits limits_;
@@ -189,25 +189,26 @@ class PAIRPORT_EXPORT Connection {
   enum class State : std::uint8_t { kHead, kBody, kAnswering, kLingering, kClosed };
   struct PAIRPORT_LOCAL Parser;
 
-  void process(std::string_view& input, const Now& now) noexcept;
-  void read_head(std::string_view& input, const Now& now) noexcept;
-  void begin_request(std::string_view head, std::string_view& input, const Now& now) noexcept;
-  bool may_read_ahead() const noexcept;
-  bool read_ahead(std::string_view& input, const Now& now) noexcept;
-  void read_body(std::string_view& input, const Now& now) noexcept;
-  void dispatch(RequestHead& parsed, std::string_view body, const Now& now) noexcept;
-  void refuse(int status, std::string_view text, std::string_view accept, Method method, const Now& now) noexcept;
-  void refuse_too_large(std::string_view accept, Method method, const Now& now) noexcept;
-  void refuse_body(int status, std::string_view text, const Now& now) noexcept;
-  bool add_exchange() noexcept;
-  void describe_request(Method method, const ClientAddress& client, const Now& now) noexcept;
-  void report_answers() noexcept;
-  void release_exchanges() noexcept;
-  void start_answer(const Now& now) noexcept;
-  void end_answers(const Now& now) noexcept;
-  void set_output(Fragment fragment) noexcept;
-  std::uint64_t answer_deadline(std::uint64_t bytes, const Now& now) const noexcept;
-  void close() noexcept;
+  PAIRPORT_LOCAL void process(std::string_view& input, const Now& now) noexcept;
+  PAIRPORT_LOCAL void read_head(std::string_view& input, const Now& now) noexcept;
+  PAIRPORT_LOCAL void begin_request(std::string_view head, std::string_view& input, const Now& now) noexcept;
+  PAIRPORT_LOCAL bool may_read_ahead() const noexcept;
+  PAIRPORT_LOCAL bool read_ahead(std::string_view& input, const Now& now) noexcept;
+  PAIRPORT_LOCAL void read_body(std::string_view& input, const Now& now) noexcept;
+  PAIRPORT_LOCAL void dispatch(RequestHead& parsed, std::string_view body, const Now& now) noexcept;
+  PAIRPORT_LOCAL void refuse(int status, std::string_view text, std::string_view accept, Method method,
+                             const Now& now) noexcept;
+  PAIRPORT_LOCAL void refuse_too_large(std::string_view accept, Method method, const Now& now) noexcept;
+  PAIRPORT_LOCAL void refuse_body(int status, std::string_view text, const Now& now) noexcept;
+  PAIRPORT_LOCAL bool add_exchange() noexcept;
+  PAIRPORT_LOCAL void describe_request(Method method, const ClientAddress& client, const Now& now) noexcept;
+  PAIRPORT_LOCAL void report_answers() noexcept;
+  PAIRPORT_LOCAL void release_exchanges() noexcept;
+  PAIRPORT_LOCAL void start_answer(const Now& now) noexcept;
+  PAIRPORT_LOCAL void end_answers(const Now& now) noexcept;
+  PAIRPORT_LOCAL void set_output(Fragment fragment) noexcept;
+  PAIRPORT_LOCAL std::uint64_t answer_deadline(std::uint64_t bytes, const Now& now) const noexcept;
+  PAIRPORT_LOCAL void close() noexcept;
 
   ConnectionContext& context_;
   const ClientAddress peer_;

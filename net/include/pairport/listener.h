@@ -49,7 +49,7 @@ class PAIRPORT_EXPORT Listener {
 
  private:
   Listener() noexcept = default;
-  static Result<Listener> open_unix(const std::string& path);
+  PAIRPORT_LOCAL static Result<Listener> open_unix(const std::string& path);
 
   int fd_ = -1;
   bool any_ = false;

@@ -189,17 +189,17 @@ class PAIRPORT_EXPORT TlsConnection {
   struct PAIRPORT_LOCAL Input;
   struct PAIRPORT_LOCAL Output;
 
-  bool is_sending() const noexcept;
-  void refuse(std::string_view input, const Now& now) noexcept;
-  void keep_source() noexcept;
-  void compact_input() noexcept;
-  void find_records() noexcept;
-  void pump(const Now& now) noexcept;
-  void encrypt() noexcept;
-  bool decrypt(const Now& now) noexcept;
-  void end(bool tell, const Now& now) noexcept;
-  void end_if_sent() noexcept;
-  void close() noexcept;
+  PAIRPORT_LOCAL bool is_sending() const noexcept;
+  PAIRPORT_LOCAL void refuse(std::string_view input, const Now& now) noexcept;
+  PAIRPORT_LOCAL void keep_source() noexcept;
+  PAIRPORT_LOCAL void compact_input() noexcept;
+  PAIRPORT_LOCAL void find_records() noexcept;
+  PAIRPORT_LOCAL void pump(const Now& now) noexcept;
+  PAIRPORT_LOCAL void encrypt() noexcept;
+  PAIRPORT_LOCAL bool decrypt(const Now& now) noexcept;
+  PAIRPORT_LOCAL void end(bool tell, const Now& now) noexcept;
+  PAIRPORT_LOCAL void end_if_sent() noexcept;
+  PAIRPORT_LOCAL void close() noexcept;
 
   TlsContext::Impl& context_;
   Connection& connection_;
