@@ -46,6 +46,7 @@ END
 # What the tests need on top.
 test_packages() {
   cat <<END
+abigail-tools
 bash
 busybox-static
 caddy

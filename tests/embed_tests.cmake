@@ -20,4 +20,10 @@ pairport_python_test(embed.poll tests/test_embed_poll.py)
 if(PAIRPORT_BUILD_SHARED AND PAIRPORT_INSTALL AND NOT PAIRPORT_SANITIZE)
   pairport_python_test(install tests/test_install.py)
   set_tests_properties(install PROPERTIES LABELS slow)
+  pairport_python_test(abi tests/test_abi.py)
+  # What the shared libraries are from now on, for tests/abi: see tests/test_abi.py.
+  add_custom_target(abi_baseline
+    COMMAND ${CMAKE_COMMAND} -E env PAIRPORT_BUILD=${PROJECT_BINARY_DIR} PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support
+      PYTHONDONTWRITEBYTECODE=1 ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tests/test_abi.py --write
+    DEPENDS pairport_uv_shared VERBATIM)
 endif()
