@@ -271,8 +271,32 @@ void miss(benchmark::State& state) {
   look_up<Container>(state, false);
 }
 
+// As answers do it: all values are read, and only then the next look-up begins. Above, the processor begins it while it
+// still waits for memory.
+template <typename Container>
+void answer(benchmark::State& state) {
+  const auto count = static_cast<std::size_t>(state.range(0));
+  const Container& container = filled<Container>(count);
+  const std::vector<CodeOf> codes = draw(0, count);
+  std::size_t i = 0;
+  std::size_t sum = 0;
+  while (state.KeepRunning()) {
+    DepositView view;
+    if (!container.find(codes[i], view)) fail("a look-up went wrong");
+    for (const std::string_view value : {view.connect_url, view.client_id, view.password}) {
+      for (std::size_t at = 0; at < value.size(); at += 32) sum += static_cast<unsigned char>(value[at]);
+    }
+    // Nothing but zero, which the processor cannot know.
+    benchmark::DoNotOptimize(sum);
+    i = (i + 1 + (sum & (std::size_t{1} << 63))) & (codes.size() - 1);
+  }
+  benchmark::DoNotOptimize(sum);
+}
+
 // The floor of a look-up on this machine: one read at a random place of a table of 16 bytes for each deposit, and one
-// where it points to, among records of 208 bytes, both in pages of 4 KiB.
+// where it points to, among records of 208 bytes, both in pages of 4 KiB. `kChained`: the next one begins when the last
+// has ended; else they overlap as far as the processor likes.
+template <bool kChained>
 void two_reads(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
   constexpr std::size_t kRecord = 208;
@@ -296,7 +320,7 @@ void two_reads(benchmark::State& state) {
     std::uint64_t place = 0;
     std::memcpy(&place, bytes + places[i], sizeof(place));
     sum += bytes[place];
-    i = (i + 1) & (places.size() - 1);
+    i = (i + 1 + (kChained ? sum & (std::size_t{1} << 63) : 0)) & (places.size() - 1);
   }
   benchmark::DoNotOptimize(sum);
   munmap(data, size);
@@ -335,6 +359,7 @@ void add(const std::string& name) {
     if (count == 0) continue;
     benchmark::RegisterBenchmark((name + "/hit").c_str(), hit<Container>)->Arg(count);
     benchmark::RegisterBenchmark((name + "/miss").c_str(), miss<Container>)->Arg(count);
+    benchmark::RegisterBenchmark((name + "/answer").c_str(), answer<Container>)->Arg(count);
   }
 }
 
@@ -343,7 +368,8 @@ void add(const std::string& name) {
 
 int main(int argc, char** argv) {
   for (const std::int64_t count : {10'000, 100'000, 1'000'000, 5'000'000, 10'000'000}) {
-    benchmark::RegisterBenchmark("memory/two_reads", pairport::two_reads)->Arg(count);
+    benchmark::RegisterBenchmark("memory/two_reads", pairport::two_reads<false>)->Arg(count);
+    benchmark::RegisterBenchmark("memory/two_chained_reads", pairport::two_reads<true>)->Arg(count);
   }
   pairport::add<pairport::OurStore>("store");
   pairport::add<pairport::Map>("unordered_map");

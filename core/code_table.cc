@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Invariants: with 2^n the largest power of two up to segment_count_, segments below segment_count_ - 2^n and from 2^n
 // on hold the entries whose hash has their number in its last n + 1 bits, the others those with their number in the
-// last n. A segment has one page at least and at most kPageLoad entries for each page, so every probe ends. Slots
-// behind its pages are zero, and so is everything behind the last segment.
+// last n. A segment has one page at least and at most kPageLoad entries for each page, so every probe ends. The blocks
+// from an entry's home block to the one before its own are full. Slots behind a segment's pages are zero, and so is
+// everything behind the last segment.
 #include "code_table.h"
 
 #include <algorithm>
@@ -18,9 +19,13 @@ CodeTable::CodeTable(std::size_t max_entries) noexcept
 }
 
 void CodeTable::place(Slot* slots, std::size_t size, Slot slot) noexcept {
-  std::size_t i = home_of(slot.hash, size);
-  while (!slots[i].empty()) i = i + 1 == size ? 0 : i + 1;
-  slots[i] = slot;
+  std::size_t block = home_of(slot.hash, size);
+  unsigned empty = empty_in(slots + block);
+  while (empty == 0) {
+    block = next_block(block, size);
+    empty = empty_in(slots + block);
+  }
+  slots[block + static_cast<std::size_t>(std::countr_zero(empty))] = slot;
 }
 
 // Leaves the segment empty, with the pages that it has.
@@ -121,20 +126,31 @@ void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
   const std::size_t segment = index_of(hash);
   const std::size_t size = size_of(segment);
   Slot* slots = &slots_[segment * kMaxSlots];
-  const auto after = [size](std::size_t i) { return i + 1 == size ? 0 : i + 1; };
-  // How far it is from slot `from` to slot `to`, around the end.
+  // How far it is from block `from` to block `to`, around the end.
   const auto distance = [size](std::size_t from, std::size_t to) { return to >= from ? to - from : to + size - from; };
 
-  std::size_t hole = home_of(hash, size);
-  while (slots[hole].hash != hash || slots[hole].inverted_ref != ~ref) {
-    assert(!slots[hole].empty());
-    hole = after(hole);
+  std::size_t block = home_of(hash, size);
+  const auto place_in = [&](const Slot* all) {
+    std::size_t i = 0;
+    while (i < kBlockSlots && (all[i].hash != hash || all[i].inverted_ref != ~ref)) ++i;
+    return i;
+  };
+  while (place_in(slots + block) == kBlockSlots) {
+    assert(empty_in(slots + block) == 0);
+    block = next_block(block, size);
   }
-  // Close the gap (Knuth, TAOCP 3, 6.4, algorithm R): no tombstones, so look-ups never get slower with age.
-  for (std::size_t i = after(hole); !slots[i].empty(); i = after(i)) {
-    if (distance(home_of(slots[i].hash, size), i) >= distance(hole, i)) {
-      slots[hole] = slots[i];
-      hole = i;
+  std::size_t hole = block + place_in(slots + block);
+  // Close the gap (Knuth, TAOCP 3, 6.4, algorithm R, by blocks): no tombstones, so look-ups never get slower with age.
+  // Only what has gone past a full block may belong into it.
+  bool was_full = empty_in(slots + block) == 0;
+  for (std::size_t i = next_block(block, size); was_full; i = next_block(i, size)) {
+    was_full = empty_in(slots + i) == 0;
+    for (std::size_t k = i; k < i + kBlockSlots; ++k) {
+      if (slots[k].empty() || distance(home_of(slots[k].hash, size), i) < distance(block, i)) continue;
+      slots[hole] = slots[k];
+      hole = k;
+      block = i;
+      break;
     }
   }
   slots[hole] = {};

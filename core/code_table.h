@@ -5,8 +5,13 @@
 #define PAIRPORT_CORE_CODE_TABLE_H_
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "reserved_array.h"
 
@@ -64,7 +69,11 @@ class CodeTable {
   // A segment grows by pages where it lies, so that tables are about as full while segments are split as between.
   static constexpr std::size_t kPageSize = 4096;
   static constexpr std::size_t kPageSlots = kPageSize / sizeof(Slot);
-  // At three quarters a miss looks at 8.5 slots on average (Knuth, TAOCP 3, 6.4): 68 bytes, two cache lines.
+  // A cache line: entries have a home block, not a home slot, and all slots of a block are looked at together, without
+  // a branch that could be mispredicted. Where an entry lies in its block is as if by the throw of a die; to find out
+  // by branches costs as much as a cache line from memory.
+  static constexpr std::size_t kBlockSlots = 64 / sizeof(Slot);
+  // At three quarters a miss looks at 1.5 blocks on average (Knuth, TAOCP 3, 6.4, buckets of 8), less between.
   static constexpr std::size_t kPageLoad = kPageSlots / 4 * 3;
   // Segments that wait for their split hold between one and two times the average, those that had it half of that. So
   // the fullest expects at most 1024 entries, and the chance that it gets more than the 1536 that fit is below e^-110
@@ -92,8 +101,45 @@ class CodeTable {
   }
   // Slots that the segment has now.
   std::size_t size_of(std::size_t segment) const noexcept { return pages_[segment] * kPageSlots; }
+  // The first slot of its home block.
   static std::size_t home_of(std::uint32_t hash, std::size_t slots) noexcept {
-    return static_cast<std::size_t>((std::uint64_t{hash} * slots) >> 32);
+    return static_cast<std::size_t>((std::uint64_t{hash} * (slots / kBlockSlots)) >> 32) * kBlockSlots;
+  }
+  static std::size_t next_block(std::size_t block, std::size_t slots) noexcept {
+    return block + kBlockSlots == slots ? 0 : block + kBlockSlots;
+  }
+  // A bit for each slot of a block, the first one's the lowest.
+  struct Bits {
+    unsigned empty = 0;
+    unsigned matching = 0;  // not empty, and with the hash
+  };
+  static Bits look_at(const Slot* block, std::uint32_t hash) noexcept {
+    Bits bits;
+#if defined(__SSE2__)
+    static_assert(kBlockSlots == 8 && sizeof(Slot) == 8 && offsetof(Slot, inverted_ref) == 4);
+    const __m128i wanted = _mm_set1_epi32(static_cast<int>(hash));
+    for (unsigned i = 0; i < kBlockSlots; i += 4) {
+      const __m128 first = _mm_load_ps(reinterpret_cast<const float*>(block + i));
+      const __m128 second = _mm_load_ps(reinterpret_cast<const float*>(block + i + 2));
+      const __m128i hashes = _mm_castps_si128(_mm_shuffle_ps(first, second, _MM_SHUFFLE(2, 0, 2, 0)));
+      const __m128i refs = _mm_castps_si128(_mm_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1)));
+      const auto bits_of = [i](__m128i lanes) {
+        return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(lanes))) << i;
+      };
+      bits.empty |= bits_of(_mm_cmpeq_epi32(refs, _mm_setzero_si128()));
+      bits.matching |= bits_of(_mm_cmpeq_epi32(hashes, wanted));
+    }
+#else
+    for (unsigned i = 0; i < kBlockSlots; ++i) {
+      bits.empty |= static_cast<unsigned>(block[i].inverted_ref == 0) << i;
+      bits.matching |= static_cast<unsigned>(block[i].hash == hash) << i;
+    }
+#endif
+    bits.matching &= ~bits.empty;
+    return bits;
+  }
+  static unsigned empty_in(const Slot* block) noexcept {
+    return look_at(block, 0).empty;
   }
   static std::size_t pages_for(std::size_t count) noexcept {
     const std::size_t pages = (count + kPageLoad - 1) / kPageLoad;
@@ -135,10 +181,15 @@ std::uint32_t CodeTable::find(std::uint32_t hash, Matches&& matches) const noexc
   const std::size_t segment = index_of(hash);
   const std::size_t size = size_of(segment);
   const Slot* slots = &slots_[segment * kMaxSlots];
-  for (std::size_t i = home_of(hash, size); !slots[i].empty(); i = i + 1 == size ? 0 : i + 1) {
-    if (slots[i].hash == hash && matches(~slots[i].inverted_ref)) return ~slots[i].inverted_ref;
+  for (std::size_t home = home_of(hash, size);; home = next_block(home, size)) {
+    const Slot* block = slots + home;
+    const Bits bits = look_at(block, hash);
+    for (unsigned found = bits.matching; found != 0; found &= found - 1) {
+      const std::uint32_t ref = ~block[std::countr_zero(found)].inverted_ref;
+      if (matches(ref)) return ref;
+    }
+    if (bits.empty != 0) return kNone;
   }
-  return kNone;
 }
 
 }  // namespace pairport
