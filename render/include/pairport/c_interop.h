@@ -39,7 +39,7 @@ inline pairport_string string_of(std::string_view text) noexcept {
 inline void copy_text(std::string_view text, char* out, std::size_t size) noexcept {
   if (out == nullptr || size == 0) return;
   const std::size_t count = std::min(text.size(), size - 1);
-  std::memcpy(out, text.data(), count);
+  std::copy_n(text.data(), count, out);  // a view of nothing may be one of a null pointer
   out[count] = '\0';
 }
 
