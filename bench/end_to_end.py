@@ -10,10 +10,11 @@ import subprocess
 import tempfile
 import time
 
-from harness import CURL, POWERSHELL, Floor, Nginx, Pairport, Peer, Watch, raw_get, say
+from harness import CURL, POWERSHELL, Floor, Nginx, NginxModule, Pairport, Peer, Watch, certificate, raw_get, say
 
 # Requests per second while crowds of deposits expire: a light load, so that what is slow is not a queue.
 LIGHT_RATE = 5000
+NGINX = ("nginx_module", "nginx_tls")
 THROUGHPUT = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix")
 
 
@@ -100,7 +101,7 @@ def posts(bench, *arguments):
     return turn
 
 
-def scenarios(bench, stack):
+def scenarios(bench, stack, results):
     """Starts what is needed and yields the scenarios in order."""
     options = bench.options
     start = stack.enter_context
@@ -116,6 +117,15 @@ def scenarios(bench, stack):
     scripts = ("linux", "windows", "update")
     nginx = start(Nginx(bench, {name: answers[name][0] for name in scripts}, {name: answers[name][1] for name in scripts}))
     peers = [start(Peer(bench, *peer)) for peer in options.peers]
+
+    if options.wants("nginx_module"):
+        yield Scenario("nginx_module", "GET of a Linux installer, nginx with the module and with a file", [start(NginxModule(bench)), nginx],
+                       gets(bench, "installer"))
+    if options.wants("nginx_tls"):
+        with failure_noted(results, "nginx_tls"):
+            yield over_tls(bench, start, start(tempfile.TemporaryDirectory(prefix="pairport-bench-")))
+    if not options.wants(*THROUGHPUT, "latency"):
+        return
 
     say(f"  {'':<14} making {options.live:,} deposits ...")
     full = start(Pairport(bench, "pairport, full"))
@@ -146,6 +156,12 @@ def scenarios(bench, stack):
     yield Scenario("latency", "latency of GETs at half load (open loop)", [*services, floors["linux"], nginx, *peers],
                    lambda server, seconds: bench.load(server, [
                        "--rate", str(bench.half_rate), "--seconds", str(seconds), "--targets", server.targets["installer"]]))
+
+
+def over_tls(bench, start, folder):
+    tls = certificate(folder)
+    return Scenario("nginx_tls", "GET of a Linux installer over kept TLS connections, nginx with the module and pairport's own TLS",
+                    [start(NginxModule(bench, tls)), start(Pairport(bench, "pairport, TLS", tls))], gets(bench, "installer"))
 
 
 class PopulationServer:
@@ -265,10 +281,10 @@ def run(bench, results):
     if options.wants("expiry"):
         with tempfile.TemporaryDirectory(prefix="pairport-bench-") as folder, failure_noted(results, "expiry"):
             results["expiry"] = crowds_expire(bench, folder)
-    if not options.wants(*THROUGHPUT, "latency"):
+    if not options.wants(*THROUGHPUT, *NGINX, "latency"):
         return
     with contextlib.ExitStack() as stack:
-        for scenario in scenarios(bench, stack):
+        for scenario in scenarios(bench, stack, results):
             if options.wants(scenario.name):
                 with failure_noted(results, scenario.name):
                     results["scenarios"][scenario.name] = take_turns(bench, scenario)

@@ -188,6 +188,7 @@ class Server:
         self.bench = bench
         self.folder = tempfile.TemporaryDirectory(prefix="pairport-bench-")
         self.targets = {}
+        self.scheme = "http"
         self.process = None
         self.port = None
 
@@ -239,16 +240,20 @@ class Server:
 
 
 class Pairport(Server):
-    def __init__(self, bench, name="pairport"):
+    def __init__(self, bench, name="pairport", tls=None):
         super().__init__(name, bench)
+        self.tls = tls
         self.begin()
 
     def begin(self):
         """Starts with nothing but one deposit."""
-        config = self.write("pairport.conf", """
+        address = '["http://127.0.0.1:0", "https://127.0.0.1:0"]' if self.tls else '"127.0.0.1:0"'
+        secure = f'  tls_cert = "{self.tls[0]}"\n  tls_key = "{self.tls[1]}"' if self.tls else ""
+        config = self.write("pairport.conf", f"""
 [server]
-  address = "127.0.0.1:0"
+  address = {address}
   url = "https://pairing.example.com"
+{secure}
 [pairing]
   ttl = "2h"
   max_deposits = 20000000
@@ -264,6 +269,9 @@ class Pairport(Server):
             "update": self.write("update", "/update\n"),
             "miss": self.write("miss", "".join(f"/{code}\n" for code in missing_codes())),
         }
+        if self.tls:
+            found = re.search(r"listening on https://127\.0\.0\.1:(\d+)", read(self.path("output")))
+            self.port, self.scheme = int(found.group(1)), "https"
 
     def fresh(self):
         self.stop()
@@ -303,28 +311,13 @@ def shared_ends(one, other):
     return [size for size in (prefix, len(one) - prefix - suffix, suffix) if size]
 
 
-class Nginx(Server):
-    """nginx with files of the sizes of the service's answers, tuned for serving files."""
+class NginxServer(Server):
+    """nginx with one worker, tuned for many kept connections."""
 
-    def __init__(self, bench, heads, bodies):
-        super().__init__("nginx", bench)
+    def start_nginx(self, http, main=""):
         os.chmod(self.folder.name, 0o755)  # the worker is not root
-        (self.path("files")).mkdir()
-        for name, body in bodies.items():
-            self.write(f"files/{name}", body)
-            self.targets[name] = self.write(f"{name}.target", f"/{name}\n")
-        self.port = free_port()
-        self._run({})
-        # Heads of the same size, too.
-        padding = {name: len(heads[name]) - len(raw_get(self.port, f"/{name}")[0]) - len("X-Padding: \r\n") for name in bodies}
-        self.stop()
-        self._run(padding)
-        self.targets["installer"] = self.targets["linux"]
-
-    def _run(self, padding):
-        locations = "".join(f'location = /{name} {{ add_header X-Padding "{"x" * size}"; }}\n'
-                            for name, size in padding.items() if size > 0)
         config = self.write("nginx.conf", f"""
+{main}
 daemon off;
 worker_processes 1;
 pid {self.path("nginx.pid")};
@@ -346,12 +339,67 @@ http {{
   uwsgi_temp_path {self.path("uwsgi")};
   scgi_temp_path {self.path("scgi")};
   default_type text/plain;
-  server {{ listen 127.0.0.1:{self.port} backlog=4096; root {self.path("files")};
-{locations}  }}
+  {http}
 }}
 """)
         nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
         self.start([nginx, "-c", config, "-e", str(self.path("error.log"))])
+        # The master listens before there is a worker.
+        while len(self.pids) < 2:
+            time.sleep(0.01)
+            self.pids = family(self.process.pid)
+
+
+class Nginx(NginxServer):
+    """nginx with files of the sizes of the service's answers, tuned for serving files."""
+
+    def __init__(self, bench, heads, bodies):
+        super().__init__("nginx", bench)
+        (self.path("files")).mkdir()
+        for name, body in bodies.items():
+            self.write(f"files/{name}", body)
+            self.targets[name] = self.write(f"{name}.target", f"/{name}\n")
+        self.port = free_port()
+        self._run({})
+        # Heads of the same size, too.
+        padding = {name: len(heads[name]) - len(raw_get(self.port, f"/{name}")[0]) - len("X-Padding: \r\n") for name in bodies}
+        self.stop()
+        self._run(padding)
+        self.targets["installer"] = self.targets["linux"]
+
+    def _run(self, padding):
+        locations = "".join(f'location = /{name} {{ add_header X-Padding "{"x" * size}"; }}\n'
+                            for name, size in padding.items() if size > 0)
+        self.start_nginx(f"server {{ listen 127.0.0.1:{self.port} backlog=4096; root {self.path('files')};\n{locations}  }}")
+
+
+def certificate(folder):
+    """An ECDSA certificate for tests: the paths of it and of its key."""
+    paths = os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", paths[1],
+                    "-out", paths[0], "-subj", "/CN=localhost", "-days", "30"], check=True, capture_output=True, timeout=60)
+    return paths
+
+
+class NginxModule(NginxServer):
+    """nginx with the module: the service as a location of its own. With `tls`, on a second port."""
+
+    def __init__(self, bench, tls=None):
+        super().__init__("nginx, module", bench)
+        self.port = free_port()
+        tls_port = free_port()
+        secure = f"listen 127.0.0.1:{tls_port} ssl backlog=4096; ssl_certificate {tls[0]}; ssl_certificate_key {tls[1]};" if tls else ""
+        self.start_nginx(f"""
+  pairport_url https://pairing.example.com;
+  pairport_ttl 2h;
+  pairport_deposits_per_second 0;
+  pairport_misses_per_second 0;
+  server {{ listen 127.0.0.1:{self.port} backlog=4096; {secure} location / {{ pairport on; }} }}
+""", f"load_module {bench.program('ngx_http_pairport_module.so').resolve()};")
+        self.codes = [deposit(self.port, 1)]
+        self.targets = {"installer": self.write("installer", f"/{self.codes[0]}\n")}
+        if tls:
+            self.port, self.scheme = tls_port, "https"
 
 
 class Peer(Server):
@@ -399,7 +447,7 @@ class Bench:
     def wrk(self, server, seconds, *arguments):
         """Runs wrk to its end; answers and how many of them were no success."""
         done = subprocess.run(["wrk", "-t1", "-c64", f"-d{max(1, round(seconds))}s", "-s", str(HERE / "wrk.lua"),
-                               f"http://127.0.0.1:{server.port}/", "--", *arguments],
+                               f"{server.scheme}://127.0.0.1:{server.port}/", "--", *arguments],
                               capture_output=True, text=True, timeout=seconds + 60, check=False)
         return parse_wrk(done.stdout + done.stderr)
 

@@ -99,6 +99,8 @@ def goals(results):
     users = user_us(theirs) if ours and theirs else 0
     goal("user CPU per GET / nginx", 0.6, 0.4, single(user_us(ours) / users if users else None),
          note=f"{user_us(ours):.2f} us and {users:.2f} us" if users else "")
+    between("CPU per GET, nginx with the module / nginx with a file of that size", 1.05, None, "nginx_module", "nginx, module", "nginx")
+    between("... with the module and TLS / pairport's own TLS", 1.05, None, "nginx_tls", "nginx, module", "pairport, TLS")
     between("new connection + GET / nginx", 0.90, 0.82, "new_connection", "pairport", "nginx")
     allocations = [row["quiet"]["loop"]["allocations"] for row in expiry_rounds(results)]
     goal("heap allocations while GETs are answered", 0, 0, worst(allocations), note="of the whole process, libuv included, each round")
@@ -169,8 +171,9 @@ def scenario_tables(results):
         parts.append(f"\n### {scenario['title']}\n\n")
         if latency:
             parts.append(f"{results['half_rate']:,} requests per second for everybody.\n\n")
-        base = turns.get("floor") or turns.get("pairport")
-        against = "floor" if "floor" in turns else "pairport"
+        # Where neither took part: the last one, which is what the first is compared with.
+        against = next((server for server in ("floor", "pairport") if server in turns), list(turns)[-1])
+        base = turns[against]
         figure = "p99, us" if latency else "CPU per answer, us"
         parts.append(f"| server | {figure} | / {against} | user, us | answers/s of the core |"
                      + (" p50 | p99.9 | slowest |" if latency else "") + "\n")

@@ -59,6 +59,15 @@ class Goals(unittest.TestCase):
         self.assertEqual(goal_of(results, "Go service")["verdict"], "aim reached")
         self.assertEqual(goal_of(results_of(pairport=[turn(10)], other=[turn(20)]), "Go service")["verdict"], "not measured")
 
+    def test_nginx_with_the_module_is_compared_with_nginx(self):
+        turns = {"nginx, module": [turn(11)] * 3, "nginx": [turn(10)] * 3}
+        results = results_of(pairport=[turn(1)])
+        results["scenarios"]["nginx_module"] = {"title": "module", "thrown_away": [], "disturbed": 0, "turns": turns}
+        self.assertEqual(goal_of(results, "nginx with the module / nginx")["verdict"], "MISSED")
+        self.assertIn("| nginx, module | 11.0 | 1.10 |", report.markdown(results))
+        turns["nginx, module"] = [turn(10.4)] * 3
+        self.assertEqual(goal_of(results, "nginx with the module / nginx")["verdict"], "must reached")
+
     def test_what_was_not_measured_is_said(self):
         results = results_of(pairport=[turn(1)])
         self.assertEqual(goal_of(results, "bare epoll, same bytes")["verdict"], "not measured")
