@@ -64,7 +64,7 @@ class Goals(unittest.TestCase):
         results = results_of(pairport=[turn(1)])
         results["scenarios"]["nginx_module"] = {"title": "module", "thrown_away": [], "disturbed": 0, "turns": turns}
         self.assertEqual(goal_of(results, "nginx with the module / nginx")["verdict"], "MISSED")
-        self.assertIn("| nginx, module | 11.0 | 1.10 |", report.markdown(results))
+        self.assertIn("| nginx, module | 11 | 1.10 |", report.markdown(results))
         turns["nginx, module"] = [turn(10.4)] * 3
         self.assertEqual(goal_of(results, "nginx with the module / nginx")["verdict"], "must reached")
 
