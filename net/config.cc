@@ -313,7 +313,7 @@ void read_server(Reader& reader, const toml::table& root, Config& config) {
     section.report("tls_key", "there must be one key for each tls_cert, in the same order");
   }
   section.read<std::string>("tls_min_version", R"("1.2" or "1.3")", [&](const std::string& value) {
-    config.tls_min_version = value == "1.3" ? TlsVersion::k1_3 : TlsVersion::k1_2;
+    config.tls_min_version = value == "1.3" ? TlsVersion::kTls13 : TlsVersion::kTls12;
     return value == "1.2" || value == "1.3";
   });
   section.integer("tls_threads", config.tls_threads, 0, 128);

@@ -13,8 +13,10 @@
 #include <pairport/server.h>
 #include <pairport/service.h>
 #include <pairport/status.h>
+#include <pairport/tls.h>
 
 #include "access_log.h"
+#include "certificates.h"
 
 namespace pairport {
 
@@ -26,19 +28,11 @@ struct ListenAddress {
   bool tls = false;
 };
 
-// Paths of PEM files: a certificate with its chain, and its private key.
-struct CertificateFiles {
-  std::string certificate;
-  std::string key;
-};
-
-enum class TlsVersion : std::uint8_t { k1_2, k1_3 };
-
 struct Config {
   std::vector<ListenAddress> addresses{{std::string(kDefaultAddress), false}};
   std::string url;  // empty: made from the first address with TLS, else from the first with a port
   std::vector<CertificateFiles> certificates;  // not empty exactly when there is an address with TLS
-  TlsVersion tls_min_version = TlsVersion::k1_2;
+  TlsVersion tls_min_version = TlsVersion::kTls12;
   std::size_t tls_threads = 0;                   // that handshakes are computed on; 0: one for each processor
   std::uint64_t tls_handshake_timeout = 10'000;  // milliseconds
   std::size_t max_handshakes = 256;              // that may wait for a thread

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The program: command line, configuration, log, signals. Everything else is in the libraries.
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -19,6 +20,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -32,9 +34,12 @@
 #include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
+#include <pairport/tls.h>
 #include <pairport/version.h>
 
 #include "access_log.h"
+#include "certificate_watcher.h"
+#include "certificates.h"
 #include "config.h"
 #include "sandbox.h"
 
@@ -202,15 +207,72 @@ std::string default_url(const std::vector<OpenAddress>& addresses) {
   return url.substr(0, url.find("//") + 2) + "127.0.0.1" + url.substr(url.rfind(':'));
 }
 
-// Until there is an engine for it: nobody's credentials are to be served in clear on an address that promises HTTPS.
-Status check_tls(const Config& config) {
-  for (const ListenAddress& address : config.addresses) {
-    if (address.tls) {
-      return {StatusCode::kBadConfiguration, "[server] address: https://" + address.address +
-                                                 ": this version does not speak HTTPS yet; put a proxy in front of it"};
-    }
+// How many handshakes are computed at the same time.
+std::size_t tls_lanes(const Config& config) {
+  if (config.tls_threads != 0) return config.tls_threads;
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+// Null when nothing listens for TLS. kBadConfiguration, kInvalidArgument: the certificates or an option.
+Result<std::unique_ptr<TlsContext>> create_tls(const Config& config, RandomSource& random) {
+  if (config.certificates.empty()) return std::unique_ptr<TlsContext>();
+  TlsOptions options;
+  options.min_version = config.tls_min_version;
+  options.lanes = tls_lanes(config);
+  options.handshake_timeout = config.tls_handshake_timeout;
+  options.linger_timeout = config.server.connection.linger_timeout;
+  Result<std::unique_ptr<TlsContext>> context = TlsContext::create(options, random, config.service.store.minimum_level);
+  if (!context.ok()) return context.status();
+  Result<std::shared_ptr<const TlsCredentials>> credentials = load_certificates(*context.value(), config.certificates);
+  if (!credentials.ok()) return credentials.status();
+  context.value()->use(std::move(credentials).value());
+  return context;
+}
+
+// Handshakes are computed in libuv's pool, whose size is read from the environment when its first thread is started.
+// Files need threads of it, too.
+void size_thread_pool(std::size_t lanes) {
+  static constexpr std::size_t kForFiles = 2;
+  static constexpr std::size_t kDefault = 4;
+  const std::string size = std::to_string(std::max(kDefault, lanes + kForFiles));
+  setenv("UV_THREADPOOL_SIZE", size.c_str(), 0);
+}
+
+// mbedTLS has what it decrypts in memory of its own, wiped, but not locked: so all of the process is locked. kSystem:
+// it cannot be, and the configuration requires it.
+Status lock_memory_of_tls(const Config& config) {
+  rlimit limit{};
+  getrlimit(RLIMIT_MEMLOCK, &limit);
+  // With a limit later mappings would fail that the service could do with unlocked.
+  const bool unlimited = geteuid() == 0 || limit.rlim_cur == RLIM_INFINITY;
+  if (unlimited && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) {
+    spdlog::info("memory of TLS: locked, with all of the process");
+    return StatusCode::kOk;
   }
+  const std::string text = "memory of TLS: not locked: " +
+                           (unlimited ? std::strerror(errno) : std::string("RLIMIT_MEMLOCK is not unlimited")) +
+                           "; set LimitMEMLOCK=infinity, or MemorySwapMax=0, in a systemd unit";
+  if (config.service.store.minimum_level != SecretLevel::kPlain) {
+    return {StatusCode::kSystem, text + "; [security] require_locked_memory does not allow to go on without it"};
+  }
+  spdlog::warn("{}", text);
   return StatusCode::kOk;
+}
+
+// From here on an operator should know.
+constexpr std::int64_t kWarnDays = 14;
+
+void log_certificates(const TlsCredentials& credentials, bool only_warnings) {
+  const std::int64_t days = days_left(credentials, clock_now().unix_seconds);
+  const std::string& name = credentials.first_to_expire();
+  if (days < 0) {
+    spdlog::error("certificate {}: days_left={}: it has expired, and clients refuse it; renew it", name, days);
+  } else if (days <= kWarnDays) {
+    spdlog::warn("certificate {}: days_left={}: it expires soon; renew it, and the service takes over the new file",
+                 name, days);
+  } else if (!only_warnings) {
+    spdlog::info("certificate {}: days_left={}", name, days);
+  }
 }
 
 Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random) {
@@ -246,7 +308,7 @@ int check_config(const LoadedConfig& loaded) {
   const Config& config = loaded.config;
   const std::string url = config.url.empty() ? "http://127.0.0.1:9978" : config.url;
   Status status = check_folders(config);
-  if (status.ok()) status = check_tls(config);
+  if (status.ok()) status = create_tls(config, random).status();
   if (status.ok()) status = create_service(config, url, random).status();
   if (!status.ok()) {
     log_lines(spdlog::level::err, status.message());
@@ -276,6 +338,7 @@ Status enter_sandbox(const Config& config, const SandboxPart& io_uring) {
   for (const std::string* folder : {&config.server.package_folder, &config.server.acme_webroot}) {
     if (!folder->empty()) options.read_only_paths.push_back(*folder);
   }
+  for (std::string& folder : folders_of(config.certificates)) options.read_only_paths.push_back(std::move(folder));
   for (const auto& [address, tls] : config.addresses) {
     constexpr std::string_view kUnix = "unix:";
     if (!address.starts_with(kUnix)) continue;
@@ -322,6 +385,10 @@ void log_event(const Service& service, ServerEvent event, int detail) {
           "new connections have to wait: {}; for descriptors raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit)",
           std::strerror(detail));
       break;
+    case ServerEvent::kHandshakesDropped:
+      spdlog::warn(
+          "new connections to https addresses are closed: more handshakes wait than [limits] max_handshakes allows");
+      break;
     case ServerEvent::kMemoryFell:
       spdlog::warn("memory for credentials: from now on {}; raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit)",
                    to_string(service.store().level()));
@@ -333,8 +400,12 @@ struct Program {
   uv_loop_t loop{};
   uv_signal_t terminate{};
   uv_signal_t interrupt{};
+  uv_signal_t hangup{};
+  uv_timer_t daily{};
   uv_tcp_t first_stream{};
   Server* server = nullptr;
+  TlsContext* tls = nullptr;
+  std::optional<CertificateWatcher> certificates;
 };
 
 void stop(Program& program) {
@@ -345,9 +416,12 @@ void stop(Program& program) {
     sigaddset(&both, SIGTERM);
     sigaddset(&both, SIGINT);
     pthread_sigmask(SIG_BLOCK, &both, nullptr);
-    for (uv_signal_t* handle : {&program.terminate, &program.interrupt}) {
+    for (uv_signal_t* handle : {&program.terminate, &program.interrupt, &program.hangup}) {
       uv_close(reinterpret_cast<uv_handle_t*>(handle), nullptr);
     }
+    if (program.tls == nullptr) return;
+    uv_close(reinterpret_cast<uv_handle_t*>(&program.daily), nullptr);
+    program.certificates->close([&program] { program.certificates.reset(); });
   });
 }
 
@@ -356,17 +430,55 @@ void on_signal(uv_signal_t* signal, int number) {
   stop(*static_cast<Program*>(signal->data));
 }
 
+void on_hangup(uv_signal_t* signal, int) {
+  auto& program = *static_cast<Program*>(signal->data);
+  if (program.certificates) {
+    program.certificates->reload();
+  } else {
+    spdlog::info("SIGHUP: there are no certificates to read again; for a new configuration restart the service");
+  }
+}
+
+void on_certificates_loaded(const Program& program, const Status& status) {
+  if (status.ok()) {
+    spdlog::info("certificates: read again, for new connections");
+    log_certificates(*program.tls->credentials(), false);
+  } else {
+    log_lines(spdlog::level::err, status.message());
+    spdlog::error("certificates: the old ones stay in use");
+  }
+}
+
+// Keeps certificates up to date, once TLS is in use.
+void watch_certificates(Program& program, const Config& config) {
+  program.certificates.emplace(&program.loop, *program.tls, config.certificates,
+                               [&program](const Status& status) { on_certificates_loaded(program, status); });
+  uv_timer_init(&program.loop, &program.daily);
+  program.daily.data = &program;
+  static constexpr std::uint64_t kDayMs = 24 * 60 * 60 * 1000;
+  uv_timer_start(
+      &program.daily,
+      [](uv_timer_t* timer) { log_certificates(*static_cast<Program*>(timer->data)->tls->credentials(), true); },
+      kDayMs, kDayMs);
+  uv_unref(reinterpret_cast<uv_handle_t*>(&program.daily));
+}
+
 int run(const LoadedConfig& loaded) {
   const Config& config = loaded.config;
   forbid_core_dumps();
   if (std::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return kExitFailure;
   spdlog::info("pairport {} starting: {}", PAIRPORT_VERSION, loaded.origin);
   check_limits(config);
-  Status usable = check_folders(config);
-  if (usable.ok()) usable = check_tls(config);
-  if (!usable.ok()) {
-    log_lines(spdlog::level::err, usable.message());
+  if (const Status status = check_folders(config); !status.ok()) {
+    log_lines(spdlog::level::err, status.message());
     return kExitUsage;
+  }
+  KernelRandom random;
+  const Result<std::unique_ptr<TlsContext>> tls = create_tls(config, random);
+  if (!tls.ok()) {
+    log_lines(spdlog::level::err, tls.status().message());
+    const StatusCode code = tls.status().code();
+    return code == StatusCode::kInvalidArgument || code == StatusCode::kBadConfiguration ? kExitUsage : kExitFailure;
   }
 
   Result<std::vector<OpenAddress>> addresses = open_addresses(config);
@@ -376,7 +488,6 @@ int run(const LoadedConfig& loaded) {
   }
   const std::string url = config.url.empty() ? default_url(addresses.value()) : config.url;
 
-  KernelRandom random;
   Result<std::unique_ptr<Service>> service = create_service(config, url, random);
   if (!service.ok()) {
     log_lines(spdlog::level::err, service.status().message());
@@ -388,6 +499,14 @@ int run(const LoadedConfig& loaded) {
     return code == StatusCode::kInvalidArgument || code == StatusCode::kBadTemplate ? kExitUsage : kExitFailure;
   }
   spdlog::info("memory for credentials: {}", to_string(service.value()->store().level()));
+  if (tls.value() != nullptr) {
+    size_thread_pool(tls_lanes(config));
+    if (const Status status = lock_memory_of_tls(config); !status.ok()) {
+      spdlog::error("{}", status.message());
+      return kExitFailure;
+    }
+    log_certificates(*tls.value()->credentials(), false);
+  }
 
   if (const Status status = enter(forbid_new_privileges(), "the service"); !status.ok()) {
     spdlog::error("{}", status.message());
@@ -411,6 +530,7 @@ int run(const LoadedConfig& loaded) {
     return kExitFailure;
   }
   std::memcpy(&options.hash_seed, seed.data(), seed.size());
+  options.tls = program.tls = tls.value().get();
   Result<std::unique_ptr<Server>> server = Server::attach(&program.loop, *service.value(), options);
   if (!server.ok()) {
     spdlog::error("{}", server.status().message());
@@ -420,16 +540,20 @@ int run(const LoadedConfig& loaded) {
   std::vector<std::string> listening;
   Status ready;
   for (OpenAddress& address : addresses.value()) {
-    const ListenOptions how{.redirect_to_https =
-                                config.redirect_to_https && !address.tls && !address.listener.is_local()};
+    const ListenOptions how{
+        .redirect_to_https = config.redirect_to_https && !address.tls && !address.listener.is_local(),
+        .tls = address.tls};
     listening.push_back(address.url() + (how.redirect_to_https ? " (clients are sent to " + url + ")" : ""));
     if (ready.ok()) ready = program.server->listen(std::move(address.listener), how);
   }
-  for (const auto& [handle, number] : {std::pair(&program.terminate, SIGTERM), {&program.interrupt, SIGINT}}) {
+  for (const auto& [handle, number, action] : {std::tuple(&program.terminate, SIGTERM, &on_signal),
+                                               {&program.interrupt, SIGINT, &on_signal},
+                                               {&program.hangup, SIGHUP, &on_hangup}}) {
     uv_signal_init(&program.loop, handle);
     handle->data = &program;
-    uv_signal_start(handle, on_signal, number);
+    uv_signal_start(handle, action, number);
   }
+  if (program.tls != nullptr) watch_certificates(program, config);
   // With the first stream of a loop libuv opens /dev/null, and would try again with every connection if it could not.
   uv_tcp_init(&program.loop, &program.first_stream);
   uv_close(reinterpret_cast<uv_handle_t*>(&program.first_stream), nullptr);
@@ -457,7 +581,8 @@ std::string version_text() {
          std::to_string(LLHTTP_VERSION_PATCH) + ", simdjson " +
          std::to_string(static_cast<int>(simdjson::SIMDJSON_VERSION_MAJOR)) + "." +
          std::to_string(static_cast<int>(simdjson::SIMDJSON_VERSION_MINOR)) + "." +
-         std::to_string(static_cast<int>(simdjson::SIMDJSON_VERSION_REVISION)) + ")";
+         std::to_string(static_cast<int>(simdjson::SIMDJSON_VERSION_REVISION)) + ", " + TlsContext::library_version() +
+         ")";
 }
 
 int main_with(int argc, char** argv) {

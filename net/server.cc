@@ -8,6 +8,10 @@
 // One timer drives everything that depends on time: every tick it brings the wall clock, the deadlines of connections
 // and the expiry of deposits up to date. It runs only while there is something to wait for, so an idle server does not
 // wake up.
+//
+// Handshakes of TLS are computed in libuv's thread pool, one for each lane of the TlsContext at a time. A peer that is
+// `computing` is touched by nobody else: it is not read from, not written to, and not deleted before the work is done.
+// One that is_waiting() is in the queue of its lane, or in fresh_ before it has one.
 #include <pairport/server.h>
 
 #include <fcntl.h>
@@ -26,11 +30,13 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <utility>
 #include <vector>
 
 #include <pairport/address_counter.h>
+#include <pairport/fair_queue.h>
 #include <pairport/timer_wheel.h>
 
 #include "file_descriptor.h"
@@ -78,6 +84,7 @@ ClientAddress address_of(const sockaddr_storage& storage) noexcept {
 
 // What a connection is by its listener's options.
 Transport transport_of(const ListenOptions& options) noexcept {
+  if (options.tls) return Transport::kSecure;
   return options.redirect_to_https ? Transport::kRedirecting : Transport::kPlain;
 }
 
@@ -92,6 +99,7 @@ class Server::Impl {
         context_(service, options.connection, options.trusted_proxies, options.observer, options.hsts_seconds),
         transmitter_(service.static_parts()),
         wheel_(*this, uv_now(loop)),
+        fresh_(std::max<std::size_t>(options.max_handshakes, 1), options.hash_seed),
         level_(service.store().level()) {}
 
   Status start();
@@ -108,6 +116,7 @@ class Server::Impl {
   struct Peer;
   struct Acceptor;
   struct Transfer;
+  struct Lane;
   union StreamHandle {
     uv_handle_t handle;
     uv_stream_t stream;
@@ -138,7 +147,7 @@ class Server::Impl {
   bool has_room() const noexcept { return connections_ - closing_ < options_.max_connections; }
   bool make_room() noexcept;
   void set_waiting(Peer& peer, bool waits) noexcept;
-  void refuse(int fd) noexcept;
+  void refuse(int fd, Transport transport) noexcept;
 
   void on_read(Peer& peer, ssize_t size, const char* data) noexcept;
   void on_written(Peer& peer, int status) noexcept;
@@ -149,6 +158,11 @@ class Server::Impl {
   void read_file(Peer& peer, const FileRange& range) noexcept;
   void on_file_read(Transfer& transfer) noexcept;
   void end_transfer(Peer& peer) noexcept;
+  void queue_handshake(Peer& peer) noexcept;
+  void leave_queue(Peer& peer) noexcept;
+  void compute_handshakes() noexcept;
+  void compute_handshake(Peer& peer, std::size_t lane) noexcept;
+  void on_handshake(Peer& peer) noexcept;
   void read_on(Peer& peer, bool wanted) noexcept;
   void arm(Peer& peer) noexcept;
   void close(Peer& peer) noexcept;
@@ -163,6 +177,8 @@ class Server::Impl {
   std::vector<Peer*> peers_;
   std::vector<TimerId> free_ids_;
   std::vector<Acceptor*> acceptors_;
+  FairQueue fresh_;  // peers that wait for the first step of their handshake
+  std::vector<std::unique_ptr<Lane>> lanes_;
   std::size_t connections_ = 0;
   std::size_t closing_ = 0;  // of them, those whose socket is closed already
   std::array<Peer*, kAcceptBatch> newcomers_{};
@@ -173,7 +189,7 @@ class Server::Impl {
   SecretBlock read_buffer_;
   uv_timer_t tick_;
   uv_idle_t idle_;
-  std::array<std::uint64_t, 3> tell_again_at_{};  // by ServerEvent
+  std::array<std::uint64_t, 4> tell_again_at_{};  // by ServerEvent
   std::uint64_t deposits_refused_ = 0;
   SecretLevel level_;
   bool started_ = false;
@@ -187,10 +203,43 @@ class Server::Impl {
   std::function<void()> on_stopped_;
 };
 
-struct Server::Impl::Peer {
+// One lane of the TlsContext.
+struct Server::Impl::Lane {
+  explicit Lane(std::uint64_t seed) noexcept : begun(std::numeric_limits<std::size_t>::max(), seed) {}
+
+  FairQueue begun;  // peers that wait for a further step; as many as have made the first one
+  bool busy = false;
+};
+
+struct Server::Impl::Peer : FairQueue::Waiter {
   Peer(Impl& owner, TimerId peer_id, const ClientAddress& address, AddressCounter::Place&& its_place, const Now& now,
        Transport transport) noexcept
-      : server(owner), id(peer_id), place(std::move(its_place)), connection(owner.context_, address, now, transport) {}
+      : server(owner),
+        id(peer_id),
+        client(address.key()),
+        place(std::move(its_place)),
+        connection(owner.context_, address, now, transport) {}
+
+  // What the socket talks to: the connection, or TLS in front of it.
+  std::span<const Fragment> output() const noexcept { return tls ? tls->output() : connection.output(); }
+  void on_output(std::size_t sent, const Now& now) noexcept {
+    tls ? tls->on_output(sent, now) : connection.on_output(sent, now);
+  }
+  bool wants_input() const noexcept { return tls ? tls->wants_input() : connection.wants_input(); }
+  void on_input(std::string_view input, const Now& now) noexcept {
+    tls ? tls->on_input(input, now) : connection.on_input(input, now);
+  }
+  void on_input_end(const Now& now) noexcept { tls ? tls->on_input_end(now) : connection.on_input_end(now); }
+  bool wants_shutdown() const noexcept { return tls ? tls->wants_shutdown() : connection.wants_shutdown(); }
+  bool wants_close() const noexcept { return tls ? tls->wants_close() : connection.wants_close(); }
+  bool waits_for_request() const noexcept { return tls ? tls->waits_for_request() : connection.waits_for_request(); }
+  std::uint64_t deadline() const noexcept { return tls ? tls->deadline() : connection.deadline(); }
+  void on_deadline(const Now& now) noexcept { tls ? tls->on_deadline(now) : connection.on_deadline(now); }
+  void finish(const Now& now) noexcept { tls ? tls->finish(now) : connection.finish(); }
+  // After the connection has been told something that TLS does not know.
+  void on_answer(const Now& now) noexcept {
+    if (tls) tls->on_answer(now);
+  }
 
   StreamHandle handle;
   uv_write_t write;
@@ -199,10 +248,13 @@ struct Server::Impl::Peer {
   uv_shutdown_t shutdown;
   Impl& server;
   TimerId id;
+  ClientKey client;
   AddressCounter::Place place;  // empty for a peer that is not counted
   TimerLinks links;
   std::uint64_t armed_deadline = Connection::kNoDeadline;
   Connection connection;
+  std::unique_ptr<TlsConnection> tls;  // null: plain
+  uv_work_t work;
   Transfer* transfer = nullptr;
   // In the list of those that wait for a request, the longest waiting first.
   Peer* waiting_before = nullptr;
@@ -215,6 +267,8 @@ struct Server::Impl::Peer {
   bool writing = false;
   bool shut_down = false;
   bool closing = false;
+  bool computing = false;
+  bool closed = false;  // and forgotten, but for a computation that has to end
 };
 
 // A listening socket, polled for readability: uv_listen would accept without a bound.
@@ -284,6 +338,9 @@ Status Server::Impl::start() {
       AddressCounter::create({options_.max_connections_per_address, options_.max_connections, options_.hash_seed});
   if (!places.ok()) return places.status();
   places_ = std::move(places).value();
+  for (std::size_t i = 0; options_.tls != nullptr && i < options_.tls->lanes(); ++i) {
+    lanes_.push_back(std::make_unique<Lane>(options_.hash_seed));
+  }
   uv_timer_init(loop_, &tick_);
   tick_.data = this;
   uv_idle_init(loop_, &idle_);
@@ -308,8 +365,9 @@ bool Server::Impl::work_off(const Now& time) noexcept {
   const bool all_met = wheel_.advance(time.monotonic_ms, kDeadlineBatch, [&](TimerId id) {
     Peer& peer = *peers_[id];
     peer.armed = false;
+    if (peer.computing) return;  // looked at when that is done
     // The deadline may have moved since it was armed: moving an armed timer with every request would cost more.
-    peer.connection.on_deadline(time);
+    peer.on_deadline(time);
     flush(peer);
   });
   return service_.expire(time, kExpiryBatch) && all_met;
@@ -366,6 +424,12 @@ void Server::Impl::on_idle() noexcept {
 Status Server::Impl::check(const ListenOptions& options) const {
   if (options.redirect_to_https && !service_.url().starts_with("https://")) {
     return {StatusCode::kInvalidArgument, "redirect_to_https needs a service whose url begins with https://"};
+  }
+  if (options.tls && (options_.tls == nullptr || options_.tls->credentials() == nullptr)) {
+    return {StatusCode::kInvalidArgument, "tls needs ServerOptions::tls, with certificates"};
+  }
+  if (options.tls && options.redirect_to_https) {
+    return {StatusCode::kInvalidArgument, "tls and redirect_to_https exclude each other"};
   }
   return StatusCode::kOk;
 }
@@ -424,7 +488,7 @@ void Server::Impl::accept_batch(Acceptor& acceptor) noexcept {
       return;
     }
     if (!has_room() && !make_room()) {
-      refuse(fd);
+      refuse(fd, acceptor.transport);
       continue;
     }
     if (Status status = add_peer(fd, address, acceptor.transport); !status.ok()) continue;
@@ -453,9 +517,13 @@ void Server::Impl::set_waiting(Peer& peer, bool waits) noexcept {
   last_waiting_ = &peer;
 }
 
-void Server::Impl::refuse(int fd) noexcept {
-  // A fresh socket's buffer holds this; if not, the peer sees the end of the connection.
-  [[maybe_unused]] const ssize_t sent = send(fd, kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL);
+void Server::Impl::refuse(int fd, Transport transport) noexcept {
+  // A fresh socket's buffer holds this; if not, the peer sees the end of the connection. So does one that speaks TLS:
+  // to tell it in its language is the work that there is no room for.
+  if (transport != Transport::kSecure) {
+    [[maybe_unused]] const ssize_t sent =
+        send(fd, kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL);
+  }
   ::close(fd);
 }
 
@@ -485,7 +553,7 @@ Status Server::Impl::add_peer(int fd, const sockaddr_storage& address, Transport
   if (!is_unix && !options_.trusted_proxies.trusts(client)) {
     place = places_->take(client.key());
     if (!place) {
-      refuse(fd);
+      refuse(fd, transport);
       return {StatusCode::kSystem, "the peer has as many connections as it may"};
     }
   }
@@ -503,7 +571,11 @@ Status Server::Impl::add_peer(int fd, const sockaddr_storage& address, Transport
   }
   id = free_ids_.back();
   auto* peer = new (std::nothrow) Peer(*this, id, client, std::move(place), now(), transport);
-  if (peer == nullptr) {
+  if (peer != nullptr && transport == Transport::kSecure) {
+    peer->tls.reset(new (std::nothrow) TlsConnection(*options_.tls, peer->connection, now()));
+  }
+  if (peer == nullptr || (transport == Transport::kSecure && peer->tls == nullptr)) {
+    delete peer;
     ::close(fd);
     return StatusCode::kOutOfMemory;
   }
@@ -534,11 +606,11 @@ void Server::Impl::settle_newcomers() noexcept {
   const bool took_time = newcomer_count_ >= kCrowd;
   for (std::size_t i = 0; i < newcomer_count_; ++i) {
     Peer& peer = *newcomers_[i];
-    if (took_time && !peer.closing && !peer.attached && peer.connection.wants_input()) read_at_once(peer);
+    if (took_time && !peer.closing && !peer.attached && peer.wants_input()) read_at_once(peer);
     if (peer.closing && !peer.attached) {
       remove(peer);
     } else if (!peer.closing && attach(peer)) {
-      read_on(peer, !peer.writing && peer.connection.wants_input());
+      read_on(peer, !peer.writing && peer.wants_input());
     }
   }
   newcomer_count_ = 0;
@@ -562,7 +634,7 @@ Status Server::Impl::adopt(int fd, const ListenOptions& options) {
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   }
   if (!has_room() && !make_room()) {
-    refuse(fd);
+    refuse(fd, transport_of(options));
     return {StatusCode::kSystem, "the server has as many connections as it may"};
   }
   const Status status = add_peer(fd, address, transport_of(options));
@@ -593,9 +665,9 @@ void Server::Impl::on_read(Peer& peer, ssize_t size, const char* data) noexcept 
   if (size < 0) {
     if (size != UV_EOF) return close(peer);
     read_on(peer, false);
-    peer.connection.on_input_end(now());
+    peer.on_input_end(now());
   } else {
-    peer.connection.on_input({data, static_cast<std::size_t>(size)}, now());
+    peer.on_input({data, static_cast<std::size_t>(size)}, now());
     // The buffer is everybody's: what was a credential is gone before the next one reads.
     wipe(read_buffer_.data(), static_cast<std::size_t>(size));
   }
@@ -604,41 +676,41 @@ void Server::Impl::on_read(Peer& peer, ssize_t size, const char* data) noexcept 
 
 // Sends what there is to send, then does what the connection wants.
 void Server::Impl::flush(Peer& peer) noexcept {
-  if (peer.closing) return;
-  Connection& connection = peer.connection;
+  if (peer.closing || peer.computing) return;
   // Before anything else: with a deadline missed, what a write request points to is gone, and closing cancels it.
-  if (connection.wants_close()) return close(peer);
+  if (peer.wants_close()) return close(peer);
   if (peer.writing) return arm(peer);
-  while (!connection.output().empty()) {
-    const std::span<const Fragment> output = connection.output();
+  while (!peer.output().empty()) {
+    const std::span<const Fragment> output = peer.output();
     std::size_t wanted = 0;
     for (const Fragment& fragment : output) wanted += fragment.size;
     const ssize_t sent = transmitter_.send(peer.fd, output);
     if (sent < 0 && sent != -EAGAIN) return close(peer);
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
-    connection.on_output(taken, now());
+    peer.on_output(taken, now());
     if (taken == wanted) continue;
     write_rest(peer);
     return;
   }
 
-  if (connection.wants_close()) return close(peer);
-  if (const std::string_view name = connection.wants_file(); !name.empty()) {
+  if (peer.wants_close()) return close(peer);
+  if (const std::string_view name = peer.connection.wants_file(); !name.empty()) {
     open_file(peer, name);
-  } else if (const FileRange range = connection.wants_data(); range.size != 0) {
+  } else if (const FileRange range = peer.connection.wants_data(); range.size != 0) {
     read_file(peer, range);
   } else {
     end_transfer(peer);
   }
-  if (connection.wants_shutdown() && !peer.shut_down) {
+  if (peer.wants_shutdown() && !peer.shut_down) {
     if (!attach(peer)) return;
     peer.shut_down = true;
     if (uv_shutdown(&peer.shutdown, &peer.handle.stream, [](uv_shutdown_t*, int) {}) != 0) return close(peer);
   }
-  read_on(peer, connection.wants_input());
+  read_on(peer, peer.wants_input());
   if (peer.closing) return;
-  set_waiting(peer, connection.waits_for_request());
+  set_waiting(peer, peer.waits_for_request());
   arm(peer);
+  if (peer.tls && peer.tls->wants_handshake()) queue_handshake(peer);
 }
 
 // The socket is full: libuv sends what comes next when there is room.
@@ -647,7 +719,7 @@ void Server::Impl::write_rest(Peer& peer) noexcept {
   std::array<uv_buf_t, kWriteBuffers> buffers;
   unsigned count = 0;
   peer.write_size = 0;
-  for (const Fragment& fragment : peer.connection.output()) {
+  for (const Fragment& fragment : peer.output()) {
     if (count == buffers.size()) break;
     // uv_buf_t is not const, but nothing writes through it.
     buffers[count++] = uv_buf_init(const_cast<char*>(fragment.data), static_cast<unsigned>(fragment.size));
@@ -722,6 +794,7 @@ void Server::Impl::on_file_opened(Transfer& transfer) noexcept {
     const FileInfo info{static_cast<std::uint64_t>(status.st_size), modified};
     peer.connection.on_file(&info, now());
   }
+  peer.on_answer(now());
   flush(peer);
   handle_closed();
 }
@@ -756,6 +829,7 @@ void Server::Impl::on_file_read(Transfer& transfer) noexcept {
   // 0 is a file that has become shorter: the connection ends, and with it the promise of a length.
   transfer.peer->connection.on_data({transfer.buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(result, 0))},
                                     now());
+  transfer.peer->on_answer(now());
   flush(*transfer.peer);
   handle_closed();
 }
@@ -771,13 +845,13 @@ void Server::Impl::on_written(Peer& peer, int status) noexcept {
   peer.writing = false;
   if (peer.closing) return;
   if (status != 0) return close(peer);
-  peer.connection.on_output(peer.write_size, now());
+  peer.on_output(peer.write_size, now());
   flush(peer);
 }
 
 // Timers are set anew only when they would fire too late; one that fires too early is set again then.
 void Server::Impl::arm(Peer& peer) noexcept {
-  const std::uint64_t wanted = peer.connection.deadline();
+  const std::uint64_t wanted = peer.deadline();
   if (peer.closing || (peer.armed && peer.armed_deadline <= wanted)) return;
   if (peer.armed) wheel_.cancel(peer.id);
   peer.armed = wanted != Connection::kNoDeadline;
@@ -785,9 +859,74 @@ void Server::Impl::arm(Peer& peer) noexcept {
   if (peer.armed) wheel_.arm(peer.id);
 }
 
+// Lets a peer wait for its turn to have the next step of its handshake computed.
+void Server::Impl::queue_handshake(Peer& peer) noexcept {
+  if (peer.is_waiting()) return;
+  // What has been begun is finished first: else the work that it took is lost when its time is over.
+  const std::optional<std::size_t> lane = peer.tls->lane();
+  FairQueue& queue = lane ? lanes_[*lane]->begun : fresh_;
+  if (FairQueue::Waiter* dropped = queue.push(peer, peer.client); dropped != nullptr) {
+    tell(ServerEvent::kHandshakesDropped, 0);
+    close(static_cast<Peer&>(*dropped));
+  }
+  compute_handshakes();
+}
+
+void Server::Impl::leave_queue(Peer& peer) noexcept {
+  if (!peer.is_waiting()) return;
+  const std::optional<std::size_t> lane = peer.tls->lane();
+  (lane ? lanes_[*lane]->begun : fresh_).remove(peer);
+}
+
+// Gives each lane that is free something to do.
+void Server::Impl::compute_handshakes() noexcept {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    Lane& lane = *lanes_[i];
+    while (!lane.busy) {
+      FairQueue::Waiter* next = lane.begun.pop();
+      if (next == nullptr) next = fresh_.pop();
+      if (next == nullptr) break;
+      compute_handshake(static_cast<Peer&>(*next), i);
+    }
+  }
+}
+
+void Server::Impl::compute_handshake(Peer& peer, std::size_t lane) noexcept {
+  read_on(peer, false);
+  set_waiting(peer, false);
+  peer.tls->begin_handshake(lane);
+  peer.computing = true;
+  peer.work.data = &peer;
+  const auto work = [](uv_work_t* request) { static_cast<Peer*>(request->data)->tls->handshake(); };
+  const auto on_done = [](uv_work_t* request, int) {
+    Peer& self = *static_cast<Peer*>(request->data);
+    self.server.on_handshake(self);
+  };
+  if (uv_queue_work(loop_, &peer.work, work, on_done) != 0) {
+    peer.computing = false;
+    return close(peer);
+  }
+  lanes_[lane]->busy = true;
+  ++handles_;
+}
+
+void Server::Impl::on_handshake(Peer& peer) noexcept {
+  lanes_[*peer.tls->lane()]->busy = false;
+  peer.computing = false;
+  if (peer.closed) {
+    delete &peer;
+  } else if (!peer.closing) {
+    peer.tls->on_handshake(now());
+    flush(peer);
+  }
+  compute_handshakes();
+  handle_closed();
+}
+
 void Server::Impl::close(Peer& peer) noexcept {
   if (peer.closing) return;
   peer.closing = true;
+  leave_queue(peer);
   ++closing_;
   set_waiting(peer, false);
   if (peer.armed) wheel_.cancel(peer.id);
@@ -809,7 +948,8 @@ void Server::Impl::remove(Peer& peer) noexcept {
   free_ids_.push_back(peer.id);
   --connections_;
   --closing_;
-  delete &peer;
+  peer.closed = true;
+  if (!peer.computing) delete &peer;
   handle_closed();
 }
 
@@ -829,7 +969,11 @@ void Server::Impl::stop(std::function<void()> on_stopped) {
   acceptors_.clear();
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     if (peers_[i] == nullptr || peers_[i]->closing) continue;
-    peers_[i]->connection.finish();
+    if (peers_[i]->computing) {
+      close(*peers_[i]);
+      continue;
+    }
+    peers_[i]->finish(now());
     flush(*peers_[i]);
   }
   keep_ticking();

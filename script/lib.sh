@@ -62,6 +62,7 @@ iproute2
 libgmock-dev
 libgtest-dev
 mksh
+openssl
 nginx
 nginx-dev
 openssl

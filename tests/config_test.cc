@@ -193,7 +193,7 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_THAT(addresses_of(config.value()), ElementsAre("unix:/run/pairport.sock", "tls :443"));
   EXPECT_EQ(config.value().certificates[0].certificate, "/etc/a.pem");
   EXPECT_EQ(config.value().certificates[0].key, "/etc/a.key");
-  EXPECT_EQ(config.value().tls_min_version, TlsVersion::k1_3);
+  EXPECT_EQ(config.value().tls_min_version, TlsVersion::kTls13);
   EXPECT_EQ(config.value().tls_threads, 3U);
   EXPECT_FALSE(config.value().redirect_to_https);
   EXPECT_EQ(config.value().server.hsts_seconds, 180U * 24 * 3600);

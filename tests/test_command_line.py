@@ -15,6 +15,7 @@ import unittest
 import urllib.request
 
 import runner
+from certificates import make_certificate
 from pairport_process import Pairport, binary
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -52,7 +53,7 @@ class CommandLine(unittest.TestCase):
         for option in ("-v", "--version"):
             result = run(option)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
-            self.assertRegex(result.stdout, r"^pairport \d+\.\d+\.\d+ \(libuv [\d.]+, llhttp [\d.]+, simdjson [\d.]+\)\n$")
+            self.assertRegex(result.stdout, r"^pairport \d+\.\d+\.\d+ \(libuv [\d.]+, llhttp [\d.]+, simdjson [\d.]+, [Mm]bed TLS [\d.]+\)\n$")
 
     def test_wrong_usage_is_exit_code_2_with_one_line(self):
         for arguments in (["--nonsense"], ["-c"], ["extra"], ["--check-config=maybe"]):
@@ -87,9 +88,12 @@ class CommandLine(unittest.TestCase):
             everything = everything.replace(f'"{folder}"', '"/tmp"')
         self.assertIn('\n  code = "0000000"', everything)
         everything = everything.replace('\n  address = "127.0.0.1:9978"', '\n  address = ["https://:443", "http://:80"]')
-        result = run("--check-config", config=everything)
-        self.assertEqual(result.returncode, 2)
-        self.assertRegex(result.stderr, r"\A\S+ error: \[server\] address: https://:443: this version does not speak HTTPS yet[^\n]*\n\Z")
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = make_certificate(folder)
+            everything = re.sub(r'"[^"]*fullchain.pem"', f'"{certificate}"', everything)
+            everything = re.sub(r'"[^"]*privkey.pem"', f'"{key}"', everything)
+            result = run("--check-config", config=everything)
+            self.assertEqual((result.returncode, result.stderr.count("\n")), (0, 1), result.stderr)
 
     def test_a_configuration_that_is_not_there(self):
         result = run("-c", "/nonexistent/pairport.conf")
@@ -170,12 +174,36 @@ class CommandLine(unittest.TestCase):
             self.assertNotIn("listening on", result.stderr)
             self.assertEqual(os.listdir(folder), [], "the socket of the address before is gone, too")
 
-    def test_https_is_refused_rather_than_served_in_clear(self):
-        for arguments in ([], ["--check-config"]):
-            config = '[server]\naddress = ["127.0.0.1:0", "https://127.0.0.1:0"]\ntls_cert = "/c"\ntls_key = "/k"\n'
-            result = run(*arguments, config=config)
-            self.assertEqual(result.returncode, 2)
-            self.assertIn("does not speak HTTPS yet; put a proxy in front of it", result.stderr)
+    def test_certificates_that_will_not_do_are_exit_code_2(self):
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = make_certificate(folder)
+            other, other_key = make_certificate(folder, "other", rsa=True)
+            _, encrypted = make_certificate(folder, "encrypted", passphrase="TopSecret")
+            open_key = f"{folder}/open.key"
+            shutil.copy(key, open_key)
+            os.chmod(open_key, 0o644)
+            not_a_key = f"{folder}/not_a.key"
+            shutil.copy(certificate, not_a_key)
+            os.chmod(not_a_key, 0o600)
+            for cert, private, expected in [
+                ("/nonexistent", key, "[server] tls_cert: /nonexistent: cannot be read: No such file or directory"),
+                (certificate, folder, f"[server] tls_key: {folder}: not a regular file"),
+                (certificate, open_key, f"everybody on this machine can use the key; take that away: chmod o= {open_key}"),
+                (certificate, encrypted, "the key is encrypted; write it without a passphrase: openssl pkey"),
+                (certificate, other_key, "the key does not belong to the first certificate of the chain"),
+                (key, key, f"[server] tls_cert: {key}: the certificate is not valid PEM: "),
+                (certificate, not_a_key, "the key is not a valid PEM private key: "),
+            ]:
+                if private == encrypted:
+                    cert = f"{folder}/encrypted.crt"
+                for arguments in ([], ["--check-config"]):
+                    config = f'[server]\naddress = "https://127.0.0.1:0"\ntls_cert = "{cert}"\ntls_key = "{private}"\n'
+                    result = run(*arguments, config=config)
+                    self.assertEqual(result.returncode, 2, expected)
+                    self.assertIn(expected, result.stderr)
+                    self.assertNotIn("listening", result.stderr)
+            config = f'[server]\naddress = "https://127.0.0.1:0"\ntls_cert = "{other}"\ntls_key = "{other_key}"\n'
+            self.assertEqual(run("--check-config", config=config).returncode, 0)
 
     def test_bad_addresses_are_exit_code_2(self):
         for address in ("nonsense", "127.0.0.1:99999", "unix:"):

@@ -11,9 +11,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 LAYERS = ["core", "render", "net"]
 # System and library headers, and the only places that may include them.
 RESTRICTED = [
-    (r"uv\.h", r"net/(server\.cc|main\.cc)$"),
+    (r"uv\.h", r"net/(server\.cc|certificate_watcher\.(h|cc)|main\.cc)$"),
     (r"llhttp\.h", r"net/(http1|main)\.cc$"),
-    (r"mbedtls/.*", r"net/"),
+    (r"(mbedtls|psa)/.*", r"net/(mbedtls_bridge\.h|tls.*)$"),
     (r"(sys/socket|netdb|netinet/.*|sys/un)\.?h?", r"net/"),
     (r"arpa/inet\.h", r"core/client_address\.cc$"),  # inet_pton: text to bytes, no socket
     (r"(time|ctime|sys/time)(\.h)?", r"net/(server|main)\.cc$"),

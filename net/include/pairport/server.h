@@ -17,6 +17,7 @@
 #include <pairport/listener.h>
 #include <pairport/service.h>
 #include <pairport/status.h>
+#include <pairport/tls.h>
 
 struct uv_loop_s;
 
@@ -27,6 +28,8 @@ enum class ServerEvent {
   kDepositsRefused,  // there is no room for more
   kAcceptPaused,     // no file descriptor or memory for a new connection: errno
   kMemoryFell,       // the protection of memory for credentials is less than it was: see Store::level()
+  // More clients have begun a handshake of TLS than may wait for one: those of the client with most of them are closed.
+  kHandshakesDropped,
 };
 
 struct ServerOptions {
@@ -46,6 +49,12 @@ struct ServerOptions {
   // Strict-Transport-Security for encrypted connections; none: not sent.
   std::optional<std::uint64_t> hsts_seconds;
   std::uint64_t hash_seed = 0;  // of the table that counts them; secret, different in each process
+  // For listeners with TLS; may be null, else outlives the server, has certificates and is used by this server alone.
+  // Handshakes are computed in libuv's thread pool, at most TlsContext::lanes() at a time: the pool should have more
+  // threads than that, because files are read there, too.
+  TlsContext* tls = nullptr;
+  // Handshakes that may wait for a thread to begin.
+  std::size_t max_handshakes = 256;
   // Told of every answer; may be null, else outlives the server.
   AccessObserver* observer = nullptr;
   // Called from the loop with an event and its detail, for each event at most once a minute; may be empty, must not
@@ -60,6 +69,8 @@ struct ListenOptions {
   // Serve nothing, because everything crosses the network in clear: GET and HEAD are sent to the service's URL (308),
   // which must be https; deposits are refused (403).
   bool redirect_to_https = false;
+  // Speak TLS, with ServerOptions::tls.
+  bool tls = false;
 };
 
 // Serves a Service on a loop that somebody else runs: never runs, stops or closes the loop. Every function must be
