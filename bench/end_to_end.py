@@ -281,6 +281,10 @@ def run(bench, results):
     if options.wants("expiry"):
         with tempfile.TemporaryDirectory(prefix="pairport-bench-") as folder, failure_noted(results, "expiry"):
             results["expiry"] = crowds_expire(bench, folder)
+    if options.wants("tls"):
+        import tls  # which takes turns from here
+        with contextlib.ExitStack() as stack:
+            tls.run(bench, results, stack, failure_noted)
     if not options.wants(*THROUGHPUT, *NGINX, "latency"):
         return
     with contextlib.ExitStack() as stack:

@@ -58,7 +58,7 @@ class Cores:
     """One core for the server under test, another for clients and this program."""
 
     def __init__(self, server=None, client=None):
-        allowed = sorted(os.sched_getaffinity(0))
+        self.allowed = allowed = sorted(os.sched_getaffinity(0))
         self.server = allowed[0] if server is None else server
         self.client = allowed[-1] if client is None else client
         if self.server == self.client:
@@ -201,11 +201,11 @@ class Server:
 
     def start(self, command, ready=None, **options):
         """`ready`: a pattern with the port, looked for in the output; without it the port must be known."""
-        core = self.bench.cores.server
+        cores = options.get("cores") or {self.bench.cores.server}
         log = self.path("output")
         with open(log, "wb") as output:
             self.process = subprocess.Popen(command, stdin=options.get("stdin", subprocess.DEVNULL), stdout=output, stderr=output,
-                                            start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+                                            start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, cores))
         deadline = time.monotonic() + 30
         while True:
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -373,10 +373,10 @@ class Nginx(NginxServer):
         self.start_nginx(f"server {{ listen 127.0.0.1:{self.port} backlog=4096; root {self.path('files')};\n{locations}  }}")
 
 
-def certificate(folder):
-    """An ECDSA certificate for tests: the paths of it and of its key."""
+def certificate(folder, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
+    """A certificate for tests, ECDSA unless `kind` says otherwise: the paths of it and of its key."""
     paths = os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", paths[1],
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, "-nodes", "-keyout", paths[1],
                     "-out", paths[0], "-subj", "/CN=localhost", "-days", "30"], check=True, capture_output=True, timeout=60)
     return paths
 

@@ -81,12 +81,13 @@ def goals(results):
     """Each goal with what was measured. `value` is None where it was not."""
     rows = []
 
-    def goal(what, must, aim, value, unit="", note=""):
+    def goal(what, must, aim, value, unit="", note="", more_is_better=False):
         judged = None if value is None else value.get("judged", value["median"])
-        verdict = ("not measured" if judged is None else "aim reached" if aim is not None and judged <= aim else
-                   "must reached" if judged <= must else "MISSED")
+        meets = lambda limit: judged >= limit if more_is_better else judged <= limit
+        verdict = ("not measured" if judged is None else "aim reached" if aim is not None and meets(aim) else
+                   "must reached" if meets(must) else "MISSED")
         rows.append({"what": what, "must": must, "aim": aim, "value": value, "judged": judged, "unit": unit, "verdict": verdict,
-                     "note": note})
+                     "note": note, "sign": "≥" if more_is_better else "≤"})
 
     def between(what, must, aim, scenario, one, other, **more):
         value = scenario_ratio(results, scenario, one, other, **more)
@@ -130,6 +131,16 @@ def goals(results):
               f"pause: {max(row['during']['client_longest_gap_us'] for row in rounds):.0f} us" if rounds else "")
     half = scenario_ratio(results, "latency", "pairport", "floor", p99)
     goal("p99 at half load / bare epoll", 2, None, half, note=f"at {results['half_rate']:,} requests per second" if half else "")
+    for kind, found in sorted(results.get("tls", {}).get("scaling", {"rsa": None}).items(), reverse=True):
+        rounds = found["rounds"] if found else []
+        used = [each["two"]["cores_used"] for each in rounds]
+        goal(f"full TLS handshakes on two cores / on one ({kind})", 1.7, 1.9,
+             spread([each["ratio"] for each in rounds]) if rounds else None, more_is_better=True,
+             note="" if not rounds else f"{statistics.median(each['one']['rate'] for each in rounds):.0f} per second on one core; on two the "
+             f"service got {statistics.median(used):.2f} cores"
+             + ("" if found["client_has_a_core"] else
+                f", the client {statistics.median(each['two']['client_cores_used'] for each in rounds):.2f} of the second")
+             + (f"; {found['disturbed']} of {len(rounds)} rounds disturbed" if found["disturbed"] else ""))
     return rows
 
 
@@ -148,7 +159,7 @@ def with_spread(value, unit=""):
 def goals_table(rows):
     lines = ["| goal | must | aim | measured: median (min to max) | verdict | |", "|---|---|---|---|---|---|"]
     for row in rows:
-        limit = lambda value, unit=row["unit"]: "" if value is None else f"≤ {number(value)}{unit}"
+        limit = lambda value, unit=row["unit"], row=row: "" if value is None else f"{row['sign']} {number(value)}{unit}"
         measured = "" if row["value"] is None else with_spread(row["value"], row["unit"])
         if row["value"] and "judged" in row["value"] and row["value"]["max"] != row["value"]["min"]:
             measured += ", the worst counts"
@@ -171,11 +182,13 @@ def scenario_tables(results):
         parts.append(f"\n### {scenario['title']}\n\n")
         if latency:
             parts.append(f"{results['half_rate']:,} requests per second for everybody.\n\n")
-        # Where neither took part: the last one, which is what the first is compared with.
-        against = next((server for server in ("floor", "pairport") if server in turns), list(turns)[-1])
+        # Where neither took part, and for TLS: the last one, which is what the first is compared with.
+        bases = () if name.startswith("tls_") else ("floor", "pairport")
+        against = next((server for server in bases if server in turns), list(turns)[-1])
         base = turns[against]
-        figure = "p99, us" if latency else "CPU per answer, us"
-        parts.append(f"| server | {figure} | / {against} | user, us | answers/s of the core |"
+        what = "handshake" if "handshake" in scenario["title"] else "answer"
+        figure = "p99, us" if latency else f"CPU per {what}, us"
+        parts.append(f"| server | {figure} | / {against} | user, us | {what}s/s of the core |"
                      + (" p50 | p99.9 | slowest |" if latency else "") + "\n")
         parts.append("|---|---|---|---|---|" + ("---|---|---|" if latency else "") + "\n")
         value = p99 if latency else cpu

@@ -17,7 +17,7 @@ from harness import Bench, Cores, commit, machine, say
 
 HERE = pathlib.Path(__file__).resolve().parent
 MICRO = ("store", "render", "connection", "transmitter")
-END_TO_END = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix", "latency", "nginx_module", "nginx_tls", "expiry")
+END_TO_END = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix", "latency", "nginx_module", "nginx_tls", "expiry", "tls")
 
 
 def parse(arguments):
@@ -61,9 +61,10 @@ def estimate(options):
     """Minutes that this will take on a quiet machine."""
     seconds = {"store": 300, "render": 60, "connection": 30} if not options.quick else {"store": 2, "render": 3, "connection": 3}
     servers = 3.5 + len(options.peers)
-    turns = [name for name in END_TO_END if name not in (*end_to_end.NGINX, "expiry")]
+    turns = [name for name in END_TO_END if name not in (*end_to_end.NGINX, "expiry", "tls")]
     seconds |= dict.fromkeys(turns, servers * options.rounds * (options.seconds + 0.3))
     seconds |= dict.fromkeys(end_to_end.NGINX, 2 * options.rounds * (options.seconds + 0.3))
+    seconds["tls"] = 8 * 2 * options.rounds * (options.seconds + 0.3)
     seconds["expiry"] = 40 + 6 * options.rounds + options.population * 6e-6
     loading = options.live / 80_000 if options.wants(*turns) else 0
     return (loading + sum(each for name, each in seconds.items() if options.wants(name))) / 60

@@ -91,8 +91,10 @@ END
 bench_packages() {
   cat <<END
 libbenchmark-dev
+libssl-dev
 nginx
 nginx-dev
+openssl
 python3
 wrk
 END

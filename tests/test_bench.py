@@ -54,6 +54,18 @@ class Goals(unittest.TestCase):
             row = goal_of(results_of(pairport=[turn(ours)] * 3, floor=[turn(10)] * 3), "bare epoll, same bytes")
             self.assertEqual(row["verdict"], verdict, ours)
 
+    def test_more_is_better_for_what_scales(self):
+        for ratio, verdict in ((1.69, "MISSED"), (1.7, "must reached"), (1.95, "aim reached")):
+            crowd = {"rate": 400, "cores_used": 1.8, "client_cores_used": 0.1}
+            rounds = [{"one": crowd, "two": crowd, "ratio": ratio}] * 3
+            results = {**results_of(pairport=[turn(1)]),
+                       "tls": {"scaling": {"rsa": {"rounds": rounds, "client_has_a_core": False, "disturbed": 1}}}}
+            row = goal_of(results, "on two cores / on one (rsa)")
+            self.assertEqual(row["verdict"], verdict, ratio)
+            self.assertIn("≥ 1.70", report.goals_table([row]))
+            self.assertIn("the client 0.10 of the second; 1 of 3 rounds disturbed", row["note"])
+        self.assertEqual(goal_of(results_of(pairport=[turn(1)]), "on two cores")["verdict"], "not measured")
+
     def test_the_go_service_is_the_peer_of_that_name(self):
         results = results_of(pairport=[turn(10)], go=[turn(200)], other=[turn(20)])
         self.assertEqual(goal_of(results, "Go service")["verdict"], "aim reached")
