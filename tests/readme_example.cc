@@ -1,44 +1,53 @@
 // SPDX-License-Identifier: MIT
 // The example of the README, compiled and run, so that it stays true.
+#include <sys/random.h>
 #include <uv.h>
 
 #include <csignal>
 #include <cstdio>
-#include <fstream>
+#include <utility>
 
-// README: begin
 #include <pairport/server.h>
 
-struct KernelRandom final : pairport::RandomSource {
+namespace {
+
+class KernelRandom final : public pairport::RandomSource {
+ public:
   bool fill(std::span<std::uint8_t> out) noexcept override {
-    return std::ifstream("/dev/urandom").read(reinterpret_cast<char*>(out.data()), std::ssize(out)).good();
+    return getrandom(out.data(), out.size(), 0) == static_cast<ssize_t>(out.size());
   }
 };
 
-int serve(uv_loop_t* loop, std::unique_ptr<pairport::Service>& service, std::unique_ptr<pairport::Server>& server) {
-  static KernelRandom random;
+int fail(const pairport::Status& status) {
+  std::printf("%.*s\n", static_cast<int>(status.message().size()), status.message().data());
+  return 1;
+}
+
+int serve(uv_loop_t* loop, pairport::RandomSource& random) {
+  // README: begin
   pairport::ServiceOptions options;
   options.url = "https://pairing.example.com";
-  auto created = pairport::Service::create(options, random, {uv_now(loop), 0});
-  if (!created.ok()) return -1;  // created.status().message() says why
-  service = std::move(created).value();
-  auto attached = pairport::Server::attach(loop, *service, {});
+  auto service = pairport::Service::create(options, random, {uv_now(loop), 0});
+  if (!service.ok()) return fail(service.status());
   auto listener = pairport::Listener::open("127.0.0.1:0");
-  if (!attached.ok() || !listener.ok()) return -1;
-  server = std::move(attached).value();
-  return server->listen(std::move(listener).value()).ok() ? 0 : -1;
+  if (!listener.ok()) return fail(listener.status());
+  auto server = pairport::Server::attach(loop, *service.value(), {});
+  if (!server.ok()) return fail(server.status());
+  const pairport::Status listening = server.value()->listen(std::move(listener).value());
+  server.value()->stop([&] { server.value().reset(); });  // when you have had enough
+  // README: end
+  uv_run(loop, UV_RUN_DEFAULT);
+  return listening.ok() ? 0 : fail(listening);
 }
-// README: end
+
+}  // namespace
 
 int main() {
   std::signal(SIGPIPE, SIG_IGN);
   uv_loop_t loop;
-  uv_loop_init(&loop);
-  std::unique_ptr<pairport::Service> service;
-  std::unique_ptr<pairport::Server> server;
-  const int result = serve(&loop, service, server);
-  if (server) server->stop([&server] { server.reset(); });
-  uv_run(&loop, UV_RUN_DEFAULT);
+  KernelRandom random;
+  if (uv_loop_init(&loop) != 0) return 1;
+  const int result = serve(&loop, random);
   const bool clean = uv_loop_close(&loop) == 0;
   std::printf("%s\n", result == 0 && clean ? "ok" : "failed");
   return result == 0 && clean ? 0 : 1;

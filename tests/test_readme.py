@@ -4,6 +4,7 @@
 import pathlib
 import re
 import subprocess
+import textwrap
 import unittest
 
 import runner
@@ -16,7 +17,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 class Readme(unittest.TestCase):
     def test_the_embedding_example_is_the_one_that_is_compiled(self):
         source = (ROOT / "tests" / "readme_example.cc").read_text(encoding="utf-8")
-        example = source.split("// README: begin\n")[1].split("// README: end\n")[0]
+        example = textwrap.dedent(source.split("// README: begin\n")[1].split("  // README: end\n")[0])
         self.assertIn("```cpp\n" + example + "```\n", README)
 
     def test_help_is_the_real_output(self):

@@ -135,17 +135,18 @@ class Pairing {
     auto service = pairport::Service::create(options, random_, {uv_now(loop), 0});
     if (!service.ok()) return fail(service.status());
     service_ = std::move(service).value();
+    auto listener = pairport::Listener::open("127.0.0.1:0");
+    if (!listener.ok()) return fail(listener.status());
     auto server = pairport::Server::attach(loop, *service_, {});
     if (!server.ok()) return fail(server.status());
     server_ = std::move(server).value();
-    auto listener = pairport::Listener::open("127.0.0.1:0");
-    if (!listener.ok()) return fail(listener.status());
     const std::string url = listener.value().url();
     const pairport::Status status = server_->listen(std::move(listener).value());
     return status.ok() ? std::stoi(url.substr(url.rfind(':') + 1)) : fail(status);
   }
 
   void stop(std::function<void()> on_stopped) {
+    if (!server_) return on_stopped();
     server_->stop([this, done = std::move(on_stopped)] {
       // Nothing of the server is in the loop any more, so that it may go, and the service after it.
       server_.reset();
@@ -179,7 +180,7 @@ int main() {
   // Start, ask both servers, stop; and once more.
   std::function<void()> round = [&] {
     const int port = pairing.start(&loop);
-    if (port < 0) return application.close();
+    if (port < 0) return pairing.stop([&] { application.close(); });
     Client::ask(&loop, port, "GET /update HTTP/1.1\r\nHost: pairing.example.com\r\n\r\n", "\r\n\r\n",
                 [&](const std::string& answer) {
                   if (answer.starts_with("HTTP/1.1 200 OK\r\n")) ++rounds;
