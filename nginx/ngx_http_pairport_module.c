@@ -488,6 +488,7 @@ static ngx_int_t ngx_http_pairport_too_large(ngx_http_request_t* r, ngx_http_pai
 /* Moves what nginx has read of the body so far to secret memory. */
 static void ngx_http_pairport_take_body(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx) {
   ngx_chain_t* link;
+  if (r->request_body == NULL) return; /* another module has discarded it */
   for (link = r->request_body->bufs; link != NULL; link = link->next) {
     ngx_buf_t* buf = link->buf;
     const size_t size = (size_t)(buf->last - buf->pos);

@@ -418,21 +418,48 @@ class Answers(unittest.TestCase):
             await_(lambda: nginx._read_log(0.1) or b"limiting requests" in nginx.log)
 
     def test_a_slow_reader_gets_all_of_it_whatever_becomes_of_the_deposit(self):
-        with Nginx('[pairing]\n  ttl = "1s"\n' + NO_LIMITS, listen="sndbuf=4k") as nginx:
-            code = nginx.deposit(**GOOD)["pairing_code"]
-            whole = nginx.get("/" + code)[2]
-            with socket.socket() as client:
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-                client.connect(("127.0.0.1", nginx.port))
-                client.sendall(f"GET /{code} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-                answer = client.recv(10)
-                await_(lambda: nginx.get("/" + code)[0] == 404)
-                time.sleep(0.3)  # and is wiped
-                for _ in range(200):  # its scratch, if it were free, would be somebody else's by now
-                    nginx.get("/ABCDEFG")
-                while data := client.recv(1000):
-                    answer += data
-            self.assertEqual(answer.split(b"\r\n\r\n", 1)[1], whole)
+        for sendfile in ("sendfile on; tcp_nopush on;", "sendfile on; aio threads;", "sendfile off;"):
+            with Nginx('[pairing]\n  ttl = "1s"\n' + NO_LIMITS, listen="sndbuf=4k", sendfile=sendfile) as nginx:
+                code = nginx.deposit(**GOOD)["pairing_code"]
+                whole = nginx.get("/" + code)[2]
+                self.assertIn(b"PASSWORD='foobaz'", whole)
+                self.assertEqual(nginx.get("/" + code, headers={"Range": "bytes=0-9"})[2], whole)
+                with socket.socket() as client:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+                    client.connect(("127.0.0.1", nginx.port))
+                    client.sendall(f"GET /{code} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+                    answer = client.recv(10)
+                    await_(lambda: nginx.get("/" + code)[0] == 404)
+                    time.sleep(0.3)  # and is wiped
+                    for _ in range(200):  # its scratch, if it were free, would be somebody else's by now
+                        nginx.get("/ABCDEFG")
+                    while data := client.recv(1000):
+                        answer += data
+                self.assertEqual(answer.split(b"\r\n\r\n", 1)[1], whole)
+
+    def test_answers_are_the_same_with_and_without_sendfile(self):
+        paths = ["/0000000", "/0000000.ps1", "/update", "/update.ps1", "/uninstall", "/ABCDEFG"]
+        bodies = []
+        for sendfile in ("sendfile on; tcp_nopush on;", "sendfile on; aio threads;", "sendfile off;", "sendfile on; sub_filter not-there-at-all x;"
+                         "sub_filter_types *;"):
+            with Nginx(NO_LIMITS, http=STATIC + "pairport_url http://x;", sendfile=sendfile) as nginx:
+                bodies.append([nginx.get(path, headers=headers)[2] for path in paths for headers in ({}, {"Accept-Encoding": "gzip"})])
+                if os.getuid() == 0 and sendfile.startswith("sendfile on; tcp"):
+                    self.assertIn(b"sendfile(", self.system_calls(nginx))
+        for other in bodies[1:]:
+            self.assertEqual(other, bodies[0])
+
+    def system_calls(self, nginx):
+        with tempfile.NamedTemporaryFile() as log:
+            tracer = subprocess.Popen(["strace", "-q", "-e", "trace=sendfile", "-o", log.name, "-p", str(nginx.worker())],
+                                      stderr=subprocess.PIPE)
+            try:
+                await_(lambda: "TracerPid:\t0" not in pathlib.Path(f"/proc/{nginx.worker()}/status").read_text(encoding="utf-8"))
+                nginx.get("/0000000")
+            finally:
+                tracer.terminate()
+                tracer.communicate(timeout=20)
+            return pathlib.Path(log.name).read_bytes()
 
     def test_expired_deposits_make_room(self):
         with Nginx('[pairing]\n  ttl = "1s"\n  max_deposits = 5\n' + NO_LIMITS) as nginx:

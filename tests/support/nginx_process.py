@@ -83,9 +83,11 @@ class Nginx(Pairport):
     """One nginx with one worker. `config` is that of Pairport; `main`, `http` and `server` are directives for these blocks,
     `server` in place of a location with pairport."""
 
-    def __init__(self, config="", main="", http="", server=SERVER, listen="", level="info", preexec=None):
+    def __init__(self, config="", main="", http="", server=SERVER, listen="", level="info", preexec=None,
+                 sendfile="sendfile on; tcp_nopush on;"):
         super().__init__(config)
         self.preexec = preexec
+        self.sendfile = sendfile
         self.main, self.http, self.server, self.listen, self.level = main, http, server, listen, level
 
     def write(self):
@@ -107,6 +109,7 @@ error_log {folder}/error.log {self.level};
 events {{ worker_connections 2000; }}
 http {{
   access_log {folder}/access.log;
+  {self.sendfile}
   client_body_temp_path {folder}/body;
   proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi;
