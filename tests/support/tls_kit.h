@@ -7,7 +7,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <iostream>
 #include <memory>
 #include <optional>
 #include <random>
@@ -15,7 +17,6 @@
 #include <string_view>
 #include <vector>
 
-#include <gtest/gtest.h>
 #include <mbedtls/ecp.h>
 #include <mbedtls/pk.h>
 #include <mbedtls/rsa.h>
@@ -25,6 +26,13 @@
 #include "tls_credentials.h"
 
 namespace pairport::testing {
+
+// For what cannot fail, in tests and fuzzers alike.
+inline void require(bool condition, const char* what) {
+  if (condition) return;
+  std::cerr << "not true: " << what << std::endl;
+  std::abort();
+}
 
 // A generator per thread: handshakes are computed on several.
 class TestRandom final : public RandomSource {
@@ -54,22 +62,23 @@ struct CertificateKind {
 
 // Self-signed, for `dns_names`.
 inline CertificatePem make_certificate(const std::vector<std::string>& dns_names, const CertificateKind& kind = {}) {
-  EXPECT_TRUE(mbed::init());
+  require(mbed::init(), "mbedTLS is there");
   CertificatePem made;
   mbedtls_pk_context key;
   mbedtls_pk_init(&key);
   if (kind.rsa) {
-    EXPECT_EQ(mbedtls_pk_setup(&key, mbedtls_pk_info_from_type(MBEDTLS_PK_RSA)), 0);
-    EXPECT_EQ(mbedtls_rsa_gen_key(mbedtls_pk_rsa(key), tls_random, &test_random, kind.rsa_bits, 65537), 0);
+    require(mbedtls_pk_setup(&key, mbedtls_pk_info_from_type(MBEDTLS_PK_RSA)) == 0, "mbedtls_pk_setup");
+    require(mbedtls_rsa_gen_key(mbedtls_pk_rsa(key), tls_random, &test_random, kind.rsa_bits, 65537) == 0,
+            "mbedtls_rsa_gen_key");
   } else {
-    EXPECT_EQ(mbedtls_pk_setup(&key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)), 0);
-    EXPECT_EQ(mbedtls_ecp_gen_key(kind.curve, mbedtls_pk_ec(key), tls_random, &test_random), 0);
+    require(mbedtls_pk_setup(&key, mbedtls_pk_info_from_type(MBEDTLS_PK_ECKEY)) == 0, "mbedtls_pk_setup");
+    require(mbedtls_ecp_gen_key(kind.curve, mbedtls_pk_ec(key), tls_random, &test_random) == 0, "mbedtls_ecp_gen_key");
   }
 
   // SubjectAltName (RFC 5280 section 4.2.1.6) in DER: all of it shorter than 128 bytes.
   std::string names;
   for (const std::string& name : dns_names) names += std::string("\x82") + static_cast<char>(name.size()) + name;
-  EXPECT_LT(names.size(), 120U);
+  require(names.size() < 120, "names are short");
   const std::string extension = std::string("\x30") + static_cast<char>(names.size()) + names;
 
   mbedtls_x509write_cert certificate;
@@ -78,19 +87,23 @@ inline CertificatePem make_certificate(const std::vector<std::string>& dns_names
   mbedtls_x509write_crt_set_md_alg(&certificate, MBEDTLS_MD_SHA256);
   mbedtls_x509write_crt_set_subject_key(&certificate, &key);
   mbedtls_x509write_crt_set_issuer_key(&certificate, &key);
-  EXPECT_EQ(mbedtls_x509write_crt_set_subject_name(&certificate, "CN=pairport test"), 0);
-  EXPECT_EQ(mbedtls_x509write_crt_set_issuer_name(&certificate, "CN=pairport test"), 0);
-  EXPECT_EQ(mbedtls_x509write_crt_set_validity(&certificate, "20200101000000", kind.not_after), 0);
+  require(mbedtls_x509write_crt_set_subject_name(&certificate, "CN=pairport test") == 0,
+          "mbedtls_x509write_crt_set_subject_name");
+  require(mbedtls_x509write_crt_set_issuer_name(&certificate, "CN=pairport test") == 0,
+          "mbedtls_x509write_crt_set_issuer_name");
+  require(mbedtls_x509write_crt_set_validity(&certificate, "20200101000000", kind.not_after) == 0,
+          "mbedtls_x509write_crt_set_validity");
   if (!dns_names.empty()) {
-    EXPECT_EQ(
-        mbedtls_x509write_crt_set_extension(&certificate, "\x55\x1d\x11", 3, 0,
-                                            reinterpret_cast<const unsigned char*>(extension.data()), extension.size()),
-        0);
+    require(mbedtls_x509write_crt_set_extension(&certificate, "\x55\x1d\x11", 3, 0,
+                                                reinterpret_cast<const unsigned char*>(extension.data()),
+                                                extension.size()) == 0,
+            "mbedtls_x509write_crt_set_extension");
   }
   std::array<unsigned char, 8192> text{};
-  EXPECT_EQ(mbedtls_x509write_crt_pem(&certificate, text.data(), text.size(), tls_random, &test_random), 0);
+  require(mbedtls_x509write_crt_pem(&certificate, text.data(), text.size(), tls_random, &test_random) == 0,
+          "mbedtls_x509write_crt_pem");
   made.chain = reinterpret_cast<const char*>(text.data());
-  EXPECT_EQ(mbedtls_pk_write_key_pem(&key, text.data(), text.size()), 0);
+  require(mbedtls_pk_write_key_pem(&key, text.data(), text.size()) == 0, "mbedtls_pk_write_key_pem");
   made.key = reinterpret_cast<const char*>(text.data());
   mbedtls_x509write_crt_free(&certificate);
   mbedtls_pk_free(&key);
@@ -111,12 +124,12 @@ struct TlsClientOptions {
 class TlsClient {
  public:
   explicit TlsClient(TlsClientOptions options = {}) : options_(std::move(options)) {
-    EXPECT_TRUE(mbed::init());
+    require(mbed::init(), "mbedTLS is there");
     mbedtls_ssl_config_init(&config_);
     mbedtls_ssl_init(&ssl_);
-    EXPECT_EQ(mbedtls_ssl_config_defaults(&config_, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                          MBEDTLS_SSL_PRESET_DEFAULT),
-              0);
+    require(mbedtls_ssl_config_defaults(&config_, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                        MBEDTLS_SSL_PRESET_DEFAULT) == 0,
+            "mbedtls_ssl_config_defaults");
     mbedtls_ssl_conf_rng(&config_, tls_random, &test_random);
     mbedtls_ssl_conf_authmode(&config_, MBEDTLS_SSL_VERIFY_NONE);
     if (!options_.suites.empty()) {
@@ -134,9 +147,10 @@ class TlsClient {
 #endif
     if (!options_.protocols.empty()) {
       options_.protocols.push_back(nullptr);
-      EXPECT_EQ(mbedtls_ssl_conf_alpn_protocols(&config_, options_.protocols.data()), 0);
+      require(mbedtls_ssl_conf_alpn_protocols(&config_, options_.protocols.data()) == 0,
+              "mbedtls_ssl_conf_alpn_protocols");
     }
-    EXPECT_EQ(mbedtls_ssl_setup(&ssl_, &config_), 0);
+    require(mbedtls_ssl_setup(&ssl_, &config_) == 0, "mbedtls_ssl_setup");
     mbedtls_ssl_set_hostname(&ssl_, options_.host.empty() ? nullptr : options_.host.c_str());
     mbedtls_ssl_set_bio(&ssl_, this, send, receive, nullptr);
   }
@@ -170,7 +184,7 @@ class TlsClient {
   void write(std::string_view text) {
     while (!text.empty()) {
       const int count = mbedtls_ssl_write(&ssl_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
-      ASSERT_GT(count, 0);
+      require(count > 0, "mbedtls_ssl_write");
       text.remove_prefix(static_cast<std::size_t>(count));
     }
   }
@@ -228,9 +242,9 @@ class TlsClient {
 inline std::string der_of(const CertificatePem& pem) {
   mbedtls_x509_crt certificate;
   mbedtls_x509_crt_init(&certificate);
-  EXPECT_EQ(mbedtls_x509_crt_parse(&certificate, reinterpret_cast<const unsigned char*>(pem.chain.c_str()),
-                                   pem.chain.size() + 1),
-            0);
+  require(mbedtls_x509_crt_parse(&certificate, reinterpret_cast<const unsigned char*>(pem.chain.c_str()),
+                                 pem.chain.size() + 1) == 0,
+          "mbedtls_x509_crt_parse");
   std::string der(reinterpret_cast<const char*>(certificate.raw.p), certificate.raw.len);
   mbedtls_x509_crt_free(&certificate);
   return der;
