@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
@@ -20,22 +19,13 @@ import time
 import unittest
 
 import runner
+from free_ports import free_ports
 from pairport_process import ROOT, Pairport
 
 NAME = "pairing.example.com"
 GOOD = {"connect_url": "http://rport.example.com:8080", "fingerprint": "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24",
         "client_id": "client1", "password": "swordfish-behind-a-proxy"}
 JSON = {"Content-Type": "application/json"}
-
-
-def free_ports():
-    """Two that differ, outside of the range from which outgoing connections take theirs."""
-    found = set()
-    while len(found) < 2:
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
-            found.add(probe.getsockname()[1])
-    return found
 
 
 def substitute(text, *pairs):
@@ -106,7 +96,7 @@ class ProxyTest:
                        check=True, capture_output=True)
         cls.service = cls.pairport().__enter__()
         stack.callback(lambda: cls.service.__exit__())  # of the one that is there then
-        cls.https, cls.http = free_ports()
+        cls.https, cls.http = free_ports(2)
         log = stack.enter_context(open(cls.folder / "proxy.log", "wb"))
         process = subprocess.Popen(cls.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                    env={**os.environ, "HOME": str(cls.folder)}, cwd=cls.folder)
