@@ -16,12 +16,14 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <pairport/access.h>
 #include <pairport/c_interop.h>
 #include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/status.h>
+#include <pairport/tls.h>
 
 namespace pairport {
 namespace {
@@ -52,6 +54,9 @@ class CallersObserver final : public AccessObserver {
 static_assert(PAIRPORT_EVENT_DEPOSITS_REFUSED == static_cast<int>(ServerEvent::kDepositsRefused));
 static_assert(PAIRPORT_EVENT_ACCEPT_PAUSED == static_cast<int>(ServerEvent::kAcceptPaused));
 static_assert(PAIRPORT_EVENT_MEMORY_FELL == static_cast<int>(ServerEvent::kMemoryFell));
+static_assert(PAIRPORT_EVENT_HANDSHAKES_DROPPED == static_cast<int>(ServerEvent::kHandshakesDropped));
+static_assert(PAIRPORT_TLS_1_2 == static_cast<int>(TlsVersion::kTls12));
+static_assert(PAIRPORT_TLS_1_3 == static_cast<int>(TlsVersion::kTls13));
 
 // Sizes in the first version that had the structure: none is shorter.
 constexpr std::size_t kFirstOptions = sizeof(pairport_server_options);
@@ -62,6 +67,7 @@ constexpr std::size_t kLeastBytes = 1024;
 constexpr std::size_t kLeastHeaders = 8;
 constexpr std::uint64_t kMostMs = 24 * 60 * 60 * 1000;
 constexpr std::size_t kMostConnections = 1'000'000;
+constexpr std::size_t kMostLanes = 64;
 
 int fail(const Status& status, char* message, std::size_t message_size) noexcept {
   copy_text(status.ok() ? std::string_view() : status.message(), message, message_size);
@@ -90,6 +96,12 @@ pairport_server_options default_options() noexcept {
   options.drain_timeout = defaults.drain_timeout;
   options.max_connections = defaults.max_connections;
   options.max_connections_per_address = defaults.max_connections_per_address;
+  const TlsOptions tls;
+  options.min_tls_version = static_cast<int>(tls.min_version);
+  options.ticket_lifetime = tls.ticket_lifetime;
+  options.handshake_lanes = tls.lanes;
+  options.max_handshakes = defaults.max_handshakes;
+  options.handshake_timeout = tls.handshake_timeout;
   return options;
 }
 
@@ -106,7 +118,7 @@ Status convert(const pairport_server_options& from, ServerOptions& to) {
     return {StatusCode::kInvalidArgument, "a size of a request is outside of its bounds"};
   }
   for (const std::uint64_t timeout : {from.head_timeout, from.body_timeout, from.idle_timeout, from.answer_timeout,
-                                      from.linger_timeout, from.drain_timeout}) {
+                                      from.linger_timeout, from.drain_timeout, from.handshake_timeout}) {
     if (timeout == 0 || timeout > kMostMs) {
       return {StatusCode::kInvalidArgument, "a time-out is not between a millisecond and a day"};
     }
@@ -126,6 +138,7 @@ Status convert(const pairport_server_options& from, ServerOptions& to) {
   to.drain_timeout = from.drain_timeout;
   to.max_connections = from.max_connections;
   to.max_connections_per_address = from.max_connections_per_address;
+  to.max_handshakes = from.max_handshakes;
   if (from.send_hsts != 0) to.hsts_seconds = from.hsts_seconds;
   if (!is_string(from.package_folder) || (from.trusted_proxies == nullptr && from.trusted_proxy_count != 0)) {
     return {StatusCode::kInvalidArgument, "an option is a NULL pointer with a length"};
@@ -144,10 +157,50 @@ Status convert(const pairport_server_options& from, ServerOptions& to) {
   return StatusCode::kOk;
 }
 
+// Reads `count` certificates and hands them to new handshakes. May throw std::bad_alloc.
+Status use_certificates(TlsContext& tls, const pairport_certificate* certificates, std::size_t count) {
+  std::vector<TlsCertificate> views;
+  for (const pairport_certificate& given : std::span(certificates, count)) {
+    if (!is_string(given.name) || !is_string(given.chain) || !is_string(given.key)) {
+      return {StatusCode::kInvalidArgument, "a certificate is a NULL pointer with a length"};
+    }
+    views.push_back({view(given.name), view(given.chain), view(given.key)});
+  }
+  auto loaded = tls.load(views);
+  if (!loaded.ok()) return loaded.status();
+  tls.use(std::move(loaded).value());
+  return StatusCode::kOk;
+}
+
+// Null where there are no certificates. May throw std::bad_alloc.
+Result<std::unique_ptr<TlsContext>> create_tls(const pairport_server_options& from, pairport_service& service) {
+  if (from.certificates == nullptr && from.certificate_count != 0) {
+    return Status(StatusCode::kInvalidArgument, "certificates is NULL, but certificate_count is not 0");
+  }
+  if (from.certificate_count == 0) return std::unique_ptr<TlsContext>();
+  if (from.min_tls_version < PAIRPORT_TLS_1_2 || from.min_tls_version > PAIRPORT_TLS_1_3 || from.handshake_lanes == 0 ||
+      from.handshake_lanes > kMostLanes) {
+    return Status(StatusCode::kInvalidArgument, "min_tls_version is unknown, or handshake_lanes not between 1 and 64");
+  }
+  TlsOptions options;
+  options.min_version = static_cast<TlsVersion>(from.min_tls_version);
+  options.lanes = from.handshake_lanes;
+  options.handshake_timeout = from.handshake_timeout;
+  options.linger_timeout = from.linger_timeout;
+  options.ticket_lifetime = from.ticket_lifetime;
+  auto created = TlsContext::create(options, random_of(service), service_of(service).minimum_level());
+  if (!created.ok()) return created.status();
+  if (Status status = use_certificates(*created.value(), from.certificates, from.certificate_count); !status.ok()) {
+    return status;
+  }
+  return std::move(created).value();
+}
+
 bool read_listen_options(const pairport_listen_options* given, ListenOptions& options) noexcept {
   if (given == nullptr) return true;
   pairport_listen_options known{};
   if (!read_sized(given, kFirstListenOptions, known)) return false;
+  options.tls = known.tls != 0;
   options.redirect_to_https = known.redirect_to_https != 0;
   return true;
 }
@@ -158,7 +211,9 @@ bool read_listen_options(const pairport_listen_options* given, ListenOptions& op
 using pairport::StatusCode;
 
 struct pairport_server {
-  std::unique_ptr<pairport::CallersObserver> observer;  // outlives the server
+  // Both outlive the server.
+  std::unique_ptr<pairport::CallersObserver> observer;
+  std::unique_ptr<pairport::TlsContext> tls;
   std::unique_ptr<pairport::Server> server;
   void (*on_stopped)(void* user) = nullptr;
   void* user = nullptr;
@@ -203,6 +258,10 @@ int pairport_server_attach(uv_loop_s* loop, pairport_service* service, const pai
     }
     std::memcpy(&converted.hash_seed, seed.data(), seed.size());
     auto created = std::make_unique<pairport_server>();
+    auto tls = pairport::create_tls(known, *service);
+    if (!tls.ok()) return pairport::fail(tls.status(), message, message_size);
+    created->tls = std::move(tls).value();
+    converted.tls = created->tls.get();
     if (known.on_answer != nullptr) {
       created->observer = std::make_unique<pairport::CallersObserver>(known.on_answer, known.answer_user);
       converted.observer = created->observer.get();
@@ -248,6 +307,20 @@ int pairport_server_adopt(pairport_server* server, int fd, const pairport_listen
     return static_cast<int>(server->server->adopt(fd, converted).code());
   } catch (...) {
     return PAIRPORT_OUT_OF_MEMORY;
+  }
+}
+
+int pairport_server_use_certificates(pairport_server* server, const pairport_certificate* certificates, size_t count,
+                                     char* message, size_t message_size) noexcept {
+  if (server == nullptr || server->tls == nullptr || certificates == nullptr || count == 0) {
+    return pairport::fail(StatusCode::kInvalidArgument,
+                          "server and certificates must not be NULL, and the server must have had certificates",
+                          message, message_size);
+  }
+  try {
+    return pairport::fail(pairport::use_certificates(*server->tls, certificates, count), message, message_size);
+  } catch (...) {
+    return pairport::fail(pairport::Status(StatusCode::kOutOfMemory), message, message_size);
   }
 }
 

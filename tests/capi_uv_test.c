@@ -27,6 +27,7 @@ typedef struct fixture {
   pairport_service* service;
   pairport_server* server;
   int stopped;
+  int answers;
 } fixture;
 
 static pairport_string text(const char* literal) {
@@ -91,6 +92,7 @@ static void options_begin_with_their_size(void) {
 
 static void wrong_options_are_refused(void) {
   static const char* const kNetworks[] = {"10.0.0.0/8", "somewhere"};
+  const pairport_certificate nothing = {{"no.pem", 6}, {NULL, 0}, {NULL, 0}};
   fixture self;
   pairport_server_options good, bad;
   pairport_string proxies[2];
@@ -117,6 +119,11 @@ static void wrong_options_are_refused(void) {
   REFUSES(bad.min_bytes_per_second = 0);
   REFUSES(bad.max_connections = 0);
   REFUSES(bad.package_folder.size = 1);
+  REFUSES(bad.certificate_count = 1);
+  REFUSES((bad.certificates = &nothing, bad.certificate_count = 1));
+  REFUSES((bad.certificates = &nothing, bad.certificate_count = 1, bad.min_tls_version = 2));
+  REFUSES((bad.certificates = &nothing, bad.certificate_count = 1, bad.handshake_lanes = 0));
+  REFUSES(bad.handshake_timeout = 0);
   REFUSES(bad.trusted_proxy_count = 1);
   REFUSES((bad.trusted_proxies = proxies, bad.trusted_proxy_count = 2));
 #undef REFUSES
@@ -126,12 +133,13 @@ static void wrong_options_are_refused(void) {
   good.trusted_proxies = proxies;
   good.trusted_proxy_count = 1;
   CHECK(pairport_server_attach(&self.loop, self.service, &good, &self.server, NULL, 0) == 0);
+  CHECK(pairport_server_use_certificates(self.server, &nothing, 1, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
   tear_down(&self);
 }
 
 static void listening_says_where_and_why_not(void) {
   fixture self;
-  pairport_listen_options options = {sizeof options, 1};
+  pairport_listen_options options = {sizeof options, 0, 1};
   char url[64], again[64], message[256];
   set_up(&self, "http://127.0.0.1");
   CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
@@ -146,6 +154,10 @@ static void listening_says_where_and_why_not(void) {
   CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), &options, NULL, 0, NULL, 0) ==
         PAIRPORT_INVALID_ARGUMENT);
   options.redirect_to_https = 0;
+  options.tls = 1; /* without a certificate */
+  CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), &options, NULL, 0, NULL, 0) ==
+        PAIRPORT_INVALID_ARGUMENT);
+  options.tls = 0;
   options.size = 0;
   CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), &options, NULL, 0, NULL, 0) ==
         PAIRPORT_INVALID_ARGUMENT);
@@ -157,7 +169,7 @@ static int is_closed(int fd) {
 }
 
 static void an_adopted_descriptor_is_closed_on_failure(void) {
-  const pairport_listen_options unknown_size = {0, 0};
+  const pairport_listen_options unknown_size = {0, 0, 0};
   fixture self;
   int ends[2], file;
   set_up(&self, "http://127.0.0.1");
@@ -198,8 +210,71 @@ static void a_server_is_stopped_once_and_then_destroyed(void) {
   tear_down(&self);
 }
 
-int main(void) {
+static pairport_string contents(const char* path, char* out, size_t size) {
+  pairport_string view = {out, 0};
+  FILE* file = fopen(path, "rb");
+  CHECK(file != NULL);
+  view.size = fread(out, 1, size, file);
+  fclose(file);
+  return view;
+}
+
+static void count_answer(void* user, const pairport_answer* answer) {
+  fixture* self = user;
+  CHECK(answer->status == 200 && answer->complete && strcmp(answer->route, "update") == 0);
+  ++self->answers;
+}
+
+static void on_prepare(uv_prepare_t* prepare) {
+  fixture* self = prepare->data;
+  if (self->answers == 0) return;
+  uv_close((uv_handle_t*)prepare, NULL);
+  CHECK(pairport_server_stop(self->server, on_stopped, self) == 0);
+}
+
+/* Answers one request over TLS with the certificate and key of these files; for test_capi_uv_tls.py. */
+static void serve_tls(const char* chain, const char* key) {
+  static char chain_text[8192], key_text[8192];
+  fixture self;
+  uv_prepare_t prepare;
+  pairport_certificate certificate, wrong;
+  pairport_server_options options;
+  pairport_listen_options listen_options = {sizeof listen_options, 1, 0};
+  char url[64], message[256];
+  set_up(&self, "https://localhost");
+  certificate.name = text(chain);
+  certificate.chain = contents(chain, chain_text, sizeof chain_text);
+  certificate.key = contents(key, key_text, sizeof key_text);
+  CHECK(pairport_server_options_init(&options, sizeof options) == 0);
+  options.certificates = &certificate;
+  options.certificate_count = 1;
+  options.on_answer = count_answer;
+  options.answer_user = &self;
+  CHECK(pairport_server_attach(&self.loop, self.service, &options, &self.server, message, sizeof message) == 0);
+  /* What is wrong changes nothing; what is right is taken. */
+  wrong = certificate;
+  wrong.key = wrong.chain;
+  CHECK(pairport_server_use_certificates(self.server, &wrong, 1, message, sizeof message) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(strstr(message, chain) != NULL);
+  CHECK(pairport_server_use_certificates(self.server, &certificate, 1, NULL, 0) == 0);
+  CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), &listen_options, url, sizeof url, NULL, 0) == 0);
+  printf("%s\n", url);
+  fflush(stdout);
+  uv_prepare_init(&self.loop, &prepare);
+  prepare.data = &self;
+  uv_prepare_start(&prepare, on_prepare);
+  CHECK(uv_run(&self.loop, UV_RUN_DEFAULT) == 0 && self.stopped == 1);
+  CHECK(pairport_server_destroy(self.server) == 0);
+  self.server = NULL;
+  tear_down(&self);
+}
+
+int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
+  if (argc == 3) {
+    serve_tls(argv[1], argv[2]);
+    return 0;
+  }
   options_begin_with_their_size();
   wrong_options_are_refused();
   listening_says_where_and_why_not();

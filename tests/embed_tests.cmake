@@ -3,6 +3,7 @@
 pairport_c_program(capi_uv_test capi_uv_test.c)
 target_link_libraries(capi_uv_test PRIVATE pairport::uv)
 add_test(NAME unit.capi_uv COMMAND capi_uv_test)
+pairport_python_test(capi_uv_tls tests/test_capi_uv_tls.py)
 
 pairport_c_program(embed_attach_c embed/attach.c)
 target_link_libraries(embed_attach_c PRIVATE pairport::uv)

@@ -103,9 +103,11 @@ class Abi(unittest.TestCase):
         self.assert_same("constants.txt", constants(self.folder))
 
     def test_the_types_of_the_c_interface_are_what_they_were(self):
-        report = run("abidiff", BASELINE / "c_interface.abi", interface(self.folder), accept=range(256))
-        if report.strip():
-            self.fail(report + ADVICE)
+        result = subprocess.run(["abidiff", BASELINE / "c_interface.abi", interface(self.folder)], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+        # 0 also when all changes are harmless, such as another name of the same integer type.
+        if result.returncode != 0:
+            self.fail(result.stdout + ADVICE)
 
     def test_a_change_of_a_type_is_seen(self):
         text = (BASELINE / "c_interface.abi").read_text(encoding="utf-8")

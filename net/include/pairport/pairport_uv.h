@@ -32,9 +32,10 @@ struct uv_loop_s; /* libuv's uv_loop_t */
 
 /* What goes wrong without an answer that says so to the operator. */
 enum {
-  PAIRPORT_EVENT_DEPOSITS_REFUSED = 0, /* there is no room for more */
-  PAIRPORT_EVENT_ACCEPT_PAUSED = 1,    /* no descriptor or memory for a new connection; `detail` is the errno */
-  PAIRPORT_EVENT_MEMORY_FELL = 2       /* credentials are protected less than before: see pairport_service_stats() */
+  PAIRPORT_EVENT_DEPOSITS_REFUSED = 0,  /* there is no room for more */
+  PAIRPORT_EVENT_ACCEPT_PAUSED = 1,     /* no descriptor or memory for a new connection; `detail` is the errno */
+  PAIRPORT_EVENT_MEMORY_FELL = 2,       /* credentials are protected less than before: see pairport_service_stats() */
+  PAIRPORT_EVENT_HANDSHAKES_DROPPED = 3 /* too many clients wait for a handshake of TLS; some were closed */
 };
 
 /* Told of an event, of each at most once a minute. */
@@ -55,6 +56,16 @@ typedef struct pairport_answer {
 
 /* Told of each answer, when it has been sent or its connection has ended. `answer` is valid during the call. */
 typedef void (*pairport_answer_callback)(void* user, const pairport_answer* answer);
+
+/* A certificate with the chain that leads to its issuer, the leaf first, and the private key of the leaf; both PEM.
+ * `name` is what messages call it, such as its file. */
+typedef struct pairport_certificate {
+  pairport_string name;
+  pairport_string chain;
+  pairport_string key;
+} pairport_certificate;
+
+enum { PAIRPORT_TLS_1_2 = 0, PAIRPORT_TLS_1_3 = 1 };
 
 /* Every setting of a server. To be filled by pairport_server_options_init() first. Times are milliseconds, from 1 to
  * those of a day. */
@@ -80,6 +91,18 @@ typedef struct pairport_server_options {
   /* The same for one client (an IPv4 address, an IPv6 /64 network); 0: no limit. Peers on Unix sockets and trusted
    * proxies are not counted. */
   uint32_t max_connections_per_address;
+
+  /* For listeners with TLS; read during the call only. None: there are none. The first one is for clients that name no
+   * server, or one that no certificate has. Handshakes are computed in libuv's thread pool, at most handshake_lanes at
+   * a time; the pool should have more threads than that, because files are read there, too. pairport_options.random is
+   * then called from these threads. */
+  const pairport_certificate* certificates;
+  size_t certificate_count;
+  int min_tls_version;        /* PAIRPORT_TLS_1_3 only where mbedTLS has it: 3.6 has, 2.28 has not */
+  uint32_t ticket_lifetime;   /* seconds for which a session can be resumed; 0: it cannot */
+  size_t handshake_lanes;     /* 1 to 64 */
+  size_t max_handshakes;      /* that wait to begin */
+  uint64_t handshake_timeout; /* from the start of the connection to the end of the handshake */
 
   /* Nonzero: hsts_seconds is sent as Strict-Transport-Security on encrypted connections. */
   int send_hsts;
@@ -117,6 +140,8 @@ PAIRPORT_EXPORT int pairport_server_attach(struct uv_loop_s* loop, pairport_serv
 /* What becomes of the connections of a listener, or of one that is adopted. All zero but for its size: the defaults. */
 typedef struct pairport_listen_options {
   size_t size;
+  /* Nonzero: speak TLS, with the certificates of the server. */
+  int tls;
   /* Nonzero: serve nothing, because everything crosses the network in clear: GET and HEAD are sent to the service's URL
    * (308), which must be https; deposits are refused (403). */
   int redirect_to_https;
@@ -136,6 +161,13 @@ PAIRPORT_EXPORT int pairport_server_listen(pairport_server* server, pairport_str
  * server is full or stopping), PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_adopt(pairport_server* server, int fd,
                                           const pairport_listen_options* options) PAIRPORT_NOEXCEPT;
+
+/* Handshakes that begin from here on use these certificates, for which the server must have had some at first; checking
+ * them takes milliseconds. On failure those before stay in use, and `message` says which one is wrong and why, without
+ * any part of a key. PAIRPORT_INVALID_ARGUMENT, PAIRPORT_OUT_OF_MEMORY. */
+PAIRPORT_EXPORT int pairport_server_use_certificates(pairport_server* server, const pairport_certificate* certificates,
+                                                     size_t count, char* message,
+                                                     size_t message_size) PAIRPORT_NOEXCEPT;
 
 /* Open connections. */
 PAIRPORT_EXPORT size_t pairport_server_connections(const pairport_server* server) PAIRPORT_NOEXCEPT;

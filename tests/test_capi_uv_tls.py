@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+"""A C program serves HTTPS: tests/capi_uv_test.c with a certificate."""
+
+import os
+import pathlib
+import re
+import ssl
+import subprocess
+import tempfile
+import unittest
+import urllib.request
+
+import runner
+from certificates import make_certificate
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROGRAM = pathlib.Path(os.environ.get("PAIRPORT_BUILD", ROOT / "build" / "release")) / "bin" / "capi_uv_test"
+
+
+class CapiUvTls(unittest.TestCase):
+    def test_an_answer_over_tls(self):
+        with tempfile.TemporaryDirectory() as folder:
+            certificate, key = make_certificate(folder)
+            with subprocess.Popen([PROGRAM, certificate, key], stdout=subprocess.PIPE, text=True) as process:
+                try:
+                    port = re.search(r":(\d+)$", process.stdout.readline().strip()).group(1)
+                    context = ssl.create_default_context(cafile=certificate)
+                    with urllib.request.urlopen(f"https://localhost:{port}/update", timeout=60, context=context) as answer:
+                        self.assertEqual(answer.status, 200)
+                        self.assertTrue(answer.read().startswith(b"#!/bin/sh\n"))
+                    self.assertEqual(process.wait(60), 0)
+                finally:
+                    process.kill()
+
+
+if __name__ == "__main__":
+    runner.run()
