@@ -25,6 +25,9 @@
 #include <gtest/gtest.h>
 
 #include <pairport/server.h>
+#include <pairport/tls.h>
+
+#include "support/tls_kit.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define PAIRPORT_SANITIZED 1
@@ -54,7 +57,7 @@ class KernelRandom final : public RandomSource {
 
 class Client {
  public:
-  Client(int commands, int port) : commands_(commands), port_(port) {}
+  Client(int commands, int port, bool tls) : commands_(commands), port_(port), tls_(tls) {}
 
   // Each command is one letter; answered with the number of needles and the needles.
   void run() {
@@ -93,7 +96,57 @@ class Client {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 ? fd : -1;
   }
-  std::string ask(const std::string& request) const {
+  // One that stays open: what the server keeps for it is searched, too.
+  struct Session {
+    explicit Session(int socket) : fd(socket) {}
+
+    // Until there is nothing to send and `done`.
+    bool exchange(const std::function<bool()>& done) {
+      while (true) {
+        tls.pump();
+        if (!tls.to_server.empty()) {
+          const ssize_t count = send(fd, tls.to_server.data(), tls.to_server.size(), MSG_NOSIGNAL);
+          if (count <= 0) return false;
+          tls.to_server.erase(0, static_cast<std::size_t>(count));
+          continue;
+        }
+        if (done()) return true;
+        std::array<char, 65536> buffer;
+        const ssize_t count = recv(fd, buffer.data(), buffer.size(), 0);
+        if (count <= 0) return false;
+        tls.from_server.append(buffer.data(), static_cast<std::size_t>(count));
+      }
+    }
+
+    int fd;
+    TlsClient tls;
+  };
+
+  Session& connect_securely() {
+    sessions_.push_back(std::make_unique<Session>(connect_to()));
+    Session& session = *sessions_.back();
+    require(session.exchange([&] { return session.tls.established; }), "there is a session");
+    return session;
+  }
+  std::string ask_securely(std::string request) {
+    Session& session = connect_securely();
+    if (const std::size_t at = request.find("Connection: close\r\n"); at != std::string::npos) {
+      request.erase(at, std::strlen("Connection: close\r\n"));
+    }
+    const bool head = request.starts_with("HEAD ");
+    session.tls.write(request);
+    session.exchange([&] {
+      const std::string& received = session.tls.received;
+      const std::size_t body = received.find("\r\n\r\n");
+      if (body == std::string::npos) return false;
+      const std::size_t length = received.find("Content-Length: ");
+      return head || received.size() >= body + 4 + std::stoul(received.substr(length + 16, 12));
+    });
+    return session.tls.received;
+  }
+
+  std::string ask(const std::string& request) {
+    if (tls_) return ask_securely(request);
     const int fd = connect_to();
     std::string answer;
     if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
@@ -203,8 +256,16 @@ class Client {
         return;
       case 'a': {  // given up in the middle of the body
         make_values();
-        const int fd = connect_to();
         const std::string request = post("application/json", json());
+        if (tls_) {
+          Session& session = connect_securely();
+          session.tls.write(request.substr(0, request.size() - 40));
+          session.exchange([] { return true; });
+          usleep(50'000);
+          close(session.fd);
+          return;
+        }
+        const int fd = connect_to();
         [[maybe_unused]] ssize_t sent = send(fd, request.data(), request.size() - 40, MSG_NOSIGNAL);
         usleep(50'000);
         close(fd);
@@ -231,6 +292,8 @@ class Client {
 
   int commands_;
   int port_;
+  bool tls_;
+  std::vector<std::unique_ptr<Session>> sessions_;
   std::vector<Needle> needles_;
   std::string url_, id_, password_, fingerprint_, code_;
 };
@@ -263,7 +326,8 @@ std::size_t occurrences(const Needle& needle, bool verbose = false) {
   return count;
 }
 
-class MemoryScan : public ::testing::Test {
+// Over plain HTTP, and over HTTPS.
+class MemoryScan : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
 #ifdef PAIRPORT_SANITIZED
@@ -276,7 +340,18 @@ class MemoryScan : public ::testing::Test {
     auto service = Service::create(options, random_, {uv_now(&loop_), 0});
     ASSERT_TRUE(service.ok()) << service.status().message();
     service_ = std::move(service).value();
-    auto server = Server::attach(&loop_, *service_, {});
+    ServerOptions server_options;
+    if (GetParam()) {
+      auto tls = TlsContext::create({}, random_);
+      ASSERT_TRUE(tls.ok());
+      tls_ = std::move(tls).value();
+      const CertificatePem certificate = make_certificate({"localhost"});
+      auto credentials = tls_->load({{certificate.view()}});
+      ASSERT_TRUE(credentials.ok());
+      tls_->use(std::move(credentials).value());
+      server_options.tls = tls_.get();
+    }
+    auto server = Server::attach(&loop_, *service_, server_options);
     ASSERT_TRUE(server.ok());
     server_ = std::move(server).value();
     auto listener = Listener::open("127.0.0.1:0");
@@ -289,12 +364,12 @@ class MemoryScan : public ::testing::Test {
     client_ = fork();
     if (client_ == 0) {
       close(pair[0]);
-      Client(pair[1], port).run();
+      Client(pair[1], port, GetParam()).run();
       _exit(0);
     }
     close(pair[1]);
     commands_ = pair[0];
-    ASSERT_TRUE(server_->listen(std::move(listener).value()).ok());
+    ASSERT_TRUE(server_->listen(std::move(listener).value(), {.tls = GetParam()}).ok());
   }
 
   void TearDown() override {
@@ -330,7 +405,7 @@ class MemoryScan : public ::testing::Test {
     for (Needle& needle : needles) {
       EXPECT_EQ(read(commands_, &needle, sizeof(needle)), static_cast<ssize_t>(sizeof(needle)));
     }
-    serve_until([&] { return server_->connections() == 0; });
+    if (!GetParam()) serve_until([&] { return server_->connections() == 0; });
     return needles;
   }
 
@@ -348,12 +423,13 @@ class MemoryScan : public ::testing::Test {
   uv_loop_t loop_{};
   KernelRandom random_;
   std::unique_ptr<Service> service_;
+  std::unique_ptr<TlsContext> tls_;
   std::unique_ptr<Server> server_;
   pid_t client_ = -1;
   int commands_ = -1;
 };
 
-TEST_F(MemoryScan, FindsWhatIsThere) {
+TEST_P(MemoryScan, FindsWhatIsThere) {
   // In pieces, so that it is not in this program's constants as a whole.
   std::string text("look for ");
   text += "this: " + std::to_string(getpid());
@@ -363,7 +439,7 @@ TEST_F(MemoryScan, FindsWhatIsThere) {
   EXPECT_EQ(occurrences(needle), 1U);
 }
 
-TEST_F(MemoryScan, ADepositIsInTheStoreAndNowhereElseAndThenNowhere) {
+TEST_P(MemoryScan, ADepositIsInTheStoreAndNowhereElseAndThenNowhere) {
   for (const char format : {'j', 'e', 'u', 'm', 'c'}) {
     const std::vector<Needle> needles = let_client(format);
     ASSERT_EQ(needles.size(), 6U) << format << " was refused";
@@ -375,13 +451,16 @@ TEST_F(MemoryScan, ADepositIsInTheStoreAndNowhereElseAndThenNowhere) {
   }
 }
 
-TEST_F(MemoryScan, WhatWasRefusedOrGivenUpIsNowhere) {
+TEST_P(MemoryScan, WhatWasRefusedOrGivenUpIsNowhere) {
   for (const char what : {'b', 'a', 'x'}) {
     const std::vector<Needle> needles = let_client(what);
     ASSERT_FALSE(needles.empty());
     expect(needles, false, what == 'b' ? "after a refusal" : what == 'a' ? "after an end in the middle" : "look-up");
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Http, MemoryScan, ::testing::Values(false));
+INSTANTIATE_TEST_SUITE_P(Https, MemoryScan, ::testing::Values(true));
 
 }  // namespace
 }  // namespace pairport::testing
