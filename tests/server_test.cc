@@ -23,6 +23,7 @@
 #include <gtest/gtest.h>
 
 #include "support/connection_fixture.h"
+#include "support/tls_kit.h"
 
 namespace pairport::testing {
 namespace {
@@ -563,6 +564,223 @@ TEST_F(ServerTest, ExpiresDepositsByItself) {
   client.close();
   EXPECT_TRUE(until([&] { return service_->store().expiring() == 0; }));
   EXPECT_EQ(service_->store().size(), 1U) << "the static deposit stays";
+}
+
+// A client of mbedTLS on a socket.
+class SecureClient {
+ public:
+  explicit SecureClient(int port) : socket_(port) {}
+
+  void pump() {
+    socket_.receive();
+    tls.from_server += std::exchange(socket_.received, {});
+    tls.pump();
+    flush();
+  }
+  void flush() {
+    if (!tls.to_server.empty() && !socket_.ended) socket_.send(std::exchange(tls.to_server, {}));
+  }
+  void say(std::string_view text) {
+    tls.write(text);
+    flush();
+  }
+  bool ended() const { return socket_.ended; }
+  bool complete() const {
+    const std::size_t body = tls.received.find("\r\n\r\n");
+    const std::size_t length = tls.received.find("Content-Length: ");
+    return body != std::string::npos && tls.received.size() == body + 4 + std::stoul(tls.received.substr(length + 16));
+  }
+  void close() { socket_.close(); }
+
+  TlsClient tls;
+
+ private:
+  Client socket_;
+};
+
+class SecureServerTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    ServerTest::SetUp();
+    start_secure({});
+  }
+  void TearDown() override {
+    ServerTest::TearDown();
+    tls_.reset();
+  }
+
+  void start_secure(ServerOptions options, TlsOptions tls_options = {}) {
+    if (server_) stop();
+    auto tls = TlsContext::create(tls_options, test_random);
+    ASSERT_TRUE(tls.ok());
+    tls_ = std::move(tls).value();
+    static const CertificatePem certificate = make_certificate({"pair.example.com"});
+    auto credentials = tls_->load({{certificate.view()}});
+    ASSERT_TRUE(credentials.ok());
+    tls_->use(std::move(credentials).value());
+    options.tls = tls_.get();
+    start({}, options);
+    auto listener = Listener::open("127.0.0.1:0");
+    ASSERT_TRUE(listener.ok());
+    secure_port_ = std::stoi(listener.value().url().substr(listener.value().url().rfind(':') + 1));
+    ASSERT_TRUE(server_->listen(std::move(listener).value(), {.tls = true}).ok());
+  }
+  bool until_established(SecureClient& client) {
+    return until([&] {
+      client.pump();
+      return client.tls.established || client.ended();
+    });
+  }
+  bool until_complete(SecureClient& client) {
+    return until([&] {
+      client.pump();
+      return client.complete() || client.ended();
+    });
+  }
+
+  std::unique_ptr<TlsContext> tls_;
+  int secure_port_ = 0;
+};
+
+TEST_F(SecureServerTest, AnswersOverTls) {
+  SecureClient client(secure_port_);
+  ASSERT_TRUE(until_established(client));
+  ASSERT_TRUE(client.tls.established);
+  for (int i = 0; i < 3; ++i) {
+    client.tls.received.clear();
+    client.say(get("/0000000"));
+    ASSERT_TRUE(until_complete(client));
+    EXPECT_THAT(client.tls.received, StartsWith("HTTP/1.1 200 OK\r\n"));
+    EXPECT_THAT(client.tls.received, HasSubstr("foobaz"));
+  }
+  // The plain listener goes on beside it.
+  Client plain(port_);
+  plain.send(get("/0000000"));
+  EXPECT_TRUE(until_answered(plain));
+}
+
+TEST_F(SecureServerTest, ManyAtATime) {
+  TlsOptions options;
+  options.lanes = 3;
+  start_secure({}, options);
+  std::vector<std::unique_ptr<SecureClient>> clients;
+  for (int i = 0; i < 30; ++i) clients.push_back(std::make_unique<SecureClient>(secure_port_));
+  ASSERT_TRUE(until([&] {
+    bool all = true;
+    for (const auto& client : clients) {
+      client->pump();
+      all = all && client->tls.established;
+    }
+    return all;
+  }));
+  for (const auto& client : clients) client->say(get("/0000000", "Connection: close\r\n"));
+  EXPECT_TRUE(until([&] {
+    bool all = true;
+    for (const auto& client : clients) {
+      client->pump();
+      all = all && client->tls.close_notified && client->complete();
+    }
+    return all;
+  }));
+  for (const auto& client : clients) client->close();
+  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(SecureServerTest, WhoLeavesWhileItsHandshakeIsComputedLeavesNothing) {
+  for (int i = 0; i < 20; ++i) {
+    SecureClient client(secure_port_);
+    client.pump();  // its hello is on the way
+    uv_run(&loop_, UV_RUN_NOWAIT);
+    client.close();
+    uv_run(&loop_, UV_RUN_NOWAIT);
+  }
+  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(SecureServerTest, StopsWhileHandshakesAreComputed) {
+  std::vector<std::unique_ptr<SecureClient>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(std::make_unique<SecureClient>(secure_port_));
+    clients.back()->pump();
+  }
+  uv_run(&loop_, UV_RUN_NOWAIT);
+  stop();
+}
+
+TEST_F(SecureServerTest, StoppingLetsAnAnswerEnd) {
+  SecureClient client(secure_port_);
+  ASSERT_TRUE(until_established(client));
+  client.say(get("/0000000"));
+  bool stopped = false;
+  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+  uv_run(&loop_, UV_RUN_NOWAIT);
+  server_->stop([&stopped] { stopped = true; });
+  EXPECT_TRUE(until([&] {
+    client.pump();
+    if (client.tls.close_notified) client.close();
+    return stopped;
+  }));
+  EXPECT_TRUE(client.tls.close_notified);
+  server_.reset();
+}
+
+TEST_F(SecureServerTest, TooManyWaitingHandshakesAreDropped) {
+  ServerOptions options;
+  options.max_handshakes = 2;
+  int dropped = 0;
+  options.on_event = [&](ServerEvent event, int) { dropped += event == ServerEvent::kHandshakesDropped ? 1 : 0; };
+  start_secure(options);
+  std::vector<std::unique_ptr<SecureClient>> clients;
+  for (int i = 0; i < 12; ++i) {
+    clients.push_back(std::make_unique<SecureClient>(secure_port_));
+    clients.back()->pump();
+  }
+  int established = 0;
+  EXPECT_TRUE(until([&] {
+    int done = established = 0;
+    for (const auto& client : clients) {
+      client->pump();
+      established += client->tls.established ? 1 : 0;
+      done += client->tls.established || client->ended() ? 1 : 0;
+    }
+    return done == 12;
+  }));
+  EXPECT_GE(established, 1);
+  EXPECT_LT(established, 12);
+  EXPECT_EQ(dropped, 1) << "said once a minute";
+}
+
+TEST_F(SecureServerTest, PlainHttpIsToldWhereItIs) {
+  Client client(secure_port_);
+  client.send(get("/0000000"));
+  EXPECT_TRUE(until_answered(client));
+  EXPECT_THAT(client.received, StartsWith("HTTP/1.1 400 Bad Request\r\n"));
+  EXPECT_THAT(client.received, HasSubstr("this port speaks HTTPS"));
+  client.close();
+  EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+}
+
+TEST_F(SecureServerTest, ASilentPeerIsDropped) {
+  TlsOptions options;
+  options.handshake_timeout = 300;
+  start_secure({}, options);
+  Client silent(secure_port_);
+  Client half(secure_port_);
+  half.send(std::string("\x16\x03\x01\x02", 4));
+  EXPECT_TRUE(until_ended(silent));
+  EXPECT_TRUE(until_ended(half));
+  EXPECT_EQ(silent.received, "");
+}
+
+TEST_F(SecureServerTest, OptionsThatCannotBeMetAreRefused) {
+  const auto refused = [&](const ListenOptions& options) {
+    auto listener = Listener::open("127.0.0.1:0");
+    const Status status = server_->listen(std::move(listener).value(), options);
+    return status.ok() ? std::string() : std::string(status.message());
+  };
+  EXPECT_THAT(refused({.redirect_to_https = true, .tls = true}), HasSubstr("redirect_to_https"));
+  restart({}, {});
+  EXPECT_THAT(refused({.tls = true}), HasSubstr("tls needs ServerOptions::tls"));
 }
 
 }  // namespace
