@@ -2,9 +2,9 @@
  * The pairing service as a content handler of nginx, over the C interface of the library.
  *
  * Invariants:
- * - There is one service for each worker process that serves, created there (secret memory is not inherited), and for
- *   all locations with `pairport on`. The configuration refuses more than one such worker: each would know only the
- *   codes that it handed out itself.
+ * - There is one service for all locations with `pairport on`, in one worker process, created there (secret memory is
+ *   not inherited): a second one would know only the codes that it handed out itself. So there is one worker only, or
+ *   the others do not accept connections for these locations; the configuration refuses anything else.
  * - A body is read unbuffered and goes to secret memory piece by piece, so nginx never writes one to a file. What nginx
  *   itself has read, request line and body, is wiped when the request ends.
  * - A response belongs to the clean-up of the request's pool: nginx runs it when the last byte has been sent or given
@@ -56,7 +56,10 @@ typedef struct {
 
 /* Settings are written where they are convenient, but hold for the one service: each may be set once. */
 typedef struct {
-  ngx_uint_t locations; /* with `pairport on` */
+  ngx_uint_t locations;    /* with `pairport on` */
+  ngx_array_t* servers;    /* ngx_http_core_srv_conf_t *, with such a location */
+  ngx_array_t* sockets;    /* struct sockaddr *, of listening sockets for the first worker */
+  ngx_flag_t first_worker; /* the others leave these sockets alone */
 
   ngx_str_t url;
   time_t ttl;
@@ -702,6 +705,9 @@ static char* ngx_http_pairport_set(ngx_conf_t* cf, ngx_command_t* cmd, void* dat
   char* error = ngx_conf_set_flag_slot(cf, cmd, data);
   if (error != NGX_CONF_OK) return error;
   if (conf->enable) {
+    ngx_http_core_srv_conf_t** server = ngx_array_push(main_conf->servers);
+    if (server == NULL) return NGX_CONF_ERROR;
+    *server = ngx_http_conf_get_module_srv_conf(cf, ngx_http_core_module);
     location->handler = ngx_http_pairport_handler;
     ++main_conf->locations;
   }
@@ -800,6 +806,7 @@ static ngx_command_t ngx_http_pairport_commands[] = {
     NGX_HTTP_PAIRPORT_SETTING("pairport_max_memory", NGX_CONF_TAKE1, ngx_conf_set_off_slot, max_memory),
     NGX_HTTP_PAIRPORT_SETTING("pairport_require_locked_memory", NGX_CONF_FLAG, ngx_conf_set_flag_slot,
                               require_locked_memory),
+    NGX_HTTP_PAIRPORT_SETTING("pairport_first_worker", NGX_CONF_FLAG, ngx_conf_set_flag_slot, first_worker),
     NGX_HTTP_PAIRPORT_SETTING("pairport_deposits_per_second", NGX_CONF_TAKE1, ngx_http_pairport_set_number,
                               deposits_per_second),
     NGX_HTTP_PAIRPORT_SETTING("pairport_deposit_burst", NGX_CONF_TAKE1, ngx_http_pairport_set_number, deposit_burst),
@@ -832,10 +839,13 @@ static void* ngx_http_pairport_create_main_conf(ngx_conf_t* cf) {
   conf->deposits_per_second = conf->deposit_burst = conf->misses_per_second = conf->miss_burst = -1;
   conf->use_repositories = NGX_CONF_UNSET;
   conf->parts_fd = NGX_INVALID_FILE;
+  conf->first_worker = NGX_CONF_UNSET;
+  conf->servers = ngx_array_create(cf->pool, 4, sizeof(ngx_http_core_srv_conf_t*));
+  conf->sockets = ngx_array_create(cf->pool, 4, sizeof(struct sockaddr*));
   conf->texts = ngx_array_create(cf->pool, 64, sizeof(ngx_http_pairport_template_t));
   conf->text_pool = cf->pool;
   ngx_queue_init(&conf->requests);
-  return conf->texts == NULL ? NULL : conf;
+  return conf->servers == NULL || conf->sockets == NULL || conf->texts == NULL ? NULL : conf;
 }
 
 static void* ngx_http_pairport_create_loc_conf(ngx_conf_t* cf) {
@@ -1029,6 +1039,22 @@ static void ngx_http_pairport_make_file(ngx_http_pairport_main_conf_t* conf, ngx
   (void)fcntl(conf->parts_fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 }
 
+/* Of any worker but the first: nginx's loops over listening sockets skip those without a connection. */
+static void ngx_http_pairport_leave_alone(ngx_cycle_t* cycle, const ngx_http_pairport_main_conf_t* conf) {
+  ngx_listening_t* listening = cycle->listening.elts;
+  struct sockaddr* const* sockets = conf->sockets->elts;
+  ngx_uint_t i, j;
+  for (i = 0; i < cycle->listening.nelts; ++i) {
+    ngx_connection_t* c = listening[i].connection;
+    for (j = 0; j < conf->sockets->nelts && sockets[j] != listening[i].sockaddr; ++j) continue;
+    if (c == NULL || j == conf->sockets->nelts) continue;
+    if (c->read->active) (void)ngx_del_event(c->read, NGX_READ_EVENT, 0);
+    ngx_free_connection(c);
+    c->fd = (ngx_socket_t)-1;
+    listening[i].connection = NULL;
+  }
+}
+
 static ngx_int_t ngx_http_pairport_init_process(ngx_cycle_t* cycle) {
   ngx_http_pairport_main_conf_t* conf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_pairport_module);
   static const char* const kLevels[] = {"plain", "locked", "memfd_secret"};
@@ -1038,6 +1064,10 @@ static ngx_int_t ngx_http_pairport_init_process(ngx_cycle_t* cycle) {
   int code;
   if (conf == NULL || conf->locations == 0) return NGX_OK;
   if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) return NGX_OK;
+  if (ngx_process == NGX_PROCESS_WORKER && ngx_worker != 0) {
+    ngx_http_pairport_leave_alone(cycle, conf);
+    return NGX_OK;
+  }
   /* nginx makes its workers dumpable after they have changed their user: no core dump, no ptrace by that user. */
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
     ngx_log_error(NGX_LOG_WARN, cycle->log, ngx_errno, "pairport: core dumps cannot be switched off");
@@ -1105,20 +1135,89 @@ ngx_module_t ngx_http_pairport_module = {
     NGX_MODULE_V1_PADDING,
 };
 
+static ngx_uint_t ngx_http_pairport_has_server(const ngx_http_pairport_main_conf_t* conf, const ngx_array_t* servers) {
+  ngx_http_core_srv_conf_t* const* with = conf->servers->elts;
+  ngx_http_core_srv_conf_t* const* listed = servers->elts;
+  ngx_uint_t i, j;
+  for (i = 0; i < servers->nelts; ++i) {
+    for (j = 0; j < conf->servers->nelts; ++j) {
+      if (listed[i] == with[j]) return 1;
+    }
+  }
+  return 0;
+}
+
+/* Whether connections to this socket may be for a server with pairport. All addresses of a port count, because one
+ * socket may serve several of them; paths of Unix sockets are each on their own. */
+static ngx_uint_t ngx_http_pairport_serves(const ngx_http_pairport_main_conf_t* conf, const ngx_array_t* ports,
+                                           const ngx_listening_t* listening) {
+  const ngx_http_conf_port_t* port = ports->elts;
+  const struct sockaddr* address = listening->sockaddr;
+  ngx_uint_t i, j;
+  for (i = 0; i < ports->nelts; ++i) {
+    const ngx_http_conf_addr_t* listed = port[i].addrs.elts;
+    if (port[i].family != address->sa_family) continue;
+    if (address->sa_family != AF_UNIX && port[i].port != ngx_inet_get_port((struct sockaddr*)address)) continue;
+    for (j = 0; j < port[i].addrs.nelts; ++j) {
+      if (address->sa_family == AF_UNIX && ngx_cmp_sockaddr(listed[j].opt.sockaddr, listed[j].opt.socklen,
+                                                            listening->sockaddr, listening->socklen, 1) != NGX_OK) {
+        continue;
+      }
+      if (ngx_http_pairport_has_server(conf, &listed[j].servers)) return 1;
+    }
+  }
+  return 0;
+}
+
+static char* ngx_http_pairport_choose_sockets(ngx_cycle_t* cycle, ngx_http_pairport_main_conf_t* conf) {
+  const ngx_http_core_main_conf_t* core = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_core_module);
+  const ngx_event_conf_t* events = ngx_event_get_conf(cycle->conf_ctx, ngx_event_core_module);
+  const ngx_listening_t* listening = cycle->listening.elts;
+  ngx_uint_t i;
+  /* Whoever has it keeps it while nothing arrives at the sockets that it knows. */
+  if (events->accept_mutex) {
+    ngx_log_error(
+        NGX_LOG_EMERG, cycle->log, 0,
+        "pairport: with \"pairport_first_worker on\" and \"accept_mutex on\" the first worker might wait forever: "
+        "leave \"accept_mutex\" off, as it is by default");
+    return NGX_CONF_ERROR;
+  }
+  for (i = 0; i < cycle->listening.nelts; ++i) {
+    struct sockaddr** chosen;
+    if (listening[i].handler != ngx_http_init_connection ||
+        !ngx_http_pairport_serves(conf, core->ports, &listening[i])) {
+      continue;
+    }
+    if (listening[i].reuseport) {
+      ngx_log_error(
+          NGX_LOG_EMERG, cycle->log, 0,
+          "pairport: \"listen %V reuseport\" gives each worker a socket of its own, but only the first worker has the "
+          "codes: leave \"reuseport\" out",
+          &listening[i].addr_text);
+      return NGX_CONF_ERROR;
+    }
+    chosen = ngx_array_push(conf->sockets);
+    if (chosen == NULL) return NGX_CONF_ERROR;
+    *chosen = listening[i].sockaddr;
+  }
+  return NGX_CONF_OK;
+}
+
 /* A module of the core as well: only these are asked when everything has been read, and may still refuse it; with a
  * reload the old configuration then stays in force. */
 static char* ngx_pairport_init_conf(ngx_cycle_t* cycle, void* unused) {
   const ngx_core_conf_t* core = (const ngx_core_conf_t*)ngx_get_conf(cycle->conf_ctx, ngx_core_module);
-  const ngx_http_pairport_main_conf_t* conf;
+  ngx_http_pairport_main_conf_t* conf;
   (void)unused;
   if (cycle->conf_ctx[ngx_http_module.index] == NULL) return NGX_CONF_OK;
   conf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_pairport_module);
   if (conf->locations == 0 || core->worker_processes <= 1 || !core->master) return NGX_CONF_OK;
+  if (conf->first_worker == 1) return ngx_http_pairport_choose_sockets(cycle, conf);
   ngx_log_error(
       NGX_LOG_EMERG, cycle->log, 0,
-      "pairport: there are %i worker processes, and each would know only the codes that it handed out itself, so that "
-      "clients would get 404 at random: set \"worker_processes 1\", or run pairport as a program of its own and use "
-      "proxy_pass",
+      "pairport: there are %i worker processes, and each would know only the codes that it handed out itself, "
+      "so that clients would get 404 at random: set \"worker_processes 1\", or \"pairport_first_worker on\", "
+      "which lets the first worker alone accept connections to the ports of servers with pairport",
       core->worker_processes);
   return NGX_CONF_ERROR;
 }

@@ -134,7 +134,14 @@ class Directives(unittest.TestCase):
     def test_more_than_one_worker_is_refused(self):
         for main in ("worker_processes 2;", "worker_processes 64;"):
             self.refused(["worker processes, and each would know only the codes that it handed out itself",
-                          'set "worker_processes 1", or run pairport as a program of its own'], main=main)
+                          'set "worker_processes 1", or "pairport_first_worker on"'], main=main)
+            self.accepted(main=main, http="pairport_first_worker on;")
+            self.refused(['listen 127.0.0.1:', 'reuseport" gives each worker a socket of its own'], main=main, listen="reuseport",
+                         http="pairport_first_worker on;")
+            self.refused(['the first worker might wait forever: leave "accept_mutex" off'], main=main, events="accept_mutex on;",
+                         http="pairport_first_worker on;")
+            # Not its business:
+            self.accepted(main=main, http="pairport_first_worker on; server { listen 127.0.0.1:1 reuseport; }")
         self.accepted(main="worker_processes 1;")
         self.accepted(main="worker_processes 2; master_process off;")
         self.accepted(main="worker_processes 2;", server="location / { return 204; }")
@@ -172,7 +179,7 @@ class Directives(unittest.TestCase):
         names = set(re.findall(r'"(pairport_\w+)", NGX_CONF', source)) | {"pairport", "pairport_access_log"}
         self.assertGreater(len(names), 20)
         for name in names:
-            self.assertRegex(readme, rf"`{name}[ `]", name)
+            self.assertTrue(f"`{name} " in readme or f"`{name}`" in readme, name)
         for name in re.findall(r"\$(pairport_\w+)", readme):
             self.assertIn(f'ngx_string("{name}")', source)
 
@@ -655,6 +662,48 @@ class Processes(unittest.TestCase):
     def test_one_process_without_a_master(self):
         with Nginx(NO_LIMITS, main="master_process off; worker_processes 4;") as nginx:
             self.assertEqual(nginx.get("/" + nginx.deposit(**GOOD)["pairing_code"])[0], 200)
+
+    def test_several_workers_of_which_the_first_has_the_service(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            other = os.path.join(folder, "other")
+            here = os.path.join(folder, "here")
+            with Nginx(NO_LIMITS, main="worker_processes 3;", listen=f"; listen unix:{here}",
+                       http=f"pairport_first_worker on; server {{ listen unix:{other}; return 204; }}") as nginx:
+                self.assertEqual(nginx.log.count(b"memory for credentials"), 1)
+                def ask(path, request=b"GET /update HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", seconds=20):
+                    with socket.socket(socket.AF_UNIX) as client:
+                        client.settimeout(seconds)
+                        client.connect(path)
+                        client.sendall(request)
+                        return client.recv(100)
+                for _ in range(50):
+                    code = nginx.deposit(**GOOD)["pairing_code"]
+                    self.assertEqual(nginx.get("/" + code)[0], 200)
+                    self.assertTrue(ask(here, f"GET /{code} HTTP/1.1\r\nHost: x\r\n\r\n".encode()).startswith(b"HTTP/1.1 200"))
+                    self.assertTrue(ask(other).startswith(b"HTTP/1.1 204"))
+                first = int(re.search(rb"\[(?:notice|warn)\] (\d+)#\d+: pairport ", nginx.log)[1])
+                os.kill(first, signal.SIGSTOP)
+                try:
+                    for _ in range(20):
+                        self.assertTrue(ask(other).startswith(b"HTTP/1.1 204"), "by others")
+                    with self.assertRaises(TimeoutError):
+                        ask(here, seconds=0.5)
+                    with socket.create_connection(("127.0.0.1", nginx.port), timeout=0.5) as client:
+                        client.sendall(b"GET /update HTTP/1.1\r\nHost: x\r\n\r\n")
+                        with self.assertRaises(TimeoutError):
+                            client.recv(1)
+                        os.kill(first, signal.SIGCONT)
+                        client.settimeout(20)
+                        self.assertEqual(client.recv(15), b"HTTP/1.1 200 OK")
+                finally:
+                    os.kill(first, signal.SIGCONT)
+                self.assertEqual(nginx.get("/" + code)[0], 200)
+                nginx.reload()
+                await_(lambda nginx=nginx: nginx._read_log(0.1) or nginx.log.count(b"gracefully shutting down") == 3)
+                for _ in range(20):
+                    self.assertEqual(nginx.get("/" + nginx.deposit(**GOOD)["pairing_code"])[0], 200)
+                self.assertNotIn(b"answer 503", nginx.log)
 
     @unittest.skipUnless(os.getuid() == 0, "only then the worker has less rights than its master")
     def test_a_worker_without_locked_memory_serves_everything_else(self):

@@ -83,11 +83,12 @@ class Nginx(Pairport):
     """One nginx with one worker. `config` is that of Pairport; `main`, `http` and `server` are directives for these blocks,
     `server` in place of a location with pairport."""
 
-    def __init__(self, config="", main="", http="", server=SERVER, listen="", level="info", preexec=None,
+    def __init__(self, config="", main="", http="", server=SERVER, listen="", events="", level="info", preexec=None,
                  sendfile="sendfile on; tcp_nopush on;"):
         super().__init__(config)
         self.preexec = preexec
         self.sendfile = sendfile
+        self.events = events
         self.main, self.http, self.server, self.listen, self.level = main, http, server, listen, level
 
     def write(self):
@@ -106,7 +107,7 @@ daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log {self.level};
 {self.main}
-events {{ worker_connections 2000; }}
+events {{ worker_connections 2000; {self.events} }}
 http {{
   access_log {folder}/access.log;
   {self.sendfile}
