@@ -62,7 +62,6 @@ iproute2
 libgmock-dev
 libgtest-dev
 mksh
-openssl
 nginx
 nginx-dev
 openssl

@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <pairport/c_interop.h>
+#include <pairport/pairport.h>
 #include <pairport/service.h>
 
 #include "slab.h"
@@ -153,6 +155,61 @@ TEST_F(WithoutMemory, CreateFailsCleanlyAtEveryAllocation) {
     }
   }
   EXPECT_GT(n, 50U);
+}
+
+TEST_F(WithoutMemory, InCCreateFailsCleanlyAtEveryAllocation) {
+  const pairport_now moment{now.monotonic_ms, now.unix_seconds};
+  pairport_options wanted{};
+  ASSERT_EQ(pairport_options_init(&wanted, sizeof wanted), PAIRPORT_OK);
+  // Small templates, as above.
+  wanted.load_template = [](void*, pairport_string name, pairport_string* text) {
+    const bool installer = std::string_view(name.data, name.size).find("installer") != std::string_view::npos;
+    *text = string_of(installer ? "{{connect_url}} {{fingerprint}} {{client_id}} {{password}}\n" : "static\n");
+    return 1;
+  };
+  pairport_service* created = nullptr;
+  std::size_t n = 1;
+  for (; created == nullptr; ++n) {
+    ASSERT_LT(n, 10'000U);
+    std::array<char, 64> message{};
+    int code = PAIRPORT_OK;
+    {
+      const Watch watch(n);
+      code = pairport_service_create(&wanted, &moment, &created, message.data(), message.size());
+    }
+    EXPECT_EQ(code == PAIRPORT_OK, created != nullptr) << n;
+    EXPECT_EQ(code == PAIRPORT_OK, !Allocations::failed) << n;
+    if (created == nullptr) {
+      EXPECT_EQ(code, PAIRPORT_OUT_OF_MEMORY) << n;
+      EXPECT_STREQ(message.data(), "out of memory") << n;
+    }
+  }
+  EXPECT_GT(n, 50U);
+  pairport_service_destroy(created);
+}
+
+TEST_F(Allocating, InCAnswersNeverAllocate) {
+  const pairport_now moment{now.monotonic_ms, now.unix_seconds};
+  pairport_options wanted{};
+  ASSERT_EQ(pairport_options_init(&wanted, sizeof wanted), PAIRPORT_OK);
+  pairport_service* created = nullptr;
+  ASSERT_EQ(pairport_service_create(&wanted, &moment, &created, nullptr, 0), PAIRPORT_OK);
+  pairport_request request{};
+  request.size = sizeof request;
+  {
+    const Watch watch;
+    for (const std::string_view target : {"/update", "/ABCDEFG", "/a/b", "/%"}) {
+      pairport_response* answer = nullptr;
+      ASSERT_EQ(pairport_response_create(created, &answer), PAIRPORT_OK);
+      request.target = string_of(target);
+      EXPECT_EQ(pairport_handle(created, &request, &moment, answer), PAIRPORT_OK);
+      pairport_header header{};
+      EXPECT_EQ(pairport_response_header(answer, 0, &header), PAIRPORT_OK);
+      pairport_response_destroy(answer);
+    }
+    EXPECT_EQ(Allocations::count, 0U);
+  }
+  pairport_service_destroy(created);
 }
 
 struct Deposits {
