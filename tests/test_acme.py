@@ -118,6 +118,8 @@ class Acme(unittest.TestCase):
     def test_a_folder_that_leads_out_is_closed_by_the_sandbox(self):
         if b"landlock: in force" not in self.service.log:
             self.skipTest("there is no Landlock here")
+        if os.environ.get("PAIRPORT_SANITIZE"):
+            self.skipTest("a sanitizer's run-time has to read files")
         (self.root.parent / "elsewhere").mkdir()
         (self.root.parent / "elsewhere" / TOKEN).write_text("secret")
         (self.root / ".well-known").mkdir()
