@@ -50,6 +50,7 @@ abigail-tools
 bash
 busybox-static
 caddy
+chromium
 clang
 clang-format
 dash
@@ -68,9 +69,11 @@ openssl
 python3
 python3-certbot
 shellcheck
+sslscan
 strace
 systemd
 systemd-container
+testssl.sh
 util-linux
 valgrind
 wget
