@@ -103,6 +103,11 @@ class PAIRPORT_EXPORT ConnectionContext {
 // Requests that have arrived together (RFC 9112 section 9.3.2) are answered together, so that one vectored write takes
 // several answers.
 //
+// Lifetimes: the service outlives the context, the context its connections, and a connection the write of its output():
+// while an asynchronous write is under way nothing that is not const is called but on_deadline() and finish(). If the
+// connection then wants to be closed, what was being written is gone: close the socket at once, which cancels the
+// write.
+//
 // An idle connection holds no buffer; one that waits for the rest of a head 8 KiB, of a body 16 KiB more, one that
 // answers 20 KiB and, when the peer pipelines, 16 KiB and up to kMaxBatch - 1 times 20 KiB, of which all connections of
 // a context together have at most 5 MiB. All of it is memory of at least Service::minimum_level(), wiped when it is

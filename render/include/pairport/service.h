@@ -86,6 +86,10 @@ PAIRPORT_EXPORT Status check_static_deposit(const StaticDeposit& deposit);
 
 // All state of a pairing service. Every public function but create() is noexcept and needs no I/O, no clock and no
 // lock; one thread at a time.
+//
+// Lifetimes: a fragment of an answer points into this object (text of the templates, fixed at construction) or into its
+// Response (the values), never into the request and never into the store: a deposit may expire while its answer is
+// still being sent. So the service outlives the response, and the response the write; nothing else matters.
 class PAIRPORT_EXPORT Service {
  public:
   // Compiles the templates and maps the first memory. Errors: kInvalidArgument (an option, named in the message),
