@@ -710,6 +710,8 @@ TEST_F(SecureServerTest, StopsWhileHandshakesAreComputed) {
 TEST_F(SecureServerTest, StoppingLetsAnAnswerEnd) {
   SecureClient client(secure_port_);
   ASSERT_TRUE(until_established(client));
+  client.say(get("/update"));
+  ASSERT_TRUE(until_complete(client));  // only now the server knows, too, that there is a session
   client.say(get("/0000000"));
   bool stopped = false;
   EXPECT_TRUE(until([&] { return server_->connections() == 1; }));

@@ -445,8 +445,10 @@ TEST(TlsTest, MalformedHandshakesEnd) {
     Talk talk;
     talk.feed_raw(bytes);
     EXPECT_EQ(talk.steps, 1);
-    EXPECT_TRUE(talk.tls->wants_shutdown() || talk.tls->wants_close());
     EXPECT_FALSE(talk.tls->is_open());
+    // 3.6 may take it for the beginning of a message of several records.
+    if (!talk.tls->wants_shutdown()) talk.wait(10'000);
+    EXPECT_TRUE(talk.tls->wants_shutdown() || talk.tls->wants_close());
   }
 }
 
