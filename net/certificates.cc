@@ -58,7 +58,6 @@ class FileText {
     return StatusCode::kOk;
   }
 
-
  private:
   Status bad(const std::string& path, const std::string& what) const {
     return {StatusCode::kBadConfiguration, std::string("[server] ") + key_ + ": " + path + ": " + what};
