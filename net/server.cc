@@ -52,8 +52,8 @@ constexpr std::size_t kExpiryBatch = 256;
 constexpr std::size_t kDeadlineBatch = 32;
 // What a uv_write_t holds without an allocation of its own.
 constexpr std::size_t kWriteBuffers = 4;
-// What one peer may be sent in a row, before others have their turn: requests that it has pipelined would be answered on
-// and on as long as it reads. Encryption takes some 3 microseconds for each KiB, and any script fits.
+// What one peer may be sent in a row, before others have their turn: requests that it has pipelined would be answered
+// on and on as long as it reads. Encryption takes some 3 microseconds for each KiB, and any script fits.
 constexpr std::size_t kBurst = 512 * 1024;
 constexpr std::size_t kTlsBurst = 96 * 1024;
 // Connections accepted per loop iteration, so that a burst of them does not delay those that are open: some 25
