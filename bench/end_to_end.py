@@ -15,7 +15,7 @@ from harness import CURL, POWERSHELL, Floor, Nginx, NginxModule, Pairport, Peer,
 # Requests per second while crowds of deposits expire: a light load, so that what is slow is not a queue.
 LIGHT_RATE = 5000
 NGINX = ("nginx_module", "nginx_tls")
-THROUGHPUT = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix")
+THROUGHPUT = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix", "pipelined", "pipelined_miss")
 
 
 class Scenario:
@@ -148,6 +148,13 @@ def scenarios(bench, stack, results):
     yield Scenario("deposit", "POST of a deposit (JSON)", [*services, *peers], posts(bench, "deposit"), before=fresh)
     yield Scenario("mix", "deposit, then GET its installer", services, posts(bench, "mix", CURL), before=fresh)
 
+    # What it brings to answer requests together that have come together: the same client and server, one at a time and eight.
+    one, eight = Pipelining(plain, 1), Pipelining(plain, 8)
+    for name, title, what, status in (("pipelined", "GETs of a Linux installer, eight at a time on a connection", "installer", 200),
+                                      ("pipelined_miss", "GETs of a code that does not exist (404), eight at a time", "miss", 404)):
+        yield Scenario(name, title, [one, eight], lambda server, seconds, what=what, status=status: only_status(bench.load(server, [
+            "--connections", "16", "--pipeline", str(server.depth), "--seconds", str(seconds), "--targets", server.targets[what]]), status))
+
     if options.wants("latency"):
         # Half of what the service can do, the same for everybody.
         watch = Watch(bench.cores, plain.pids)
@@ -156,6 +163,18 @@ def scenarios(bench, stack, results):
     yield Scenario("latency", "latency of GETs at half load (open loop)", [*services, floors["linux"], nginx, *peers],
                    lambda server, seconds: bench.load(server, [
                        "--rate", str(bench.half_rate), "--seconds", str(seconds), "--targets", server.targets["installer"]]))
+
+
+class Pipelining:
+    """A server that is asked for so many answers at a time."""
+
+    def __init__(self, server, depth):
+        self.server = server
+        self.depth = depth
+        self.name = f"{server.name}, {depth} at a time"
+
+    def __getattr__(self, name):
+        return getattr(self.server, name)
 
 
 def over_tls(bench, start, folder):
