@@ -357,8 +357,19 @@ void TlsConnection::on_handshake(const Now& now) noexcept {
       if (session_->result == MBEDTLS_ERR_SSL_WANT_READ) find_records();
       return;
     default:
-      return end(false, now);  // with an alert that says why
+      explain(session_->result);
+      return end(false, now);
   }
+}
+
+// What mbedTLS cannot even read it returns without a word. A peer should know why it is left (RFC 8446 section 6).
+void TlsConnection::explain(int error) noexcept {
+  if (is_sending() || peer_ended_ || error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) return;
+  if (output_ == nullptr) output_ = context_.take_output();
+  if (output_ == nullptr) return;
+  mbedtls_ssl_send_alert_message(&session_->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR);
+  // Before it has read a hello mbedTLS knows no version, and 2.28 writes 0.0: nobody would read that.
+  if (is_sending() && output_->begin == 0 && output_->bytes[1] == 0) output_->bytes[1] = output_->bytes[2] = 3;
 }
 
 // What has been read makes room.
@@ -492,6 +503,7 @@ bool TlsConnection::decrypt(const Now& now) noexcept {
     source_ = {};
     if (end_told_) return false;
   } else {
+    explain(count);
     end(false, now);
     return false;
   }

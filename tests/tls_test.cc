@@ -449,6 +449,9 @@ TEST(TlsTest, MalformedHandshakesEnd) {
     // 3.6 may take it for the beginning of a message of several records.
     if (!talk.tls->wants_shutdown()) talk.wait(10'000);
     EXPECT_TRUE(talk.tls->wants_shutdown() || talk.tls->wants_close());
+    if (talk.tls->wants_shutdown()) {
+      EXPECT_EQ(talk.client.error, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
+    }
   }
 }
 
@@ -468,7 +471,9 @@ TEST(TlsTest, RecordsThatAreTooLongEndTheConnection) {
   talk.run();
   talk.feed_raw(std::string("\x17\x03\x03\x50\x00", 5) + std::string(16'000, 'x'));
   EXPECT_TRUE(talk.tls->wants_shutdown());
+  talk.run();
   EXPECT_FALSE(talk.client.close_notified);
+  EXPECT_EQ(talk.client.error, MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE);
 }
 
 TEST(TlsTest, OurEndIsTold) {

@@ -197,6 +197,7 @@ class PAIRPORT_EXPORT TlsConnection {
   PAIRPORT_LOCAL void pump(const Now& now) noexcept;
   PAIRPORT_LOCAL void encrypt() noexcept;
   PAIRPORT_LOCAL bool decrypt(const Now& now) noexcept;
+  PAIRPORT_LOCAL void explain(int error) noexcept;
   PAIRPORT_LOCAL void end(bool tell, const Now& now) noexcept;
   PAIRPORT_LOCAL void end_if_sent() noexcept;
   PAIRPORT_LOCAL void close() noexcept;
