@@ -18,7 +18,7 @@ import unittest
 
 import runner
 from certificates import make_authority, make_certificate, make_chain
-from https_service import HttpsService, exchange, read_answer, receive_all, request, trusting_all
+from https_service import HttpsService, client_hello, exchange, read_answer, receive_all, request, trusting_all
 
 GOOD = {"connect_url": "http://h:1", "fingerprint": ":".join(["2a"] * 16), "client_id": "client1", "password": "it's a secret"}
 SANITIZED = bool(os.environ.get("PAIRPORT_SANITIZE"))
@@ -447,7 +447,7 @@ class Ends(WithCertificates):
 class Limits(WithCertificates):
     def test_handshake_timeout(self):
         with HttpsService([self.ec], rest='[limits]\n  tls_handshake_timeout = "1s"\n') as service:
-            for said in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01", self.client_hello()):
+            for said in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01", client_hello()):
                 start = time.monotonic()
                 with service.raw() as client:
                     client.sendall(said)
@@ -458,20 +458,12 @@ class Limits(WithCertificates):
             start = time.monotonic()
             with service.raw() as client, contextlib.suppress(ConnectionError, TimeoutError):
                 client.settimeout(0.1)
-                for byte in self.client_hello()[:-1] * 2:
+                for byte in client_hello()[:-1] * 2:
                     client.sendall(bytes([byte]))
                     with contextlib.suppress(TimeoutError):
                         if not client.recv(100):
                             break
                     self.assertLess(time.monotonic() - start, 3.5)
-
-    @staticmethod
-    def client_hello():
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        client = trusting_all().wrap_bio(incoming, outgoing, server_hostname="localhost")
-        with contextlib.suppress(ssl.SSLWantReadError):
-            client.do_handshake()
-        return outgoing.read()
 
     def test_connections(self):
         with HttpsService([self.ec], rest="[limits]\n  max_connections = 20\n  max_connections_per_address = 0\n") as service, \

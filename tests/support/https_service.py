@@ -27,6 +27,14 @@ def trusting_all(**options):
     return context
 
 
+def client_hello(**options):
+    outgoing = ssl.MemoryBIO()
+    client = trusting_all(**options).wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
+
+
 class HttpsService(Pairport):
     """`port` is the plain one, `tls_port` that of HTTPS; `certificates` are pairs of paths."""
 

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""Handshakes of TLS that stall, by the hundred: whoever has a connection goes on using it, and whoever comes from elsewhere
+gets one."""
+
+import contextlib
+import multiprocessing
+import os
+import resource
+import select
+import socket
+import ssl
+import tempfile
+import time
+import unittest
+
+import runner
+from certificates import make_certificate
+from https_service import HttpsService, client_hello, read_answer, request
+from test_hostile import GOOD, descriptors, on_core, resident, until
+
+SECONDS = 8
+STALLS_PER_SECOND = 200
+# A p99 may double. Below this, what the machine does to a sleeping process decides, not the service.
+LEAST_LIMIT = 0.025
+
+
+def connect(port, source):
+    client = socket.socket()
+    client.setblocking(False)
+    client.bind((source, 0))
+    client.connect_ex(("127.0.0.1", port))
+    return client
+
+
+def ask_for(open_client, target, seconds, results):
+    """Asks on one connection again and again, and tells how long answers took, and how long the connection."""
+    on_core(1)
+    begin = time.monotonic()
+    client = open_client()
+    opened = time.monotonic() - begin
+    taken = []
+    with client, client.makefile("rb") as reader:
+        end = time.monotonic() + seconds
+        while (start := time.monotonic()) < end:
+            client.sendall(request(target))
+            read_answer(reader)
+            taken.append(time.monotonic() - start)
+            time.sleep(max(0, 0.005 - taken[-1]))
+    taken.sort()
+    results.put((opened, len(taken), taken[len(taken) * 99 // 100]))
+
+
+def stall(port, ready, hello, sources):
+    """Begins handshakes at a rate. A third says nothing after its hello and reads nothing, a third reads what comes,
+    a third has sent half a record. Each is given up when 1500 later ones are open."""
+    on_core(1, nice=19)
+    clients, started, begin, reading = [], 0, time.monotonic(), select.epoll()
+    while True:
+        while started < (time.monotonic() - begin) * STALLS_PER_SECOND:
+            client = connect(port, sources[started % len(sources)])
+            clients.append((client, hello[: len(hello) // 2] if started % 3 == 2 else hello))
+            started += 1
+            # Connected by now: it is a loopback interface.
+            with contextlib.suppress(OSError):
+                client.send(clients[-1][1])
+            if started % 3 == 1:
+                reading.register(client, select.EPOLLIN | select.EPOLLET)
+            if len(clients) > 1500:
+                clients.pop(0)[0].close()
+        for number, _ in reading.poll(0):
+            with contextlib.suppress(OSError):
+                os.read(number, 65536)
+        if time.monotonic() - begin > 2:
+            ready.set()
+        time.sleep(0.002)
+
+
+class Attacks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 8_000:
+            raise unittest.SkipTest(f"RLIMIT_NOFILE is {hard}: 2,000 connections cannot be made here")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        cls.context = multiprocessing.get_context("fork")
+        cls.folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.certificates = [make_certificate(cls.folder, "ec"), make_certificate(cls.folder, "rsa", rsa=True)]
+
+    def measure(self, service, code):
+        """The p99 of answers over TLS and over plain HTTP at the same time, and how long the handshake took."""
+        def plain():
+            return socket.create_connection(("127.0.0.1", service.port), timeout=30, source_address=("127.4.0.1", 0))
+
+        queues, probers = [], []
+        for open_client in (lambda: service.tls(source="127.4.0.2"), plain):
+            queues.append(self.context.Queue())
+            probers.append(self.context.Process(target=ask_for, args=(open_client, "/" + code, SECONDS, queues[-1])))
+            probers[-1].start()
+        measured = [queue.get(timeout=120) for queue in queues]
+        for prober in probers:
+            prober.join()
+        for _, count, _ in measured:
+            self.assertGreater(count, 50)
+        return measured[0][2], measured[1][2], measured[0][0]
+
+    def withstand(self, certificates, sources):
+        limits = "[limits]\n  max_connections_per_address = 0\n  tls_handshake_timeout = \"5s\"\n"
+        with HttpsService(certificates, rest=limits) as service:
+            code = service.deposit(**GOOD)["pairing_code"]
+            self.measure(service, code)  # warm-up
+            quiet = self.measure(service, code)
+            before = resident(service.process.pid), descriptors(service.process.pid)
+            with self.attack(service, sources):
+                attacked = self.measure(service, code)
+                most = resident(service.process.pid), descriptors(service.process.pid)
+            self.assertTrue(until(lambda: descriptors(service.process.pid) <= before[1]), "connections are left")
+            again = self.measure(service, code)
+            after = resident(service.process.pid)
+            for name, under, *calm in zip(("TLS", "plain"), attacked, quiet, again):
+                limit = max(2 * max(calm), LEAST_LIMIT)
+                print(f"\n  {name}: p99 {under * 1000:.1f} ms, quiet {max(calm) * 1000:.1f} ms; new connection {attacked[2] * 1000:.0f} ms; "
+                      f"resident {before[0] >> 20} -> {most[0] >> 20} -> {after >> 20} MiB", flush=True)
+                self.assertLessEqual(under, limit, name)
+            self.assertLess(attacked[2], 0.5, "a handshake from elsewhere waits for some others, not for all")
+            self.assertGreater(most[1], before[1] + 600, "the attack holds connections")
+            # A handshake that is not complete: 96 KiB, and no more than 1500 of them are open.
+            self.assertLess(most[0], before[0] + 1500 * 96 * 1024)
+            # What is free stays with the allocator, for the next ones. That it is not lost shows an attack that needs no more.
+            with self.attack(service, sources):
+                time.sleep(SECONDS)
+                self.assertLess(resident(service.process.pid), most[0] * 5 // 4)
+
+    @contextlib.contextmanager
+    def attack(self, service, sources):
+        # A TLS 1.2 hello costs the server a key exchange and a signature at once.
+        hello = client_hello(maximum_version=ssl.TLSVersion.TLSv1_2)
+        ready = self.context.Event()
+        attacker = self.context.Process(target=stall, args=(service.tls_port, ready, hello, sources))
+        attacker.start()
+        try:
+            self.assertTrue(ready.wait(60))
+            yield
+            self.assertTrue(attacker.is_alive(), "the attack has ended before its time")
+        finally:
+            attacker.kill()
+            attacker.join()
+
+    def test_handshakes_that_stall_from_many_addresses(self):
+        self.withstand(self.certificates[:1], [f"127.3.{i}.1" for i in range(100)])
+
+    def test_handshakes_that_stall_with_rsa(self):
+        self.withstand(self.certificates[1:], [f"127.3.{i}.1" for i in range(100)])
+
+    def test_a_flood_from_one_address_keeps_nobody_else_waiting(self):
+        self.withstand(self.certificates[:1], ["127.3.0.1"])
+
+
+if __name__ == "__main__":
+    runner.run()
