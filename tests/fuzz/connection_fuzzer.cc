@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +16,7 @@
 #include <pairport/service.h>
 
 #include "input.h"
+#include "small_templates.h"
 
 namespace pairport::fuzz {
 namespace {
@@ -41,17 +41,6 @@ struct Event {
   std::uint8_t kind = 0;
 };
 
-// The script is long enough for answers that are not sent at once; the built-in ones would take most of the time.
-std::optional<std::string> small_template(std::string_view name) {
-  if (name.starts_with("linux/installer")) {
-    return "url={{connect_url}}\nprint={{fingerprint}}\nid={{client_id}}\npass={{password}}\n# {{code}}\n" +
-           std::string(20'000, '#') + "\n";
-  }
-  if (name.find("not_found") != std::string_view::npos) return "# {{code}}\nexit 1\n";
-  if (name.find("installer") != std::string_view::npos) return "$Url = {{connect_url}}\n$Password = {{password}}\n";
-  return "echo " + std::string(name) + "\n";
-}
-
 // A service that lives on from input to input; much time passes between two of them, so that nothing is left.
 class World {
  public:
@@ -62,7 +51,7 @@ class World {
                                            "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
     options.serve_packages = true;
     options.serve_challenges = true;
-    options.templates = small_template;
+    options.templates = [](std::string_view name) { return small_template(name, 20'000); };
     auto created = Service::create(options, random_, now_);
     expect(created.ok(), "there is a service");
     service_ = std::move(created).value();

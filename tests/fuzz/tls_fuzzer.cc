@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -19,6 +18,7 @@
 #include <pairport/tls.h>
 
 #include "input.h"
+#include "small_templates.h"
 #include "support/tls_kit.h"
 
 namespace pairport::fuzz {
@@ -26,17 +26,6 @@ namespace {
 
 using testing::TlsClient;
 using testing::TlsClientOptions;
-
-// The script is long enough for several records; the built-in ones would take most of the time.
-std::optional<std::string> small_template(std::string_view name) {
-  if (name.starts_with("linux/installer")) {
-    return "url={{connect_url}}\nprint={{fingerprint}}\nid={{client_id}}\npass={{password}}\n# {{code}}\n" +
-           std::string(40'000, '#') + "\n";
-  }
-  if (name.find("not_found") != std::string_view::npos) return "# {{code}}\nexit 1\n";
-  if (name.find("installer") != std::string_view::npos) return "$Url = {{connect_url}}\n$Password = {{password}}\n";
-  return "echo " + std::string(name) + "\n";
-}
 
 // Where bytes of ciphertext are changed.
 struct Change {
@@ -58,7 +47,7 @@ class World {
     options.url = "https://pair.example.com";
     options.static_deposit = StaticDeposit{"0000000", "http://rport.example.com:8080",
                                            "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
-    options.templates = small_template;
+    options.templates = [](std::string_view name) { return small_template(name, 40'000); };
     auto created = Service::create(options, testing::test_random, now_);
     expect(created.ok(), "there is a service");
     service_ = std::move(created).value();

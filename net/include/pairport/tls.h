@@ -116,8 +116,8 @@ class PAIRPORT_EXPORT TlsContext {
 // peer sees a truncation as such.
 //
 // A connection that has sent nothing yet costs nothing but this object; from its first whole record to its end it holds
-// about 40 KiB, 17 KiB more while output waits, and 18 KiB more while input waits. What mbedTLS allocates is wiped, but
-// not locked in memory. One thread at a time, but for handshake().
+// about 40 KiB, and 35 KiB more each while output or input waits. What mbedTLS allocates is wiped, but not locked in
+// memory. One thread at a time, but for handshake().
 class PAIRPORT_EXPORT TlsConnection {
  public:
   // Most bytes that one call of on_input() takes.
