@@ -8,6 +8,7 @@
 
 import contextlib
 import re
+import signal
 import socket
 import ssl
 
@@ -45,6 +46,12 @@ class HttpsService(Pairport):
     def _await_ready(self, seconds=60):
         super()._await_ready(seconds)
         self.tls_port = next(int(address.rpartition(":")[2]) for address in self.addresses if address.startswith("https"))
+
+    def check_log(self):
+        super().check_log()
+        log = self.log.decode(errors="replace")
+        if "Sanitizer" in log or "runtime error" in log or self.process.returncode not in (0, -signal.SIGKILL):
+            raise AssertionError(f"exit code {self.process.returncode}:\n{log}")
 
     def tls(self, context=None, host="localhost", source="127.0.0.1", session=None, receive_buffer=None):
         """A connection, its handshake done."""
