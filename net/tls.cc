@@ -255,7 +255,7 @@ void TlsConnection::on_input(std::string_view input, const Now& now) noexcept {
       }
       source_ = input;
       keep_source();
-      find_records();
+      find_records(now);
       return;
     case State::kPlain:
       return connection_.on_input(input, now);
@@ -275,7 +275,11 @@ void TlsConnection::refuse(std::string_view input, const Now& now) noexcept {
     connection_.refuse_plain_http(now);
     return;
   }
-  output_ = context_.take_output();
+  refuse_record(now);
+}
+
+void TlsConnection::refuse_record(const Now& now) noexcept {
+  if (output_ == nullptr) output_ = context_.take_output();
   if (output_ == nullptr) return close();
   std::memcpy(output_->bytes.data(), kUnexpectedMessage.data(), kUnexpectedMessage.size());
   output_->size = kUnexpectedMessage.size();
@@ -294,9 +298,10 @@ void TlsConnection::keep_source() noexcept {
   source_ = {input_->bytes.data(), input_->size};
 }
 
-// A step of the handshake is computed when it has a whole record to work on. A header that cannot be one is as good: it
-// ends the handshake.
-void TlsConnection::find_records() noexcept {
+// A step of the handshake is computed when it has a whole record to work on. What cannot be a record's header is
+// refused here, when all before it has been read: mbedTLS 2.28 takes any version above 3 in the first one, and what a
+// header says of its length must mean the same to both.
+void TlsConnection::find_records(const Now& now) noexcept {
   if (state_ != State::kHandshake) return;
   usable_ = 0;
   while (source_.size() - usable_ >= kRecordHeader) {
@@ -304,7 +309,7 @@ void TlsConnection::find_records() noexcept {
     const std::size_t length = std::size_t{header[3]} << 8 | header[4];
     if (header[0] < kChangeCipherSpec || header[0] > kApplicationData || header[1] != 3 || length == 0 ||
         kRecordHeader + length > kMaxRecord) {
-      usable_ = source_.size();
+      if (usable_ == 0 && !is_sending()) return refuse_record(now);
       break;
     }
     if (source_.size() - usable_ < kRecordHeader + length) break;
@@ -354,7 +359,7 @@ void TlsConnection::on_handshake(const Now& now) noexcept {
     case MBEDTLS_ERR_SSL_WANT_WRITE:
       compact_input();
       // More has to be sent first, or to come.
-      if (session_->result == MBEDTLS_ERR_SSL_WANT_READ) find_records();
+      if (session_->result == MBEDTLS_ERR_SSL_WANT_READ) find_records(now);
       return;
     default:
       explain(session_->result);
@@ -405,7 +410,8 @@ void TlsConnection::on_output(std::size_t sent, const Now& now) noexcept {
   context_.give_back(std::move(output_));
   switch (state_) {
     case State::kHandshake:
-      find_records();
+      find_records(now);
+      if (state_ != State::kHandshake) return;
       ready_ = ready_ || session_->result == MBEDTLS_ERR_SSL_WANT_WRITE;
       return;
     case State::kOpen:

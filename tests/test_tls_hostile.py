@@ -3,12 +3,15 @@
 gets one."""
 
 import contextlib
+import ctypes
 import multiprocessing
 import os
+import platform
 import resource
 import select
 import socket
 import ssl
+import struct
 import tempfile
 import time
 import unittest
@@ -32,9 +35,20 @@ def connect(port, source):
     return client
 
 
+def ask_for_short_turns():
+    """Whoever measures must not wait for a core that handshakes are computed on: it stands for a client elsewhere. What
+    the service asks for itself; a kernel that cannot says so, and then the wait is measured, too."""
+    number = {"x86_64": 314, "aarch64": 274}.get(platform.machine())
+    if number:
+        # struct sched_attr: size, SCHED_OTHER, flags, nice, priority, a turn in nanoseconds, deadline, period
+        attributes = struct.pack("=IIQiIQQQ", 48, 0, 0, 0, 0, 100_000, 0, 0)
+        ctypes.CDLL(None).syscall(number, 0, attributes, 0)
+
+
 def ask_for(open_client, target, seconds, results):
     """Asks on one connection again and again, and tells how long answers took, and how long the connection."""
     on_core(1)
+    ask_for_short_turns()
     begin = time.monotonic()
     client = open_client()
     opened = time.monotonic() - begin

@@ -444,7 +444,7 @@ TEST(TlsTest, MalformedHandshakesEnd) {
         std::string("\x16\x02\x00\x00\x04\x01\x00\x00\x00", 9)}) {
     Talk talk;
     talk.feed_raw(bytes);
-    EXPECT_EQ(talk.steps, 1);
+    EXPECT_LE(talk.steps, 1);
     EXPECT_FALSE(talk.tls->is_open());
     // 3.6 may take it for the beginning of a message of several records.
     if (!talk.tls->wants_shutdown()) talk.wait(10'000);

@@ -47,6 +47,9 @@ class World {
     options.url = "https://pair.example.com";
     options.static_deposit = StaticDeposit{"0000000", "http://rport.example.com:8080",
                                            "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
+    // What one conversation has used up must not be missed by the next one.
+    options.miss_limit = {};
+    options.deposit_limit = {};
     options.templates = [](std::string_view name) { return small_template(name, 40'000); };
     auto created = Service::create(options, testing::test_random, now_);
     expect(created.ok(), "there is a service");

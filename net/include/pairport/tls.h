@@ -193,7 +193,8 @@ class PAIRPORT_EXPORT TlsConnection {
   PAIRPORT_LOCAL void refuse(std::string_view input, const Now& now) noexcept;
   PAIRPORT_LOCAL void keep_source() noexcept;
   PAIRPORT_LOCAL void compact_input() noexcept;
-  PAIRPORT_LOCAL void find_records() noexcept;
+  PAIRPORT_LOCAL void refuse_record(const Now& now) noexcept;
+  PAIRPORT_LOCAL void find_records(const Now& now) noexcept;
   PAIRPORT_LOCAL void pump(const Now& now) noexcept;
   PAIRPORT_LOCAL void encrypt() noexcept;
   PAIRPORT_LOCAL bool decrypt(const Now& now) noexcept;
