@@ -3,7 +3,6 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -33,6 +32,7 @@
 #include <uv.h>
 #include <CLI/CLI.hpp>
 
+#include <pairport/kernel_random.h>
 #include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
@@ -51,19 +51,6 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
-
-class KernelRandom final : public RandomSource {
- public:
-  bool fill(std::span<std::uint8_t> out) noexcept override {
-    while (!out.empty()) {
-      const ssize_t count = getrandom(out.data(), out.size(), 0);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return false;
-      out = out.subspan(static_cast<std::size_t>(count));
-    }
-    return true;
-  }
-};
 
 Now clock_now() {
   timespec monotonic{};

@@ -3,11 +3,8 @@
 // a structure is copied into one of ours first, so that a shorter one is read no further than its size says.
 #include <pairport/pairport.h>
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,6 +17,7 @@
 
 #include <pairport/c_interop.h>
 #include <pairport/client_address.h>
+#include <pairport/kernel_random.h>
 #include <pairport/secret_memory.h>
 #include <pairport/secret_pool.h>
 #include <pairport/service.h>
@@ -28,19 +26,6 @@
 
 namespace pairport {
 namespace {
-
-class KernelRandom final : public RandomSource {
- public:
-  bool fill(std::span<std::uint8_t> out) noexcept override {
-    while (!out.empty()) {
-      const ssize_t count = getrandom(out.data(), out.size(), 0);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return false;
-      out = out.subspan(static_cast<std::size_t>(count));
-    }
-    return true;
-  }
-};
 
 class CallersRandom final : public RandomSource {
  public:
