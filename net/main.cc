@@ -231,7 +231,12 @@ Result<std::unique_ptr<TlsContext>> create_tls(const Config& config, RandomSourc
   options.handshake_timeout = config.tls_handshake_timeout;
   options.linger_timeout = config.server.connection.linger_timeout;
   Result<std::unique_ptr<TlsContext>> context = TlsContext::create(options, random, config.service.store.minimum_level);
-  if (!context.ok()) return context.status();
+  if (!context.ok()) {
+    // Of the options only this one may be beyond the library.
+    if (context.status().code() != StatusCode::kInvalidArgument) return context.status();
+    return Status(StatusCode::kBadConfiguration,
+                  "[server] tls_min_version: " + std::string(context.status().message()));
+  }
   Result<std::shared_ptr<const TlsCredentials>> credentials = load_certificates(*context.value(), config.certificates);
   if (!credentials.ok()) return credentials.status();
   context.value()->use(std::move(credentials).value());
