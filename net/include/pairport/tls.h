@@ -110,7 +110,7 @@ class PAIRPORT_EXPORT TlsContext {
 //   tls.on_handshake(now); }
 //
 // Every step of a handshake is one such piece of work, of up to some milliseconds. Records after the handshake are
-// encrypted and decrypted in on_input() and on_output(), about 4 microseconds for each KiB.
+// encrypted and decrypted in on_input() and on_output(), about 3 microseconds for each KiB.
 //
 // Our end is told by a close_notify alert (RFC 8446 section 6.1), unless the last answer could not be sent whole: a
 // peer sees a truncation as such.
