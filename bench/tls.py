@@ -112,7 +112,8 @@ def scenarios(bench, stack, results):
 def crowd(bench, kind, cores):
     """Full handshakes of many clients with a service that has so many cores, for one turn."""
     watched = sorted({*cores, bench.cores.client})
-    with TlsPairport(bench, kind, threads=len(cores), cores=cores) as server:
+    # Two for each core, as the service takes for all of a machine.
+    with TlsPairport(bench, kind, threads=2 * len(cores), cores=cores) as server:
         own = lambda: sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         packets = lambda: sum(cpu_of([bench.cores.softirq_threads[core]])["total_ns"] / 1e9 for core in watched
                               if core in bench.cores.softirq_threads)
