@@ -139,6 +139,7 @@ Status convert(const pairport_server_options& from, ServerOptions& to) {
   to.max_connections = from.max_connections;
   to.max_connections_per_address = from.max_connections_per_address;
   to.max_handshakes = from.max_handshakes;
+  to.batch_handshakes = from.batch_handshakes != 0;
   if (from.send_hsts != 0) to.hsts_seconds = from.hsts_seconds;
   if (!is_string(from.package_folder) || (from.trusted_proxies == nullptr && from.trusted_proxy_count != 0)) {
     return {StatusCode::kInvalidArgument, "an option is a NULL pointer with a length"};

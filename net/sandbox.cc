@@ -319,6 +319,8 @@ Filter make_filter(const SandboxOptions& options) {
   filter.allow_if_any(SYS_prctl, std::array{value(0, PR_SET_NAME)});
   // Reading limits only: the size of a stack.
   filter.allow_if_all(SYS_prlimit64, std::array{value(2, 0), Condition{2, kAll, 0, true}});
+  // Threads that compute: ServerOptions::batch_handshakes.
+  filter.allow_if_all(SYS_sched_setscheduler, std::array{value(0, 0), value(1, SCHED_BATCH)});
   // abort(3).
   filter.allow_if_any(SYS_tgkill, std::array{value(0, static_cast<std::uint32_t>(getpid()))});
   if (!options.removal_folders.empty()) {

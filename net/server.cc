@@ -18,6 +18,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -85,6 +86,14 @@ ClientAddress address_of(const sockaddr_storage& storage) noexcept {
     std::memcpy(address.bytes.data(), &reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr, 16);
   }
   return address;
+}
+
+// Once is enough for a thread. A kernel that refuses loses nothing but time.
+void prefer_batch_scheduling() noexcept {
+  thread_local bool asked = false;
+  if (std::exchange(asked, true)) return;
+  const sched_param no_priority{};
+  sched_setscheduler(0, SCHED_BATCH, &no_priority);
 }
 
 // What a connection is by its listener's options.
@@ -911,7 +920,11 @@ void Server::Impl::compute_handshake(Peer& peer, std::size_t lane) noexcept {
   peer.tls->begin_handshake(lane);
   peer.computing = true;
   peer.work.data = &peer;
-  const auto work = [](uv_work_t* request) { static_cast<Peer*>(request->data)->tls->handshake(); };
+  const auto work = [](uv_work_t* request) {
+    Peer& self = *static_cast<Peer*>(request->data);
+    if (self.server.options_.batch_handshakes) prefer_batch_scheduling();
+    self.tls->handshake();
+  };
   const auto on_done = [](uv_work_t* request, int) {
     Peer& self = *static_cast<Peer*>(request->data);
     self.server.on_handshake(self);

@@ -13,6 +13,7 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -77,6 +78,11 @@ int start_thread() {
   return pthread_join(thread, nullptr);
 }
 
+int set_scheduler(int policy) {
+  const sched_param no_priority{};
+  return sched_setscheduler(0, policy, &no_priority);
+}
+
 int map(int protection) {
   return mmap(nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
 }
@@ -137,6 +143,8 @@ int probe(const std::string& parts, const std::string& folder, const std::string
       {"map", [&] { return map(PROT_READ | PROT_WRITE); }},
       {"map-executable", [&] { return map(PROT_READ | PROT_EXEC); }},
       {"make-executable", [&] { return mprotect(page, 4096, PROT_READ | PROT_EXEC); }},
+      {"batch", [&] { return set_scheduler(SCHED_BATCH); }},
+      {"idle", [&] { return set_scheduler(SCHED_IDLE); }},
       {"dumpable", [&] { return prctl(PR_SET_DUMPABLE, 1); }},
       {"name", [&] { return prctl(PR_SET_NAME, "probe"); }},
       {"read-limit",

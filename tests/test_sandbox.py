@@ -72,6 +72,8 @@ ELSE = [
     ("map", "ok", "ok", "ok"),
     ("map-executable", "ok", "ok", "EPERM"),
     ("make-executable", "ok", "ok", "EPERM"),
+    ("batch", "ok", "ok", "ok"),
+    ("idle", "ok", "ok", "EPERM"),
     ("dumpable", "ok", "ok", "EPERM"),
     ("name", "ok", "ok", "ok"),
     ("read-limit", "ok", "ok", "ok"),

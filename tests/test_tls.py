@@ -485,6 +485,23 @@ class Limits(WithCertificates):
                 self.assertEqual(exchange(client, "/update")[0][:13], b"HTTP/1.1 200 ")
 
     @unittest.skipIf(SANITIZED, "a sanitizer has memory of its own")
+    def test_threads_that_compute_preempt_nobody(self):
+        def policies(pid):
+            threads = {}
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8", errors="replace") as stat:
+                    # The 41st field of proc(5), counted behind the name, which is the second.
+                    threads[int(thread)] = int(stat.read().rpartition(")")[2].split()[38])
+            return threads
+
+        with HttpsService([self.ec]) as service:
+            pid = service.process.pid
+            with service.tls():
+                after = policies(pid)
+            self.assertEqual(after.pop(pid), os.SCHED_OTHER, "the loop")
+            self.assertIn(os.SCHED_BATCH, after.values())
+            self.assertNotIn(os.SCHED_IDLE, after.values())
+
     def test_memory_of_idle_connections(self):
         def resident(service):
             with open(f"/proc/{service.process.pid}/status", encoding="ascii") as status:

@@ -98,10 +98,13 @@ typedef struct pairport_server_options {
    * then called from these threads. */
   const pairport_certificate* certificates;
   size_t certificate_count;
-  int min_tls_version;        /* PAIRPORT_TLS_1_3 only where mbedTLS has it: 3.6 has, 2.28 has not */
-  uint32_t ticket_lifetime;   /* seconds for which a session can be resumed; 0: it cannot */
-  size_t handshake_lanes;     /* 1 to 64 */
-  size_t max_handshakes;      /* that wait to begin */
+  int min_tls_version;      /* PAIRPORT_TLS_1_3 only where mbedTLS has it: 3.6 has, 2.28 has not */
+  uint32_t ticket_lifetime; /* seconds for which a session can be resumed; 0: it cannot */
+  size_t handshake_lanes;   /* 1 to 64 */
+  size_t max_handshakes;    /* that wait to begin */
+  /* Nonzero: the threads of the pool that compute handshakes ask for SCHED_BATCH (sched(7)), once and for good: when
+   * they are woken they preempt nobody, so that the loop goes on. For a process whose pool does nothing urgent. */
+  int batch_handshakes;
   uint64_t handshake_timeout; /* from the start of the connection to the end of the handshake */
 
   /* Nonzero: hsts_seconds is sent as Strict-Transport-Security on encrypted connections. */

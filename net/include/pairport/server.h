@@ -55,6 +55,9 @@ struct ServerOptions {
   TlsContext* tls = nullptr;
   // Handshakes that may wait for a thread to begin.
   std::size_t max_handshakes = 256;
+  // Threads that compute handshakes ask the kernel for SCHED_BATCH (sched(7)), once and for good: when they are woken
+  // they preempt nobody, so that the loop and others on its core go on. For a process whose pool does nothing urgent.
+  bool batch_handshakes = false;
   // Told of every answer; may be null, else outlives the server.
   AccessObserver* observer = nullptr;
   // Called from the loop with an event and its detail, for each event at most once a minute; may be empty, must not
