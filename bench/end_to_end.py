@@ -49,6 +49,7 @@ def take_turns(bench, scenario):
             while True:
                 if scenario.before:
                     scenario.before(server)
+                server.before_turn()
                 watch = Watch(bench.cores, server.pids)
                 result = scenario.turn(server, options.seconds)
                 figures = watch.end()
@@ -117,6 +118,10 @@ def scenarios(bench, stack, results):
     scripts = ("linux", "windows", "update")
     nginx = start(Nginx(bench, {name: answers[name][0] for name in scripts}, {name: answers[name][1] for name in scripts}))
     peers = [start(Peer(bench, *peer)) for peer in options.peers]
+    measurable = [peer for peer in peers if peer.tells_length]
+    if len(measurable) < len(peers):
+        say(f"  {'':<14} without Content-Length, so in new_connection and latency they are left out: "
+            + ", ".join(peer.name for peer in peers if not peer.tells_length))
 
     if options.wants("nginx_module"):
         yield Scenario("nginx_module", "GET of a Linux installer, nginx with the module and with a file", [start(NginxModule(bench)), nginx],
@@ -142,7 +147,8 @@ def scenarios(bench, stack, results):
     yield Scenario("update", "GET /update", [*services, floors["update"], nginx, *peers], gets(bench, "update"))
     yield Scenario("miss", "GET of a code that does not exist (404)", [*services, floors["miss"], *peers],
                    gets(bench, "miss", failing=True))
-    yield Scenario("new_connection", "GET of a Linux installer, a new connection each", [*services, floors["linux"], nginx, *peers],
+    yield Scenario("new_connection", "GET of a Linux installer, a new connection each",
+                   [*services, floors["linux"], nginx, *measurable],
                    lambda server, seconds: only_status(bench.load(server, [
                        "--new-connections", "--seconds", str(seconds), "--targets", server.targets["installer"]]), 200))
     yield Scenario("deposit", "POST of a deposit (JSON)", [*services, *peers], posts(bench, "deposit"), before=fresh)
@@ -160,7 +166,7 @@ def scenarios(bench, stack, results):
         watch = Watch(bench.cores, plain.pids)
         answered = bench.load(plain, ["--seconds", "1", "--targets", plain.targets["installer"]])["answers"]
         bench.half_rate = round(0.5e9 * answered / watch.end()["cpu_ns"])
-    yield Scenario("latency", "latency of GETs at half load (open loop)", [*services, floors["linux"], nginx, *peers],
+    yield Scenario("latency", "latency of GETs at half load (open loop)", [*services, floors["linux"], nginx, *measurable],
                    lambda server, seconds: bench.load(server, [
                        "--rate", str(bench.half_rate), "--seconds", str(seconds), "--targets", server.targets["installer"]]))
 

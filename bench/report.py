@@ -77,6 +77,18 @@ def expiry_rounds(results):
     return results.get("expiry", {}).get("rounds", [])
 
 
+def scaling_note(found):
+    rounds = found["rounds"]
+    of = lambda turn, key: statistics.median(each[turn][key] for each in rounds)
+    note = f"{of('one', 'rate'):.0f} per second on one core; on two the service got {of('two', 'cores_used'):.2f} cores"
+    if not found["client_has_a_core"]:
+        alone = statistics.median(each["ratios"]["alone"] for each in rounds)
+        note += (f". There is no third core, so the client works on the service's in both: {of('one', 'client_cores_used'):.2f} and "
+                 f"{of('two', 'client_cores_used'):.2f} of a core. With a core for the client alone while the service has one, "
+                 f"{of('alone', 'rate'):.0f} per second and {alone:.2f}")
+    return note + (f"; {found['disturbed']} of {len(rounds)} rounds disturbed" if found["disturbed"] else "")
+
+
 def goals(results):
     """Each goal with what was measured. `value` is None where it was not."""
     rows = []
@@ -133,14 +145,9 @@ def goals(results):
     goal("p99 at half load / bare epoll", 2, None, half, note=f"at {results['half_rate']:,} requests per second" if half else "")
     for kind, found in sorted(results.get("tls", {}).get("scaling", {"rsa": None}).items(), reverse=True):
         rounds = found["rounds"] if found else []
-        used = [each["two"]["cores_used"] for each in rounds]
         goal(f"full TLS handshakes on two cores / on one ({kind})", 1.7, 1.9,
-             spread([each["ratio"] for each in rounds]) if rounds else None, more_is_better=True,
-             note="" if not rounds else f"{statistics.median(each['one']['rate'] for each in rounds):.0f} per second on one core; on two the "
-             f"service got {statistics.median(used):.2f} cores"
-             + ("" if found["client_has_a_core"] else
-                f", the client {statistics.median(each['two']['client_cores_used'] for each in rounds):.2f} of the second")
-             + (f"; {found['disturbed']} of {len(rounds)} rounds disturbed" if found["disturbed"] else ""))
+             spread([each["ratios"]["one"] for each in rounds]) if rounds else None, more_is_better=True,
+             note=scaling_note(found) if rounds else "")
     return rows
 
 

@@ -3,6 +3,7 @@
 with cores."""
 
 import json
+import os
 import re
 import resource
 import statistics
@@ -55,10 +56,12 @@ class TlsNginx(NginxServer):
   }}""")
 
 
-def drive(bench, server, mode, seconds, version, *arguments):
-    """Runs the client to its end; what it says."""
+def drive(bench, server, mode, seconds, version, *arguments, core=None):
+    """Runs the client to its end, on the core of this program or on another; what it says."""
+    core = bench.cores.client if core is None else core
     done = subprocess.run([str(bench.program("tls_client")), "--port", str(server.port), "--mode", mode, "--seconds", str(seconds),
-                           "--tls", version, *arguments], capture_output=True, text=True, timeout=seconds + 60, check=False)
+                           "--tls", version, *arguments], capture_output=True, text=True, timeout=seconds + 60, check=False,
+                          preexec_fn=lambda: os.sched_setaffinity(0, {core}))
     if done.returncode != 0:
         raise RuntimeError(f"tls_client: {done.stderr}")
     return json.loads(done.stdout)
@@ -109,9 +112,9 @@ def scenarios(bench, stack, results):
                        both["ecdsa"], turns(bench, "get", newest, {"pairport": path, "nginx": f"/{name}"}, agent))
 
 
-def crowd(bench, kind, cores):
-    """Full handshakes of many clients with a service that has so many cores, for one turn."""
-    watched = sorted({*cores, bench.cores.client})
+def crowd(bench, kind, cores, client):
+    """Full handshakes of many clients, on the core `client`, with a service that has so many cores, for one turn."""
+    watched = sorted({*cores, client})
     # Two for each core, as the service takes for all of a machine.
     with TlsPairport(bench, kind, threads=2 * len(cores), cores=cores) as server:
         own = lambda: sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -121,7 +124,7 @@ def crowd(bench, kind, cores):
         state = lambda: {"server": cpu_of(server.pids)["total_ns"] / 1e9, "client": own(), "packets": packets(), "busy": times("busy"),
                          "steal": times("steal")}
         before, began = state(), time.monotonic()
-        result = checked(drive(bench, server, "full", bench.options.seconds, "1.2", "--connections", "32"), "full")
+        result = checked(drive(bench, server, "full", bench.options.seconds, "1.2", "--connections", "32", core=client), "full")
         after, seconds = state(), time.monotonic() - began
     change = {key: after[key] - before[key] for key in after}
     foreign = change["busy"] - change["server"] - change["client"] - change["packets"]
@@ -131,24 +134,31 @@ def crowd(bench, kind, cores):
 
 
 def scaling(bench, kind):
-    """Handshakes per second on one core and on two. Where there is no third one, the client shares the second."""
+    """Handshakes per second on one core and on two. A third core is the client's in both. Where there is none, the client
+    takes its part of those that the service has, in both again: it would otherwise have a core for itself in the first
+    only. That comparison is made too, as `alone`."""
     first, client = bench.cores.server, bench.cores.client
-    second = next((core for core in bench.cores.allowed if core not in (client, first)), client)
+    third = next((core for core in bench.cores.allowed if core not in (client, first)), None)
+    second = client if third is None else third
     spare = bench.options.rounds if bench.options.repeat else 0
     rounds, thrown_away = [], []
     while len(rounds) < bench.options.rounds:
-        measured = {"one": crowd(bench, kind, {first}), "two": crowd(bench, kind, {first, second})}
-        disturbed = measured["one"]["disturbed"] or measured["two"]["disturbed"]
+        measured = {"one": crowd(bench, kind, {first}, first if third is None else client),
+                    "two": crowd(bench, kind, {first, second}, client)}
+        if third is None:
+            measured["alone"] = crowd(bench, kind, {first}, client)
+        disturbed = next((each["disturbed"] for each in measured.values() if each["disturbed"]), None)
         if disturbed and spare:
             spare -= 1
             thrown_away.append(disturbed)
             continue
-        rounds.append({**measured, "ratio": measured["two"]["rate"] / measured["one"]["rate"], "disturbed": disturbed})
+        rounds.append({**measured, "disturbed": disturbed,
+                       "ratios": {name: measured["two"]["rate"] / measured[name]["rate"] for name in measured if name != "two"}})
     kept = sum(bool(each["disturbed"]) for each in rounds)
     say(f"  tls_scaling    {kind:<24} {statistics.median(each['one']['rate'] for each in rounds):.0f} handshakes/s on one core, "
-        f"{statistics.median(each['ratio'] for each in rounds):.2f} times as many on two"
+        f"{statistics.median(each['ratios']['one'] for each in rounds):.2f} times as many on two"
         + (f"; {len(thrown_away)} disturbed rounds thrown away, {kept} kept" if thrown_away or kept else ""))
-    return {"rounds": rounds, "client_has_a_core": second != client, "thrown_away": thrown_away, "disturbed": kept}
+    return {"rounds": rounds, "client_has_a_core": third is not None, "thrown_away": thrown_away, "disturbed": kept}
 
 
 def run(bench, results, stack, failure_noted):

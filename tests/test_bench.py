@@ -57,13 +57,16 @@ class Goals(unittest.TestCase):
     def test_more_is_better_for_what_scales(self):
         for ratio, verdict in ((1.69, "MISSED"), (1.7, "must reached"), (1.95, "aim reached")):
             crowd = {"rate": 400, "cores_used": 1.8, "client_cores_used": 0.1}
-            rounds = [{"one": crowd, "two": crowd, "ratio": ratio}] * 3
-            results = {**results_of(pairport=[turn(1)]),
-                       "tls": {"scaling": {"rsa": {"rounds": rounds, "client_has_a_core": False, "disturbed": 1}}}}
+            rounds = [{"one": crowd, "two": crowd, "alone": crowd, "ratios": {"one": ratio, "alone": 1.25}}] * 3
+            scaling = {"rounds": rounds, "client_has_a_core": False, "disturbed": 1}
+            results = {**results_of(pairport=[turn(1)]), "tls": {"scaling": {"rsa": scaling}}}
             row = goal_of(results, "on two cores / on one (rsa)")
             self.assertEqual(row["verdict"], verdict, ratio)
             self.assertIn("≥ 1.70", report.goals_table([row]))
-            self.assertIn("the client 0.10 of the second; 1 of 3 rounds disturbed", row["note"])
+            self.assertIn("0.10 and 0.10 of a core", row["note"])
+            self.assertIn("400 per second and 1.25; 1 of 3 rounds disturbed", row["note"])
+            scaling["client_has_a_core"] = True
+            self.assertNotIn("a core", goal_of(results, "on two cores / on one (rsa)")["note"])
         self.assertEqual(goal_of(results_of(pairport=[turn(1)]), "on two cores")["verdict"], "not measured")
 
     def test_the_go_service_is_the_peer_of_that_name(self):
@@ -176,7 +179,7 @@ class Turns(unittest.TestCase):
 
         bench = types.SimpleNamespace(cores=None, options=types.SimpleNamespace(rounds=rounds, seconds=1, repeat=repeat, max_steal=0.01,
                                                                                 max_foreign=0.05))
-        servers = [types.SimpleNamespace(name=name, pids=[]) for name in "ab"]
+        servers = [types.SimpleNamespace(name=name, pids=[], before_turn=lambda: None) for name in "ab"]
         original, end_to_end.Watch, end_to_end.say = (end_to_end.Watch, end_to_end.say), Watch, lambda _: None
         try:
             return taken, end_to_end.take_turns(bench, end_to_end.Scenario("x", "x", servers, drive))
