@@ -34,6 +34,8 @@ def parse(arguments):
     parser.add_argument("--live", type=int, help="live deposits of `pairport, full` (default 5,000,000)")
     parser.add_argument("--population", type=int, help="live deposits while others expire (default 10,000,000)")
     parser.add_argument("--crowd", type=int, help="how many of them expire within one second (default 1,000,000)")
+    parser.add_argument("--no-real-time", action="store_false", dest="real_time",
+                        help="expiry: leave the server at ordinary priority, where other threads may hold its core for milliseconds")
     parser.add_argument("--max-steal", type=float, default=0.01, help="a turn with more steal on a core counts as disturbed (default 0.01)")
     parser.add_argument("--max-foreign", type=float, default=0.05, help="... with more foreign CPU time (default 0.05)")
     parser.add_argument("--server-core", type=int, help="default: the first")
@@ -64,7 +66,7 @@ def estimate(options):
     turns = [name for name in END_TO_END if name not in (*end_to_end.NGINX, "expiry", "tls")]
     seconds |= dict.fromkeys(turns, servers * options.rounds * (options.seconds + 0.3))
     seconds |= dict.fromkeys(end_to_end.NGINX, 2 * options.rounds * (options.seconds + 0.3))
-    seconds["tls"] = 8 * 2 * options.rounds * (options.seconds + 0.3)
+    seconds["tls"] = 9 * 2 * options.rounds * (options.seconds + 0.3)
     seconds["expiry"] = 40 + 6 * options.rounds + options.population * 6e-6
     loading = options.live / 80_000 if options.wants(*turns) else 0
     return (loading + sum(each for name, each in seconds.items() if options.wants(name))) / 60

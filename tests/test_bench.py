@@ -89,10 +89,10 @@ class Goals(unittest.TestCase):
         self.assertEqual(goal_of(results, "slowest GET")["verdict"], "not measured")
 
     def test_the_worst_counts_where_a_goal_is_about_the_longest(self):
-        part = lambda slowest, wall: {"loop": {"wall_us": wall, "cpu_us": 5, "allocations": 0}, "client_longest_gap_us": 7,
+        part = lambda slowest, wall: {"loop": {"wall_us": wall, "core_wait_us": 5, "allocations": 0}, "client_longest_gap_us": 7,
                                       "latency_us": {"p50": 1, "p99": 10, "max": slowest}, "deposit_latency_us": {"max": 9}, "fewer": 1000, "waited_ns": 1}
         results = results_of(pairport=[turn(1)])
-        results["expiry"] = {"about": {"resident_bytes": 500, "memory_bytes": 400, "measured_at": 2, "level": "plain"}, "disturbed": 0,
+        results["expiry"] = {"about": {"resident_bytes": 500, "memory_bytes": 400, "measured_at": 2, "level": "plain", "real_time": True}, "disturbed": 0,
                              "thrown_away": [], "rounds": [{"quiet": part(1, 1), "during": part(slowest, wall)}
                                                            for slowest, wall in ((100, 150), (6000, 150), (100, 300))]}
         self.assertEqual(goal_of(results, "slowest GET")["verdict"], "MISSED")

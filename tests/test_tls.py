@@ -502,6 +502,10 @@ class Limits(WithCertificates):
             self.assertIn(os.SCHED_BATCH, after.values())
             self.assertNotIn(os.SCHED_IDLE, after.values())
 
+    def test_the_scheduling_that_it_is_started_with_stays(self):
+        with HttpsService([self.ec], wrapper=["chrt", "--batch", "0"]) as service:
+            self.assertEqual(os.sched_getscheduler(service.process.pid), os.SCHED_BATCH)
+
     def test_memory_of_idle_connections(self):
         def resident(service):
             with open(f"/proc/{service.process.pid}/status", encoding="ascii") as status:
