@@ -38,6 +38,13 @@ def disturbance(options, figures):
     return None
 
 
+def pause(options, result):
+    """Why a round does not count whose client stood still: it never sleeps and has a core for itself, so the machine has
+    stopped it, and tells of that as steal only when it lasts. Decided without a look at the server's figures."""
+    longest = result["client_longest_gap_us"]
+    return f"the client stood still for {longest / 1000:.1f} ms" if longest > options.max_pause else None
+
+
 def take_turns(bench, scenario):
     """Rounds of A B C A B C ...; a disturbed turn is repeated, up to a bound."""
     options = bench.options
@@ -258,7 +265,7 @@ def observe(bench, server, seconds, lead, *more):
     figures = watch.end()
     result = only_status(json.loads(text), 200)
     return {**figures, **result, "loop": loop, "fewer": live - loop["live"],
-            "disturbed": disturbance(bench.options, figures)}
+            "disturbed": disturbance(bench.options, figures) or pause(bench.options, result)}
 
 
 def crowds_expire(bench, folder):

@@ -36,6 +36,8 @@ def parse(arguments):
     parser.add_argument("--crowd", type=int, help="how many of them expire within one second (default 1,000,000)")
     parser.add_argument("--no-real-time", action="store_false", dest="real_time",
                         help="expiry: leave the server at ordinary priority, where other threads may hold its core for milliseconds")
+    parser.add_argument("--max-pause", type=float, default=2000,
+                        help="expiry: a round whose client, which never sleeps, stands still for longer counts as disturbed (default 2000 us)")
     parser.add_argument("--max-steal", type=float, default=0.01, help="a turn with more steal on a core counts as disturbed (default 0.01)")
     parser.add_argument("--max-foreign", type=float, default=0.05, help="... with more foreign CPU time (default 0.05)")
     parser.add_argument("--server-core", type=int, help="default: the first")

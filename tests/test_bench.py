@@ -158,6 +158,11 @@ class Harness(unittest.TestCase):
         self.assertIn("steal", verdict(0.02, 0))
         self.assertIn("foreign", verdict(0, 0.06))
 
+    def test_a_client_that_stood_still(self):
+        verdict = lambda gap: end_to_end.pause(types.SimpleNamespace(max_pause=2000), {"client_longest_gap_us": gap})
+        self.assertIsNone(verdict(2000))
+        self.assertIn("2.1 ms", verdict(2100))
+
 
 class Turns(unittest.TestCase):
     """Rounds with a server that is none, and a machine that is disturbed when the test says so."""
