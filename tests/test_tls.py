@@ -484,7 +484,6 @@ class Limits(WithCertificates):
             with service.tls(source="127.1.0.2") as client:
                 self.assertEqual(exchange(client, "/update")[0][:13], b"HTTP/1.1 200 ")
 
-    @unittest.skipIf(SANITIZED, "a sanitizer has memory of its own")
     def test_threads_that_compute_preempt_nobody(self):
         def policies(pid):
             threads = {}
@@ -506,6 +505,7 @@ class Limits(WithCertificates):
         with HttpsService([self.ec], wrapper=["chrt", "--batch", "0"]) as service:
             self.assertEqual(os.sched_getscheduler(service.process.pid), os.SCHED_BATCH)
 
+    @unittest.skipIf(SANITIZED, "a sanitizer has memory of its own")
     def test_memory_of_idle_connections(self):
         def resident(service):
             with open(f"/proc/{service.process.pid}/status", encoding="ascii") as status:
