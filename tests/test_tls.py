@@ -221,7 +221,7 @@ class Choice(WithCertificates):
     def test_chains_are_sent(self):
         output = s_client(self.service.tls_port, "-showcerts", host="b.example", stdin=request("/update", close=True))
         self.assertEqual(output.count("-----BEGIN CERTIFICATE-----"), 2)
-        self.assertIn("CN = middle of a test", output)
+        self.assertRegex(output, "CN ?= ?middle of a test")
 
     def test_alpn(self):
         for offered, chosen in ((["http/1.1"], "http/1.1"), (["h2", "http/1.1"], "http/1.1"), ([], None)):
@@ -497,9 +497,8 @@ class Limits(WithCertificates):
             pid = service.process.pid
             with service.tls():
                 after = policies(pid)
-            self.assertEqual(after.pop(pid), os.SCHED_OTHER, "the loop")
+            self.assertEqual(after.pop(pid), os.sched_getscheduler(0), "the loop")
             self.assertIn(os.SCHED_BATCH, after.values())
-            self.assertNotIn(os.SCHED_IDLE, after.values())
 
     def test_the_scheduling_that_it_is_started_with_stays(self):
         with HttpsService([self.ec], wrapper=["chrt", "--batch", "0"]) as service:

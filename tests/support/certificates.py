@@ -27,7 +27,7 @@ def make_authority(folder):
     """A root and an intermediate authority below it: root.crt, middle.crt and their keys. Returns root.crt."""
     root, middle = os.path.join(folder, "root"), os.path.join(folder, "middle")
     openssl("req", "-x509", *kind_of_key(False), "-nodes", "-keyout", root + ".key", "-out", root + ".crt", "-days", "180",
-            "-subj", "/CN=root of a test")
+            "-subj", "/CN=root of a test", "-addext", "keyUsage = critical, keyCertSign, cRLSign")
     openssl("req", *kind_of_key(False), "-nodes", "-keyout", middle + ".key", "-out", middle + ".csr",
             "-subj", "/CN=middle of a test")
     sign(middle, root, "basicConstraints = critical, CA:TRUE\nkeyUsage = critical, keyCertSign, cRLSign\n")
