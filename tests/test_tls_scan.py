@@ -28,6 +28,10 @@ EXPECTED = {
     "BREACH",
     # An openssl of today cannot offer RC4. sslscan, which needs none for it, has looked at every suite.
     "RC4",
+    # What an openssl of today has no support for, says testssl.sh 3.2.
+    "engine_problem",
+    # In TLS 1.3 a ticket comes behind the handshake, when the openssl of testssl.sh has left. test_tls.py resumes.
+    "sessionresumption_ticket",
 }
 
 
@@ -77,8 +81,10 @@ class Scan(unittest.TestCase):
         severities = {entry["id"]: entry["severity"] for entry in found}
         for wanted in ("TLS1_2", "heartbleed", "CCS", "ticketbleed", "ROBOT", "secure_renego", "secure_client_renego", "CRIME_TLS",
                        "POODLE_SSL", "SWEET32", "FREAK", "DROWN", "LOGJAM", "BEAST", "LUCKY13", "RC4", "cipherlist_NULL",
-                       "cipherlist_3DES_IDEA", "cipherlist_AVERAGE"):
+                       "cipherlist_3DES_IDEA"):
             self.assertIn(wanted, severities, result.stdout.decode(errors="replace")[-2000:])
+        # CBC: testssl.sh 3.0 (Debian 12) and 3.2 have different names for it.
+        self.assertTrue({"cipherlist_AVERAGE", "cipherlist_OBSOLETED"} & severities.keys())
         bad = [f"{entry['id']}: {entry['severity']}: {entry['finding']}" for entry in found
                if entry["severity"] not in ("OK", "INFO")
                and re.sub(r" <.*>$", "", entry["id"]) not in EXPECTED]
