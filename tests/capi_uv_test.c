@@ -248,6 +248,7 @@ static void serve_tls(const char* chain, const char* key) {
   CHECK(pairport_server_options_init(&options, sizeof options) == 0);
   options.certificates = &certificate;
   options.certificate_count = 1;
+  options.batch_handshakes = 1;
   options.on_answer = count_answer;
   options.answer_user = &self;
   CHECK(pairport_server_attach(&self.loop, self.service, &options, &self.server, message, sizeof message) == 0);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A C program serves HTTPS: tests/capi_uv_test.c with a certificate."""
 
+import contextlib
+import http.client
 import os
 import pathlib
 import re
@@ -8,10 +10,10 @@ import ssl
 import subprocess
 import tempfile
 import unittest
-import urllib.request
 
 import runner
 from certificates import make_certificate
+from https_service import thread_policies
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = pathlib.Path(os.environ.get("PAIRPORT_BUILD", ROOT / "build" / "release")) / "bin" / "capi_uv_test"
@@ -25,7 +27,12 @@ class CapiUvTls(unittest.TestCase):
                 try:
                     port = re.search(r":(\d+)$", process.stdout.readline().strip()).group(1)
                     context = ssl.create_default_context(cafile=certificate)
-                    with urllib.request.urlopen(f"https://localhost:{port}/update", timeout=60, context=context) as answer:
+                    client = http.client.HTTPSConnection("localhost", int(port), timeout=60, context=context)
+                    with contextlib.closing(client):
+                        client.connect()
+                        self.assertIn(os.SCHED_BATCH, thread_policies(process.pid).values())
+                        client.request("GET", "/update")
+                        answer = client.getresponse()
                         self.assertEqual(answer.status, 200)
                         self.assertTrue(answer.read().startswith(b"#!/bin/sh\n"))
                     self.assertEqual(process.wait(60), 0)

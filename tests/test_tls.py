@@ -18,7 +18,7 @@ import unittest
 
 import runner
 from certificates import make_authority, make_certificate, make_chain
-from https_service import HttpsService, client_hello, exchange, read_answer, receive_all, request, trusting_all
+from https_service import HttpsService, client_hello, exchange, read_answer, receive_all, request, thread_policies, trusting_all
 
 GOOD = {"connect_url": "http://h:1", "fingerprint": ":".join(["2a"] * 16), "client_id": "client1", "password": "it's a secret"}
 SANITIZED = bool(os.environ.get("PAIRPORT_SANITIZE"))
@@ -485,18 +485,10 @@ class Limits(WithCertificates):
                 self.assertEqual(exchange(client, "/update")[0][:13], b"HTTP/1.1 200 ")
 
     def test_threads_that_compute_preempt_nobody(self):
-        def policies(pid):
-            threads = {}
-            for thread in os.listdir(f"/proc/{pid}/task"):
-                with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8", errors="replace") as stat:
-                    # The 41st field of proc(5), counted behind the name, which is the second.
-                    threads[int(thread)] = int(stat.read().rpartition(")")[2].split()[38])
-            return threads
-
         with HttpsService([self.ec]) as service:
             pid = service.process.pid
             with service.tls():
-                after = policies(pid)
+                after = thread_policies(pid)
             self.assertEqual(after.pop(pid), os.sched_getscheduler(0), "the loop")
             self.assertIn(os.SCHED_BATCH, after.values())
 

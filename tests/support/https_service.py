@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -34,6 +35,16 @@ def client_hello(**options):
     with contextlib.suppress(ssl.SSLWantReadError):
         client.do_handshake()
     return outgoing.read()
+
+
+def thread_policies(pid):
+    """By thread: how the kernel schedules it, such as os.SCHED_BATCH."""
+    policies = {}
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="utf-8", errors="replace") as stat:
+            # The 41st field of proc(5), counted behind the name, which is the second.
+            policies[int(thread)] = int(stat.read().rpartition(")")[2].split()[38])
+    return policies
 
 
 class HttpsService(Pairport):
