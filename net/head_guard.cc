@@ -7,6 +7,11 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <type_traits>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include <pairport/ascii.h>
 
@@ -37,24 +42,50 @@ bool is_host(std::string_view host) noexcept {
   return std::all_of(host.begin(), host.end(), [](char c) { return kHostCharacters[static_cast<unsigned char>(c)]; });
 }
 
-// How many bytes `text` begins with that are no control characters. Eight at a time by plain arithmetic ("Bit Twiddling
-// Hacks", S. E. Anderson: a word has a byte less than n): heads are short, so that wider registers gain nothing.
-std::size_t plain_prefix(std::string_view text) noexcept {
-  constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101U;
-  constexpr std::uint64_t kHighs = 0x80 * kOnes;
+// The first control character of `text` at `from` or behind it, or its end.
+std::size_t plain_end(std::string_view text, std::size_t from) noexcept {
   const char* const begin = text.data();
-  std::size_t i = 0;
-  for (; i + sizeof(std::uint64_t) <= text.size(); i += sizeof(std::uint64_t)) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, begin + i, sizeof(word));
-    if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
-    const std::uint64_t is_del = word ^ 0x7f * kOnes;
-    // A borrow may mark bytes behind the first control character, never one before it.
-    const std::uint64_t found = (((word - 0x20 * kOnes) & ~word) | ((is_del - kOnes) & ~is_del)) & kHighs;
-    if (found != 0) return i + static_cast<std::size_t>(std::countr_zero(found)) / 8;
+  std::size_t i = from;
+#if defined(__SSE2__)
+  constexpr std::size_t kBlock = sizeof(__m128i);
+  const auto controls = [begin](std::size_t at) {
+    const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(begin + at));
+    const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
+    const __m128i del = _mm_cmpeq_epi8(block, _mm_set1_epi8(0x7f));
+    return static_cast<unsigned>(_mm_movemask_epi8(_mm_or_si128(low, del)));
+  };
+  for (; i + kBlock <= text.size(); i += kBlock) {
+    if (const unsigned found = controls(i); found != 0) return i + static_cast<std::size_t>(std::countr_zero(found));
   }
+  if (text.size() >= kBlock && i < text.size()) {
+    // The last block, without what was looked at before.
+    const std::size_t last = text.size() - kBlock;
+    const unsigned found = controls(last) >> (i - last);
+    return found != 0 ? i + static_cast<std::size_t>(std::countr_zero(found)) : text.size();
+  }
+#endif
   while (i < text.size() && static_cast<unsigned char>(begin[i]) >= 0x20 && begin[i] != 0x7f) ++i;
   return i;
+}
+
+// Whether a header has this name. REQUIRES: `name` is a token, `kLower` consists of small letters and hyphens. No other
+// character of a token than a letter's capital becomes one of these by the bit that tells cases apart.
+template <std::size_t kSize>
+bool is_name(std::string_view name, const char (&lower)[kSize]) noexcept {
+  constexpr std::size_t kLength = kSize - 1;
+  static_assert(kLength >= 4 && kLength <= 16);
+  using Word = std::conditional_t<kLength >= 8, std::uint64_t, std::uint32_t>;
+  constexpr Word kCaseBits = static_cast<Word>(0x2020'2020'2020'2020U);
+  if (name.size() != kLength) return false;
+  const auto differs_at = [&](std::size_t at) {
+    Word ours = 0;
+    Word theirs = 0;
+    std::memcpy(&ours, lower + at, sizeof(Word));
+    std::memcpy(&theirs, name.data() + at, sizeof(Word));
+    return ours ^ (theirs | kCaseBits);
+  };
+  static_assert(kLength <= 2 * sizeof(Word));  // two words that may overlap
+  return (differs_at(0) | differs_at(kLength - sizeof(Word))) == 0;
 }
 
 }  // namespace
@@ -66,23 +97,22 @@ HeadGuard::State HeadGuard::fail(int status, std::string_view text) noexcept {
 
 HeadGuard::State HeadGuard::feed(std::string_view head) noexcept {
   if (error_) return State::kError;
-  const std::size_t end = std::min(head.size(), limits_.bytes);
-  while (position_ < end) {
-    if (position_ > line_start_ && head[position_ - 1] == '\r') {
-      if (head[position_] != '\n') return fail(400, "the request head has a CR without LF");
-      const std::string_view line = head.substr(line_start_, position_ - 1 - line_start_);
-      const std::size_t start = line_start_;
-      line_start_ = ++position_;
-      if (line.empty() && lines_ > 0) return end_head() ? State::kComplete : State::kError;
-      if (!end_line(line, start)) return State::kError;
-      continue;
+  const std::string_view text(head.data(), std::min(head.size(), limits_.bytes));
+  while (position_ < text.size()) {
+    if (position_ == line_start_ || text[position_ - 1] != '\r') {
+      position_ = plain_end(text, position_);
+      if (position_ == text.size()) break;
+      const char c = text[position_++];
+      if (c == '\n') return fail(400, "a line of the request head ends in LF without CR");
+      if (c != '\r' && c != '\t') return fail(400, "the request head has a control character");
+      if (c != '\r' || position_ == text.size()) continue;
     }
-    position_ += plain_prefix(head.substr(position_, end - position_));
-    if (position_ == end) break;
-    const char c = head[position_];
-    if (c == '\n') return fail(400, "a line of the request head ends in LF without CR");
-    if (c != '\r' && c != '\t') return fail(400, "the request head has a control character");
-    ++position_;
+    if (text[position_] != '\n') return fail(400, "the request head has a CR without LF");
+    const std::size_t start = line_start_;
+    const std::string_view line(text.data() + start, position_ - 1 - start);
+    line_start_ = ++position_;
+    if (line.empty() && lines_ > 0) return end_head() ? State::kComplete : State::kError;
+    if (!end_line(line, start)) return State::kError;
   }
   if (head.size() >= limits_.bytes) return fail(431, "the request head is larger than this service takes");
   return State::kIncomplete;
@@ -104,23 +134,37 @@ bool HeadGuard::end_line(std::string_view line, std::size_t start) noexcept {
 bool HeadGuard::end_request_line(std::string_view line) noexcept {
   static constexpr std::string_view kText =
       "the request line is not a method, a target and HTTP/1.0 or HTTP/1.1, with one space between them";
+  // A target with a space in it is none, so there is one place for each of the two spaces.
+  static constexpr std::string_view kVersion = " HTTP/1.1";
   const std::size_t first = token_prefix(line);
-  const std::size_t last = line.rfind(' ');
-  if (first == 0 || first == line.size() || line[first] != ' ' || first == last) {
+  if (first == 0 || line.size() < first + 2 + kVersion.size() || line[first] != ' ') {
     fail(400, kText);
     return false;
   }
-  const std::string_view target = line.substr(first + 1, last - first - 1);
-  const std::string_view version = line.substr(last + 1);
-  http_1_1_ = version == "HTTP/1.1";
+  const std::string_view version = line.substr(line.size() - kVersion.size());
+  const std::string_view target = line.substr(first + 1, line.size() - kVersion.size() - first - 1);
   const bool visible = std::all_of(target.begin(), target.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (target.empty() || !visible || (!http_1_1_ && version != "HTTP/1.0")) {
+  http_1_1_ = version == kVersion;
+  if (!visible || (!http_1_1_ && version != " HTTP/1.0")) {
     fail(400, kText);
     return false;
   }
   method_size_ = first;
   target_size_ = target.size();
+  request_line_size_ = line_start_;
   return true;
+}
+
+HeadGuard::Place HeadGuard::value_behind(std::size_t colon, std::string_view line, std::size_t start) noexcept {
+  const std::string_view value = trim(line.substr(colon + 1));
+  if (value.empty()) return {};
+  return {static_cast<std::uint16_t>(start + static_cast<std::size_t>(value.data() - line.data())),
+          static_cast<std::uint16_t>(value.size())};
+}
+
+void HeadGuard::keep(HeaderName name, std::string_view line, std::size_t colon, std::size_t start) noexcept {
+  Place& place = values_[static_cast<std::size_t>(name)];
+  if (place.size == 0) place = value_behind(colon, line, start);
 }
 
 bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexcept {
@@ -129,26 +173,60 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
     fail(400, "a header line is not a name, a colon and a value");
     return false;
   }
-  const std::string_view name = line.substr(0, colon);
+  const std::string_view name(line.data(), colon);
+  const auto keep_as = [&](HeaderName header) { keep(header, line, colon, start); };
   // By length: most names are none of these.
   switch (colon) {
     case 4:
-      return !equals_ignoring_case(name, "host") || take_host(trim(line.substr(colon + 1)));
+      if (is_name(name, "host")) return take_host(trim(line.substr(colon + 1)));
+      break;
+    case 5:
+      if (is_name(name, "range")) keep_as(HeaderName::kRange);
+      break;
     case 6:
-      if (accept_ == 0 && equals_ignoring_case(name, "accept")) {
-        if (const std::string_view value = trim(line.substr(colon + 1)); !value.empty()) {
-          accept_ = start + static_cast<std::size_t>(value.data() - line.data());
-          accept_size_ = value.size();
-        }
+      if (is_name(name, "accept")) keep_as(HeaderName::kAccept);
+      if (is_name(name, "expect")) {
+        const bool is_known = equals_ignoring_case(trim(line.substr(colon + 1)), "100-continue");
+        (is_known ? expects_continue_ : has_unknown_expectation_) = true;
       }
-      return true;
+      break;
+    case 7:
+      if (is_name(name, "upgrade")) steers_connection_ = true;
+      break;
+    case 8:
+      if (is_name(name, "if-range")) keep_as(HeaderName::kIfRange);
+      break;
+    case 10:
+      if (is_name(name, "user-agent")) keep_as(HeaderName::kUserAgent);
+      if (is_name(name, "connection")) steers_connection_ = true;
+      break;
+    case 12:
+      if (is_name(name, "content-type")) keep_as(HeaderName::kContentType);
+      break;
+    case 13:
+      if (is_name(name, "if-none-match")) keep_as(HeaderName::kIfNoneMatch);
+      break;
     case 14:
-      return !equals_ignoring_case(name, "content-length") || take_length(trim(line.substr(colon + 1)));
+      if (is_name(name, "content-length")) return take_length(trim(line.substr(colon + 1)));
+      break;
+    case 15:
+      if (is_name(name, "accept-encoding")) keep_as(HeaderName::kAcceptEncoding);
+      // Each proxy may write a line of its own: the nearest one's comes last.
+      if (is_name(name, "x-forwarded-for")) {
+        std::shift_right(forwarded_for_.begin(), forwarded_for_.end(), 1);
+        forwarded_for_[0] = value_behind(colon, line, start);
+      }
+      break;
+    case 16:
+      if (is_name(name, "proxy-connection")) steers_connection_ = true;
+      break;
     case 17:
-      return !equals_ignoring_case(name, "transfer-encoding") || take_encoding(trim(line.substr(colon + 1)));
+      if (equals_ignoring_case(name, "transfer-encoding")) return take_encoding(trim(line.substr(colon + 1)));
+      break;
     default:
-      return true;
+      break;
   }
+  return true;
 }
 
 bool HeadGuard::take_host(std::string_view value) noexcept {
@@ -183,6 +261,7 @@ bool HeadGuard::take_encoding(std::string_view value) noexcept {
 }
 
 bool HeadGuard::has_one_framing() noexcept {
+  steers_connection_ = true;
   if (!framing_.chunked || !framing_.has_length) return true;
   fail(400, "the request has both Transfer-Encoding and Content-Length");
   return false;

@@ -3,6 +3,7 @@
 #ifndef PAIRPORT_NET_HEAD_GUARD_H_
 #define PAIRPORT_NET_HEAD_GUARD_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -32,6 +33,17 @@ struct Framing {
   std::uint64_t length = 0;  // saturated; anything above the limit for bodies is refused anyway
 };
 
+// Headers whose values are kept while the head is read.
+enum class HeaderName : std::uint8_t {
+  kAccept,
+  kAcceptEncoding,
+  kContentType,
+  kIfNoneMatch,
+  kIfRange,
+  kRange,
+  kUserAgent,
+};
+
 // Reads a head as it arrives, in pieces of any size, and stops at the first byte that has no business there, so that
 // its verdict does not depend on how the bytes were cut. Accepts a subset of RFC 9112:
 //   request-line = token SP 1*VCHAR SP ("HTTP/1.0" / "HTTP/1.1") CRLF
@@ -52,13 +64,29 @@ class HeadGuard {
 
   // With kComplete: bytes of the head, its empty line included.
   std::size_t size() const noexcept { return position_; }
+  // ... and of its request line, CRLF included.
+  std::size_t request_line_size() const noexcept { return request_line_size_; }
   const Framing& framing() const noexcept { return framing_; }
   bool is_http_1_1() const noexcept { return http_1_1_; }
   std::string_view method(std::string_view head) const noexcept { return head.substr(0, method_size_); }
   std::string_view target(std::string_view head) const noexcept { return head.substr(method_size_ + 1, target_size_); }
 
-  // The first Accept header, for refusals of methods that nobody else parses.
-  std::string_view accept(std::string_view head) const noexcept { return head.substr(accept_, accept_size_); }
+  // Without white space around it. Of a header that is sent several times the first one that is not empty; empty when
+  // there is none.
+  std::string_view value(HeaderName name, std::string_view head) const noexcept {
+    return text_of(values_[static_cast<std::size_t>(name)], head);
+  }
+  // The last X-Forwarded-For lines, the nearest proxy's, which is the last one, first; empty behind those.
+  static constexpr std::size_t kMaxForwarded = 4;
+  std::string_view forwarded_for(std::size_t i, std::string_view head) const noexcept {
+    return text_of(forwarded_for_[i], head);
+  }
+  // Whether a header says anything of the connection or of the body's end: Connection, Proxy-Connection, Upgrade,
+  // Content-Length, Transfer-Encoding.
+  bool steers_connection() const noexcept { return steers_connection_; }
+  bool expects_continue() const noexcept { return expects_continue_; }
+  // Whether anything else than 100-continue is expected.
+  bool has_unknown_expectation() const noexcept { return has_unknown_expectation_; }
 
   // With kError.
   const HeadError& error() const noexcept { return *error_; }
@@ -67,10 +95,22 @@ class HeadGuard {
   void reset() noexcept { *this = HeadGuard(limits_); }
 
  private:
+  // Part of the head, by its place: what is passed to feed() may lie elsewhere each time.
+  struct Place {
+    std::uint16_t begin = 0;
+    std::uint16_t size = 0;
+  };
+  static_assert(kMaxHead <= 0xffff);
+  static std::string_view text_of(Place place, std::string_view head) noexcept {
+    return {head.data() + place.begin, place.size};
+  }
+  static Place value_behind(std::size_t colon, std::string_view line, std::size_t start) noexcept;
+
   State fail(int status, std::string_view text) noexcept;
   bool end_line(std::string_view line, std::size_t start) noexcept;
   bool end_request_line(std::string_view line) noexcept;
   bool end_header_line(std::string_view line, std::size_t start) noexcept;
+  void keep(HeaderName name, std::string_view line, std::size_t colon, std::size_t start) noexcept;
   bool take_host(std::string_view value) noexcept;
   bool take_length(std::string_view value) noexcept;
   bool take_encoding(std::string_view value) noexcept;
@@ -81,13 +121,17 @@ class HeadGuard {
   std::size_t position_ = 0;    // bytes looked at
   std::size_t line_start_ = 0;  // first byte of the current line
   std::size_t lines_ = 0;
+  std::size_t request_line_size_ = 0;
   std::size_t method_size_ = 0;
   std::size_t target_size_ = 0;
-  std::size_t accept_ = 0;
-  std::size_t accept_size_ = 0;
+  std::array<Place, static_cast<std::size_t>(HeaderName::kUserAgent) + 1> values_;
+  std::array<Place, kMaxForwarded> forwarded_for_;
   Framing framing_;
   bool http_1_1_ = false;
   bool has_host_ = false;
+  bool steers_connection_ = false;
+  bool expects_continue_ = false;
+  bool has_unknown_expectation_ = false;
   std::optional<HeadError> error_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A request head, parsed by llhttp after the guard has let it through.
+// A request head: what the guard has read of it, once llhttp agrees.
 #ifndef PAIRPORT_NET_HTTP1_H_
 #define PAIRPORT_NET_HTTP1_H_
 
@@ -14,16 +14,16 @@ namespace pairport {
 
 // A view of a request head. Points into the bytes that it was parsed from.
 struct RequestHead {
-  Request request;                                // without body and client
-  std::array<std::string_view, 4> forwarded_for;  // the last X-Forwarded-For lines, the nearest proxy's first
+  Request request;  // without body and client
+  std::array<std::string_view, HeadGuard::kMaxForwarded>
+      forwarded_for;  // the last X-Forwarded-For lines, the nearest proxy's first
   bool keep_alive = false;
   bool expects_continue = false;
   bool has_unknown_expectation = false;
 };
 
-// Parses the complete head `head` that `guard` has accepted. Of a header that is sent several times the first one
-// that is not empty counts. False when llhttp does not accept it: then the request is to be refused with 400. Pure; any
-// thread.
+// Parses the complete head `head` that `guard` has accepted. False when llhttp does not accept it: then the request is
+// to be refused with 400. Pure; any thread.
 bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& result) noexcept;
 
 }  // namespace pairport

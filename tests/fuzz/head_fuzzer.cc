@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <llhttp.h>
 
 #include <pairport/ascii.h>
 
@@ -103,11 +106,33 @@ void check_rules(const Parts& parts, const HeadGuard& guard) {
   }
 }
 
+// What llhttp says of a head all of which it reads: whether it takes it, and whether the connection stays.
+std::pair<bool, bool> ask_llhttp(std::string_view head) {
+  std::pair<bool, bool> answer;
+  llhttp_settings_t settings;
+  llhttp_settings_init(&settings);
+  settings.on_headers_complete = [](llhttp_t* parser) {
+    *static_cast<std::pair<bool, bool>*>(parser->data) = {true, llhttp_should_keep_alive(parser) != 0};
+    return 0;
+  };
+  llhttp_t parser;
+  llhttp_init(&parser, HTTP_REQUEST, &settings);
+  parser.data = &answer;
+  const llhttp_errno_t error = llhttp_execute(&parser, head.data(), head.size());
+  if (error != HPE_OK && error != HPE_PAUSED_UPGRADE) answer.first = false;
+  return answer;
+}
+
 void check_parser(std::string_view head, const Parts& parts, const HeadGuard& guard) {
   RequestHead parsed;
-  // Refused with 400 otherwise.
-  if (!parse_head(head, guard, parsed)) return;
+  const bool taken = parse_head(head, guard, parsed);
   const Request& request = parsed.request;
+  if (request.method != Method::kOther) {
+    const auto [takes, stays] = ask_llhttp(head);
+    expect(taken == takes, "what llhttp is not shown would not change its mind");
+    expect(!taken || parsed.keep_alive == stays, "... nor what becomes of the connection");
+  }
+  if (!taken) return;  // refused with 400
   expect(request.target == parts.target, "the parser finds the same target");
   const bool known =
       parts.method == "GET" || parts.method == "HEAD" || parts.method == "POST" || parts.method == "OPTIONS";
@@ -163,7 +188,8 @@ void run(Input input) {
       const Parts parts = take_apart(head.view());
       expect(guard.method(head.view()) == parts.method && guard.target(head.view()) == parts.target,
              "the guard finds the same request line");
-      expect(guard.accept(head.view()) == parts.value("accept"), "the guard finds the same Accept header");
+      expect(guard.value(HeaderName::kAccept, head.view()) == parts.value("accept"),
+             "the guard finds the same Accept header");
       check_rules(parts, guard);
       check_parser(head.view(), parts, guard);
       break;
