@@ -108,22 +108,26 @@ ssize_t Transmitter::send_part(int socket, const Part& part, bool more) noexcept
 
 ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments) noexcept {
   ssize_t total = 0;
+  const Part* part = nullptr;
   while (!fragments.empty()) {
     std::size_t wanted = 0;
     std::size_t count = 0;
     ssize_t sent = 0;
-    if (const Part* part = part_of(fragments.front()); part != nullptr) {
+    if (part == nullptr) part = part_of(fragments.front());
+    if (part != nullptr) {
       wanted = part->text.size();
       count = 1;
       sent = send_part(socket, *part, fragments.size() > 1);
+      part = nullptr;
     } else {
       std::array<iovec, kMaxVectors> vectors;
-      while (count < std::min(fragments.size(), vectors.size()) && part_of(fragments[count]) == nullptr) {
+      do {
         const Fragment& fragment = fragments[count];
         // iovec is not const, but nothing writes through it.
         vectors[count++] = {const_cast<char*>(fragment.data), fragment.size};
         wanted += fragment.size;
-      }
+        if (count < fragments.size()) part = part_of(fragments[count]);
+      } while (count < std::min(fragments.size(), vectors.size()) && part == nullptr);
       msghdr message{};
       message.msg_iov = vectors.data();
       message.msg_iovlen = count;
