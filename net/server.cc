@@ -111,7 +111,7 @@ class Server::Impl {
         service_(service),
         options_(options),
         context_(service, options.connection, options.trusted_proxies, options.observer, options.hsts_seconds),
-        transmitter_(service.static_parts()),
+        transmitter_(service.static_parts(), uv_hrtime),
         wheel_(*this, uv_now(loop)),
         fresh_(std::max<std::size_t>(options.max_handshakes, 1), options.hash_seed),
         level_(service.store().level()) {}

@@ -61,7 +61,7 @@ Pipe filled_pipe(std::string_view text) noexcept {
 
 }  // namespace
 
-Transmitter::Transmitter(std::span<const std::string_view> parts) {
+Transmitter::Transmitter(std::span<const std::string_view> parts, Clock clock) : clock_(clock) {
   null_ = FileDescriptor(open("/dev/null", O_WRONLY | O_CLOEXEC));
   if (!null_) return;
   std::size_t longest = 0;
@@ -69,7 +69,7 @@ Transmitter::Transmitter(std::span<const std::string_view> parts) {
     if (text.size() < kMinPart) continue;
     Pipe pages = filled_pipe(text);
     if (!pages.in) continue;
-    parts_.push_back({text, std::move(pages)});
+    parts_.push_back({text, std::move(pages), WayChooser(kByReference)});
     longest = std::max(longest, text.size());
   }
   std::sort(parts_.begin(), parts_.end(),
@@ -79,7 +79,7 @@ Transmitter::Transmitter(std::span<const std::string_view> parts) {
 }
 
 // Only a whole part can be taken from its pipe: what is left of one goes the other way.
-const Transmitter::Part* Transmitter::part_of(const Fragment& fragment) const noexcept {
+Transmitter::Part* Transmitter::part_of(const Fragment& fragment) noexcept {
   if (fragment.size < kMinPart) return nullptr;
   const auto part = std::lower_bound(parts_.begin(), parts_.end(), fragment.data,
                                      [](const Part& left, const char* data) { return left.text.data() < data; });
@@ -106,7 +106,24 @@ ssize_t Transmitter::send_part(int socket, const Part& part, bool more) noexcept
   return result;
 }
 
-ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments) noexcept {
+ssize_t Transmitter::send_vectored(int socket, std::span<const Fragment> fragments, bool more) noexcept {
+  std::array<iovec, kMaxVectors> vectors;
+  const std::size_t count = std::min(fragments.size(), vectors.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    // iovec is not const, but nothing writes through it.
+    vectors[i] = {const_cast<char*>(fragments[i].data), fragments[i].size};
+  }
+  msghdr message{};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = count;
+  ssize_t sent = 0;
+  do {
+    sent = sendmsg(socket, &message, MSG_NOSIGNAL | (more || count < fragments.size() ? MSG_MORE : 0));
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
+}
+
+ssize_t Transmitter::send_by_reference(int socket, std::span<const Fragment> fragments) noexcept {
   ssize_t total = 0;
   const Part* part = nullptr;
   while (!fragments.empty()) {
@@ -120,21 +137,11 @@ ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments) noexc
       sent = send_part(socket, *part, fragments.size() > 1);
       part = nullptr;
     } else {
-      std::array<iovec, kMaxVectors> vectors;
       do {
-        const Fragment& fragment = fragments[count];
-        // iovec is not const, but nothing writes through it.
-        vectors[count++] = {const_cast<char*>(fragment.data), fragment.size};
-        wanted += fragment.size;
+        wanted += fragments[count++].size;
         if (count < fragments.size()) part = part_of(fragments[count]);
-      } while (count < std::min(fragments.size(), vectors.size()) && part == nullptr);
-      msghdr message{};
-      message.msg_iov = vectors.data();
-      message.msg_iovlen = count;
-      do {
-        sent = sendmsg(socket, &message, MSG_NOSIGNAL | (count < fragments.size() ? MSG_MORE : 0));
-      } while (sent < 0 && errno == EINTR);
-      if (sent < 0) sent = -errno;
+      } while (count < std::min(fragments.size(), kMaxVectors) && part == nullptr);
+      sent = send_vectored(socket, fragments.first(count), count < fragments.size());
     }
     if (sent < 0) return total != 0 ? total : sent;
     total += sent;
@@ -142,6 +149,23 @@ ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments) noexc
     fragments = fragments.subspan(count);
   }
   return total;
+}
+
+ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments) noexcept {
+  // The first long part decides for all: an answer has one.
+  Part* part = nullptr;
+  for (std::size_t i = 0; i < fragments.size() && part == nullptr; ++i) part = part_of(fragments[i]);
+  if (part == nullptr || fragments.size() > kMaxVectors) return send_by_reference(socket, fragments);
+  const WayChooser::Turn turn = clock_ != nullptr ? part->chooser.next() : WayChooser::Turn{kByReference, false};
+  const std::uint64_t begin = turn.timed ? clock_() : 0;
+  const ssize_t sent =
+      turn.way == kByReference ? send_by_reference(socket, fragments) : send_vectored(socket, fragments, false);
+  if (turn.timed) {
+    std::size_t wanted = 0;
+    for (const Fragment& fragment : fragments) wanted += fragment.size;
+    if (sent == static_cast<ssize_t>(wanted)) part->chooser.took(clock_() - begin);
+  }
+  return sent;
 }
 
 }  // namespace pairport

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <pairport/http.h>
 
 #include "file_descriptor.h"
+#include "way_chooser.h"
 
 namespace pairport {
 
@@ -22,13 +24,18 @@ struct Pipe {
 };
 
 // Writes to non-blocking stream sockets (TCP or Unix). Copies of the long parts are prepared once as pages in pipes; an
-// answer then refers to these pages instead of copying them. What the kernel does not grant for that is sent like
-// everything else, by a vectored write. One thread at a time.
+// answer can then refer to these pages instead of having the kernel copy them. Whether that is cheaper is measured
+// while answers are sent, for each part. What the kernel does not grant is sent like everything else, by a vectored
+// write. One thread at a time.
 class Transmitter {
  public:
+  // A clock that never goes back, in nanoseconds.
+  using Clock = std::uint64_t (*)();
+
   // `parts`: text whose address and content stay the same as long as this object lives. Takes two file descriptors for
-  // each part of at least kMinPart bytes, and four more. May throw std::bad_alloc.
-  explicit Transmitter(std::span<const std::string_view> parts);
+  // each part of at least kMinPart bytes, and four more. Without a clock these are never copied. May throw
+  // std::bad_alloc.
+  explicit Transmitter(std::span<const std::string_view> parts, Clock clock = nullptr);
   Transmitter(const Transmitter&) = delete;
   Transmitter& operator=(const Transmitter&) = delete;
 
@@ -37,26 +44,35 @@ class Transmitter {
   // ignores SIGPIPE.
   ssize_t send(int socket, std::span<const Fragment> fragments) noexcept;
 
-  // How many parts are sent without copying them.
+  // How many parts can be sent without copying them.
   std::size_t prepared() const noexcept { return parts_.size(); }
 
-  // CPU per answer against a vectored write of the same answer, to clients that copy what they get (transmitter_bench):
-  //   bytes of the part       8.5 K   16 K    23 K    32 K    71 K
-  //   sendfile from a memfd   1.08    0.84    0.74    0.62    0.43
-  //   tee and splice          1.00    0.83    0.71    0.58    0.38
-  // Inside the server with wrk, which takes part of the cost over: 0.94 at 23 K, 0.86 at 32 K, 0.61 at 71 K, and 1.09
-  // at 9 K. Below this size the two further system calls cost what the copy does.
+  // What tee(2) and splice(2) cost against a vectored write depends on the machine: on what a copy costs that starts or
+  // ends in another core's cache, and what it costs to count references to a page there. CPU per GET of the whole
+  // service with wrk as its client, against the same service with vectored writes only, on two virtual machines that
+  // call themselves the same (EPYC, family 26, two cores, Linux 6.18):
+  //   bytes of the part   9 K     23 K    32 K    71 K
+  //   one machine         1.09    0.94    0.86    0.61
+  //   another                     1.04    1.07    1.11
+  // sendfile(2) from a memory file costs more than both on either (transmitter_bench: 1.04 to 1.25 of tee and splice).
+  // Below this size the two further system calls cost what the copy does, everywhere.
   static constexpr std::size_t kMinPart = 16 * 1024;
 
  private:
+  static constexpr Way kByReference = Way::kFirst;
+  static constexpr Way kByCopy = Way::kSecond;
   struct Part {
     std::string_view text;
     Pipe pages;  // always full: it is read by tee(2) alone
+    WayChooser chooser{kByReference};
   };
 
-  const Part* part_of(const Fragment& fragment) const noexcept;
+  Part* part_of(const Fragment& fragment) noexcept;
   ssize_t send_part(int socket, const Part& part, bool more) noexcept;
+  ssize_t send_vectored(int socket, std::span<const Fragment> fragments, bool more) noexcept;
+  ssize_t send_by_reference(int socket, std::span<const Fragment> fragments) noexcept;
 
+  const Clock clock_;
   std::vector<Part> parts_;  // sorted by address
   Pipe passage_;             // empty between calls
   FileDescriptor null_;
