@@ -102,7 +102,14 @@ class Template::Compiler {
     return StatusCode::kOk;
   }
 
+  // Whether the line is a comment on the template, which machines are not sent with every request.
+  static bool is_template_comment(std::string_view line) noexcept {
+    const std::size_t begin = line.find_first_not_of(" \t");
+    return begin != std::string_view::npos && line.substr(begin).starts_with("## ");
+  }
+
   Status add_line(const std::string& file, std::size_t number, std::string_view line, int depth) {
+    if (is_template_comment(line)) return StatusCode::kOk;
     if (line.starts_with("{{> ")) {
       const std::size_t end = line.find("}}");
       if (end == std::string_view::npos || (line.substr(end + 2) != "\n" && !line.substr(end + 2).empty())) {

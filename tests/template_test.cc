@@ -55,6 +55,13 @@ class TemplateTest : public ::testing::Test {
   Template::Constants constants = {{"version", "1.2'3"}, {"empty", ""}, {"sha256", "a\nb"}};
 };
 
+TEST_F(TemplateTest, CommentsOnTheTemplateAreNotServed) {
+  files["linux/a.sh"] =
+      "#!/bin/sh\n## {{no slot}} here\n### BEGIN INIT INFO\n\t ## one\n# served\n{{> b.sh}}\n##\necho 1 ## 2\n## last";
+  files["linux/b.sh"] = "## nothing else\n";
+  EXPECT_EQ(render(), "#!/bin/sh\n### BEGIN INIT INFO\n# served\n##\necho 1 ## 2\n");
+}
+
 TEST_F(TemplateTest, TextWithoutSlotsIsCopied) {
   files["linux/a.sh"] = "#!/bin/sh\necho 'a }} { } {x}' \"$x\"\n";
   EXPECT_EQ(render(), files["linux/a.sh"]);

@@ -35,6 +35,7 @@ struct SlotValues {
 //   {{code}}     the requested code for a comment: bare, with every character outside A-Z a-z 0-9 . _ ~ - shown as '?',
 //                at most 64 characters.
 //   {{> name}}   alone on a line: that template's text in place of the line. At most 8 levels deep.
+//   ## text      alone on a line: a comment on the template, left out of what is served.
 // Anything else behind `{{` is an error. Per-request slots must stand close together: what lies between the first and
 // the last is copied for each request, what lies before and behind is sent from where it is.
 class PAIRPORT_EXPORT Template {

@@ -121,7 +121,7 @@ look_at_old() {
 	case $TAGS$ATTRS in "$ATTRS" | *.json) ;; *) die 1 "the tags are in $ATTRS, which is not JSON." 'Leave out -g.' ;; esac
 }
 
-# Any HTTP answer will do; the path is not used.
+## Any HTTP answer will do; the path is not used.
 probe_server() {
 	host=${CONNECT_URL#*://}
 	host=${host%%[/?]*}
@@ -144,7 +144,7 @@ probe_server() {
 	die 2 "cannot reach the server $host." "$why" "$(said)"
 }
 
-# What can fail fails here, before anything is changed.
+## What can fail fails here, before anything is changed.
 get_ready() {
 	FROM=archive
 	if [ -n "$URL" ]; then
@@ -299,12 +299,12 @@ write_tags() {
 			printf "{\"tags\": [%s], %s", have, text
 		}
 	}' "$old" >"$TMP/tags"
-	# By a rename from our own folder: the client's user could place a link in its folder.
+	## By a rename from our own folder: the client's user could place a link in its folder.
 	put "$TMP/tags" "$CONF_DIR/.tags" 640 "$RUN_AS"
 	if [ -e "$ATTRS" ]; then keep_old "$ATTRS"; else note file "$ATTRS"; fi
 	mv -f "$CONF_DIR/.tags" "$ATTRS"
 }
-# The first physical cards with a private and a public address.
+## The first physical cards with a private and a public address.
 network_cards() {
 	! have ip || for card in /sys/class/net/*; do
 		[ -e "$card/device" ] || continue

@@ -152,7 +152,7 @@ restart() {
 	die 4 "the new version does not connect ($VERDICT)." "$again" "$words"
 }
 
-# A restart of the client ends what it runs: then the update goes on outside of its reach.
+## A restart of the client ends what it runs: then the update goes on outside of its reach.
 inside_client() {
 	process=$$
 	while [ "${process:-0}" -gt 1 ]; do

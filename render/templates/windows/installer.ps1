@@ -123,7 +123,7 @@ $ScriptParameters = $PSBoundParameters
 
 # ---- installer ----
 
-# -g a,b and -g 'a','b' alike.
+## -g a,b and -g 'a','b' alike.
 function Get-Tag {
     foreach ($text in @($g)) {
         foreach ($tag in ([string]$text).Split(',')) {
@@ -136,7 +136,7 @@ function Get-Tag {
     }
 }
 
-# The UUID of the system, or a random one where the firmware has none or one that many machines share.
+## The UUID of the system, or a random one where the firmware has none or one that many machines share.
 function Get-SystemUuid {
     $uuid = ''
     try {
@@ -153,7 +153,7 @@ function Get-SystemUuid {
     return $uuid.Trim()
 }
 
-# JSON of strings, numbers, booleans, lists and objects: what an attributes file may hold.
+## JSON of strings, numbers, booleans, lists and objects: what an attributes file may hold.
 function ConvertTo-AttributeJson($Value) {
     if ($null -eq $Value) { return 'null' }
     if ($Value -is [bool]) { return ([string]$Value).ToLowerInvariant() }
@@ -169,7 +169,7 @@ function ConvertTo-AttributeJson($Value) {
     return '{' + (@($Value.PSObject.Properties | ForEach-Object { (ConvertTo-TomlString $_.Name) + ': ' + (ConvertTo-AttributeJson $_.Value) }) -join ', ') + '}'
 }
 
-# The attributes file of the client and what it holds: Path, Tags, Labels.
+## The attributes file of the client and what it holds: Path, Tags, Labels.
 function Read-Attribute($Config, $Client) {
     $path = Get-ConfigString $Config 'client' 'attributes_file_path'
     $labels = @{}
@@ -195,7 +195,7 @@ function Read-Attribute($Config, $Client) {
     [pscustomobject]@{ Path = $path; Tags = $all; Labels = $labels }
 }
 
-# Adds tags to the attributes file and names that file in the configuration. Tags and labels that were there stay.
+## Adds tags to the attributes file and names that file in the configuration. Tags and labels that were there stay.
 function Set-ClientTag($Config, $Client, [string[]]$Tags) {
     $attributes = Read-Attribute $Config $Client
     $all = @($attributes.Tags)
@@ -208,7 +208,7 @@ function Set-ClientTag($Config, $Client, [string[]]$Tags) {
     Set-ConfigValue $Config 'client' 'attributes_file_path' (ConvertTo-TomlString $attributes.Path)
 }
 
-# The configuration to edit: the existing one, else the example of the package. Config, Fresh, Id.
+## The configuration to edit: the existing one, else the example of the package. Config, Fresh, Id.
 function Open-ClientConfig($Client, [switch]$Quiet) {
     $id = ''
     if ([IO.File]::Exists($Client.ConfigPath)) {
@@ -231,7 +231,7 @@ function Open-ClientConfig($Client, [switch]$Quiet) {
     [pscustomobject]@{ Config = $config; Fresh = $true; Id = $id }
 }
 
-# All settings of this pairing. A setting that is there already and is not asked for stays.
+## All settings of this pairing. A setting that is there already and is not asked for stays.
 function Set-ClientConfig($Config, [bool]$Fresh, [string]$Id, $Client, [string]$Proxy) {
     Set-ConfigValue $Config 'client' 'server' (ConvertTo-TomlString $ConnectUrl)
     Set-ConfigValue $Config 'client' 'fingerprint' (ConvertTo-TomlString $Fingerprint)
@@ -267,7 +267,7 @@ function Set-ClientConfig($Config, [bool]$Fresh, [string]$Id, $Client, [string]$
     Add-NetworkCard $Config
 }
 
-# The version to install, '' when what is installed shall stay.
+## The version to install, '' when what is installed shall stay.
 function Select-Version([string]$Installed) {
     $target = $StableVersion
     if ($t) { $target = $UnstableVersion }
@@ -283,7 +283,7 @@ function Select-Version([string]$Installed) {
     return $target
 }
 
-# -i. The client works without it, but the exit code tells when it failed.
+## -i. The client works without it, but the exit code tells when it failed.
 function Add-Tacoscript {
     if ($i -and (Test-Go 'Install Tacoscript')) {
         $channel = 'stable'
@@ -332,7 +332,7 @@ function Install-Client {
         }
     }
     if ($tags.Count -gt 0) {
-        # What cannot be done shall fail before anything is changed.
+        ## What cannot be done shall fail before anything is changed.
         $null = Read-Attribute (Open-ClientConfig $client -Quiet).Config $client
     }
     $package = $null
@@ -398,7 +398,7 @@ function Install-Client {
     } elseif ($result) {
         $script:ExitCode = 4
         if ($result.Verdict -eq 'refused') {
-            # It would try again and again, and lock out everybody who comes from this address.
+            ## It would try again and again, and lock out everybody who comes from this address.
             Stop-Service -Name 'rport' -Force -ErrorAction SilentlyContinue
         }
         Write-Problem ('! The client is installed but not connected. ' + $result.Reason)

@@ -66,7 +66,7 @@ $ScriptParameters = $PSBoundParameters
 
 # ---- uninstall ----
 
-# Files that the client, its packages and these scripts make. Used where the folder is not the client's alone.
+## Files that the client, its packages and these scripts make. Used where the folder is not the client's alone.
 function Remove-KnownFile([string]$Folder) {
     foreach ($pattern in @('rport.exe', 'rport.exe.*', 'rport.conf', 'rport.conf.*', 'rport.example.conf', 'rport.log', 'rport*.log', 'rport*.log.gz', 'client_attributes.*', 'state.json', 'uninstall.bat')) {
         foreach ($file in [IO.Directory]::GetFiles($Folder, $pattern)) {
@@ -110,7 +110,7 @@ function Start-DetachedUninstall {
         $call += ' -Log ''' + $Log.Replace("'", "''") + ''''
     }
     Start-Detached ('-Command "Start-Sleep -Seconds 10; ' + $call + '; Remove-Item -LiteralPath ''' + $folder + ''' -Recurse -Force"')
-    # The task needs the copy and removes it.
+    ## The task needs the copy and removes it.
     $script:WorkFolder = $null
     Write-Step 'The removal starts in some seconds.'
 }

@@ -39,7 +39,7 @@ clean_up() {
 	exit "${CODE:-0}"
 }
 
-# Changes so far, newest first: they are undone when something fails before the service starts.
+## Changes so far, newest first: they are undone when something fails before the service starts.
 note() {
 	UNDO="$1 $2
 $UNDO"

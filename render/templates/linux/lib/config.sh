@@ -1,4 +1,4 @@
-# Key names repeat in rport.conf, so it is edited section by section.
+## Key names repeat in rport.conf, so it is edited section by section.
 EDITS=''
 edit() {
 	EDITS="$EDITS$*

@@ -1,4 +1,4 @@
-# What other programs wrote, without the credentials.
+## What other programs wrote, without the credentials.
 redact() {
 	R1=${PASSWORD:-} R2=${CLIENT_ID:-} awk '
 	function has(secret) { return length(secret) > 3 && index($0, secret) }

@@ -1,6 +1,6 @@
 os_release() { cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null || :; }
 os_value() { os_release | sed -n "s/^$1=//p" | tr -d "\"'" | head -n 1; }
-# ID or ID_LIKE, family, releases that the repository has
+## ID or ID_LIKE, family, releases that the repository has
 distributions() {
 	cat <<'TABLE'
 debian apt bullseye bookworm trixie

@@ -5,7 +5,7 @@ detect_fetcher() {
 	else FETCHER=busybox
 	fi
 }
-# The login for -z goes through a file, never through a command line.
+## The login for -z goes through a file, never through a command line.
 write_login() {
 	[ -n "${RPORT_INSTALLER_DL_USERNAME:-}" ] || return 0
 	[ "$FETCHER" = curl ] || die 1 'a login for -z needs curl.'
@@ -89,7 +89,7 @@ get_client() {
 	check_sum "$TMP/package" "${file##*/}" "$TEXT"
 	if [ "$GOT" = archive ]; then unpack "$TMP/package" "$TMP/new" rport; else mv "$TMP/package" "$TMP/package.$GOT"; fi
 }
-# The new program is kept only if it runs on this machine.
+## The new program is kept only if it runs on this machine.
 put_client() {
 	act "install $BIN" || return 0
 	[ -d "${BIN%/*}" ] || { mkdir -p "${BIN%/*}" && chmod 755 "${BIN%/*}" && note dir "${BIN%/*}"; }

@@ -1,7 +1,7 @@
 kernel_arch() { uname -m; }
-# 1: programs here have 32 bits, 2: 64.
+## 1: programs here have 32 bits, 2: 64.
 elf_class() { od -An -tu1 -j4 -N1 /proc/self/exe 2>/dev/null | tr -d ' '; }
-# uname -m, userland, archive, deb, rpm
+## uname -m, userland, archive, deb, rpm
 archs() {
 	cat <<'TABLE'
 x86_64  1 i386 i386 i686

@@ -1,5 +1,5 @@
 REPO_FILES='/etc/apt/sources.list.d/rport.list /usr/share/keyrings/rport.gpg /etc/yum.repos.d/rport.repo /etc/zypp/repos.d/rport.repo'
-# The server shares folders and user with the client: then nothing is removed.
+## The server shares folders and user with the client: then nothing is removed.
 refuse_beside_server() {
 	beside=/etc/rport/rportd.conf
 	for proc in /proc/[0-9]*; do

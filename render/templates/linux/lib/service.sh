@@ -1,5 +1,5 @@
 INIT_SCRIPT=/etc/init.d/rport
-# Not those in containers: same program, same mount namespace.
+## Not those in containers: same program, same mount namespace.
 client_pids() {
 	for proc in /proc/[0-9]*; do
 		case $(readlink "$proc/exe" 2>/dev/null) in
@@ -26,7 +26,7 @@ service_start() {
 		systemd) systemctl start rport ;;
 		openrc) rc-service rport start ;;
 		sysv) "$INIT_SCRIPT" start ;;
-		# In the background, as its user and never as root.
+		## In the background, as its user and never as root.
 		*)
 			(umask 027; trap '' HUP INT; exec su -s /bin/sh "$RUN_AS" -c "exec $BIN -c $CONF") &
 			;;

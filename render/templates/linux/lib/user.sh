@@ -1,5 +1,5 @@
 UNIT=/etc/systemd/system/rport.service
-# Only a user made for the client, whose home is the client's data.
+## Only a user made for the client, whose home is the client's data.
 remove_user() {
 	grep -q "^$1:[^:]*:[^:]*:[^:]*:[^:]*:$DATA:" /etc/passwd || return 0
 	act "remove the user $1" || return 0

@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+## SPDX-License-Identifier: MIT
 # ---- client: what is installed, and how to stop it ----
 $script:StoppedClient = $false
 
@@ -6,21 +6,21 @@ function Get-ClientService {
     Get-Service -Name 'rport' -ErrorAction SilentlyContinue
 }
 
-# The executable in the command line of a service.
+## The executable in the command line of a service.
 function Get-CommandPath([string]$CommandLine) {
     if ($CommandLine -match '\A\s*"([^"]+)"') { return $Matches[1] }
     if ($CommandLine -match '\A\s*(.+?\.exe)(\s|\z)') { return $Matches[1] }
     return ''
 }
 
-# The configuration file in the command line of a service.
+## The configuration file in the command line of a service.
 function Get-CommandConfig([string]$CommandLine) {
     if ($CommandLine -match '\s(?:-c|--config)[ =]+"([^"]+)"') { return $Matches[1] }
     if ($CommandLine -match '\s(?:-c|--config)[ =]+(\S+)') { return $Matches[1] }
     return ''
 }
 
-# What is installed: Folder, Exe, ConfigPath, Account, Version ('' when there is none), Product (MSI), Registered.
+## What is installed: Folder, Exe, ConfigPath, Account, Version ('' when there is none), Product (MSI), Registered.
 function Get-Client {
     $folder = [IO.Path]::Combine((Get-KnownFolder 'ProgramFiles'), 'rport')
     $exe = [IO.Path]::Combine($folder, 'rport.exe')
@@ -47,14 +47,14 @@ function Get-Client {
     }
 }
 
-# Whether this script is a child of the client, as a command or script that was sent to it.
+## Whether this script is a child of the client, as a command or script that was sent to it.
 function Test-InsideClient {
     try {
         $id = $PID
         $born = $null
         for ($step = 0; $step -lt 32 -and $id; $step++) {
             $process = Get-CimInstance -ClassName Win32_Process -Filter ('ProcessId = ' + $id)
-            # A parent that is younger than its child is another process with the same number.
+            ## A parent that is younger than its child is another process with the same number.
             if (-not $process -or ($born -and $process.CreationDate -gt $born)) { return $false }
             if ($process.Name -eq 'rport.exe') { return $true }
             $born = $process.CreationDate
@@ -89,7 +89,7 @@ function Stop-Client($Client) {
     }
 }
 
-# After a failure or Ctrl+C: what ran before shall run again. Start-Client resets the mark.
+## After a failure or Ctrl+C: what ran before shall run again. Start-Client resets the mark.
 function Restore-StoppedClient {
     if ($script:StoppedClient -and (Get-ClientService)) {
         Write-Note 'Starting the service again that this script had stopped.'
@@ -110,7 +110,7 @@ function Remove-ClientService {
     }
 }
 
-# Runs a command as SYSTEM outside of the client's process tree, a few seconds from now.
+## Runs a command as SYSTEM outside of the client's process tree, a few seconds from now.
 function Start-Detached([string]$Command) {
     $shell = [IO.Path]::Combine((Get-KnownFolder 'Windows'), 'System32', 'WindowsPowerShell', 'v1.0', 'powershell.exe')
     $arguments = '-NoProfile -NonInteractive -ExecutionPolicy Bypass ' + $Command
@@ -119,7 +119,7 @@ function Start-Detached([string]$Command) {
         $action = New-ScheduledTaskAction -Execute $shell -Argument $arguments
         $start = [DateTime]::Now.AddSeconds(15)
         $trigger = New-ScheduledTaskTrigger -Once -At $start
-        # Windows removes the task an hour after its end boundary.
+        ## Windows removes the task an hour after its end boundary.
         $trigger.EndBoundary = $start.AddHours(1).ToString('s')
         $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries -StartWhenAvailable -DeleteExpiredTaskAfter ([TimeSpan]::FromHours(1))
         $null = Register-ScheduledTask -TaskName $name -Action $action -Trigger $trigger -Settings $settings -User 'NT AUTHORITY\SYSTEM' -RunLevel Highest
@@ -142,7 +142,7 @@ function Get-InstalledVersion([string]$Exe) {
     return ''
 }
 
-# msiexec; 3010 and 1641 are successes that want a restart of Windows.
+## msiexec; 3010 and 1641 are successes that want a restart of Windows.
 function Invoke-Msi([string]$Arguments, [string]$What) {
     $msiLog = [IO.Path]::Combine([IO.Path]::GetTempPath(), 'rport-msi-' + [guid]::NewGuid().ToString('N').Substring(0, 12) + '.log')
     for ($try = 1; $try -le 6; $try++) {
@@ -161,7 +161,7 @@ function Invoke-Msi([string]$Arguments, [string]$What) {
     }
 }
 
-# The MSI product of the client that Windows has registered: Code, Version. $null when there is none.
+## The MSI product of the client that Windows has registered: Code, Version. $null when there is none.
 function Get-MsiProduct {
     foreach ($key in @(Get-ChildItem -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall' -ErrorAction SilentlyContinue)) {
         if ($key.PSChildName -notmatch '\A\{[0-9A-Fa-f-]{36}\}\z') { continue }
@@ -170,7 +170,7 @@ function Get-MsiProduct {
             $name = $entry.PSObject.Properties['DisplayName']
             $version = $entry.PSObject.Properties['DisplayVersion']
         } catch {
-            # A broken value of some other program.
+            ## A broken value of some other program.
             continue
         }
         if ($name -and $version -and $name.Value -match '\Arport( client)?( [0-9.]+)?\z') {

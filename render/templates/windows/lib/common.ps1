@@ -1,4 +1,4 @@
-# SPDX-License-Identifier: MIT
+## SPDX-License-Identifier: MIT
 # ---- common: messages, failures, processes ----
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
@@ -14,7 +14,7 @@ if ([string]$ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
     exit 1
 }
 
-# With -Log every message goes to that file too. .NET has a working folder of its own, so the path must be complete.
+## With -Log every message goes to that file too. .NET has a working folder of its own, so the path must be complete.
 if ($Log) {
     $Log = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Log)
     $ScriptParameters['Log'] = $Log
@@ -39,7 +39,7 @@ function Write-Note([string]$Text) {
     Write-Line (': ' + $Text)
 }
 
-# Goes to stderr, also where there is no console.
+## Goes to stderr, also where there is no console.
 function Write-Problem([string]$Text) {
     foreach ($line in $Text.Split("`n")) {
         $Host.UI.WriteErrorLine($line.TrimEnd("`r"))
@@ -47,7 +47,7 @@ function Write-Problem([string]$Text) {
     }
 }
 
-# Replaces the password in text that comes from elsewhere (log lines, output of programs, exceptions).
+## Replaces the password in text that comes from elsewhere (log lines, output of programs, exceptions).
 function Hide-Secret([string]$Text) {
     foreach ($secret in $script:Secrets) {
         if ($secret) {
@@ -57,13 +57,13 @@ function Hide-Secret([string]$Text) {
     $Text
 }
 
-# Ends the script with an exit code, the cause and what to do about it.
+## Ends the script with an exit code, the cause and what to do about it.
 function Stop-WithError([int]$Code, [string]$Message, [string]$Remedy) {
     $script:Failure = @{ Code = $Code; Message = $Message; Remedy = $Remedy }
     throw $Message
 }
 
-# Under -WhatIf it prints what would be done and answers no.
+## Under -WhatIf it prints what would be done and answers no.
 function Test-Go([string]$Action) {
     if ($WhatIf) {
         Write-Line ('What if: ' + $Action)
@@ -73,7 +73,7 @@ function Test-Go([string]$Action) {
     return $true
 }
 
-# Runs the whole script and sets $script:ExitCode, which the last line passes to exit.
+## Runs the whole script and sets $script:ExitCode, which the last line passes to exit.
 function Invoke-Main([string]$Function) {
     try {
         if ($Log) {
@@ -98,18 +98,18 @@ function Invoke-Main([string]$Function) {
             Write-Problem '  Please report this line together with your version of Windows and PowerShell.'
         }
     } finally {
-        # Also after Ctrl+C.
+        ## Also after Ctrl+C.
         Restore-StoppedClient
         Remove-WorkFolder
     }
 }
 
-# Prints the comment-based help of the script.
+## Prints the comment-based help of the script.
 function Show-Help {
     Get-Help -Name $script:ScriptPath -Full | Out-Host
 }
 
-# Asks Windows; the environment, which other programs of the user may have changed, only where that has no answer.
+## Asks Windows; the environment, which other programs of the user may have changed, only where that has no answer.
 function Get-KnownFolder([string]$Name) {
     $path = [Environment]::GetFolderPath($Name)
     if (-not $path) {
@@ -119,7 +119,7 @@ function Get-KnownFolder([string]$Name) {
 }
 
 function Invoke-Native([string]$File, [string[]]$Arguments) {
-    # Windows PowerShell turns each line on stderr into an error: it must not end the script.
+    ## Windows PowerShell turns each line on stderr into an error: it must not end the script.
     $ErrorActionPreference = 'Continue'
     $PSNativeCommandUseErrorActionPreference = $false
     $code = -1
@@ -134,7 +134,7 @@ function Invoke-Native([string]$File, [string[]]$Arguments) {
     [pscustomobject]@{ ExitCode = $code; Output = ($output -join "`n").Trim() }
 }
 
-# 64-bit Windows on x86_64. A 32-bit PowerShell starts the 64-bit one and passes on its exit code.
+## 64-bit Windows on x86_64. A 32-bit PowerShell starts the 64-bit one and passes on its exit code.
 function Assert-Platform {
     $architecture = $env:PROCESSOR_ARCHITECTURE
     if ($env:PROCESSOR_ARCHITEW6432) {
@@ -160,7 +160,7 @@ function Invoke-In64Bit([Collections.IDictionary]$Parameters) {
     $script:ExitCode = $LASTEXITCODE
 }
 
-# Bound parameters back to arguments of a command line.
+## Bound parameters back to arguments of a command line.
 function ConvertTo-ArgumentList([Collections.IDictionary]$Parameters) {
     foreach ($name in @($Parameters.Keys | ForEach-Object { [string]$_ })) {
         $value = $Parameters[$name]
@@ -175,7 +175,7 @@ function ConvertTo-ArgumentList([Collections.IDictionary]$Parameters) {
     }
 }
 
-# A folder for downloads. Below Program Files only administrators may write: nobody swaps a checked file.
+## A folder for downloads. Below Program Files only administrators may write: nobody swaps a checked file.
 function Get-WorkFolder {
     if (-not $script:WorkFolder) {
         $script:WorkFolder = [IO.Path]::Combine((Get-KnownFolder 'ProgramFiles'), 'rport-setup-' + [guid]::NewGuid().ToString('N').Substring(0, 12))
@@ -195,7 +195,7 @@ function Remove-WorkFolder {
     $script:WorkFolder = $null
 }
 
-# -1, 0 or 1. Numbers count as numbers; a pre-release (0.9.14-rc1) comes before its release.
+## -1, 0 or 1. Numbers count as numbers; a pre-release (0.9.14-rc1) comes before its release.
 function Compare-Version([string]$Left, [string]$Right) {
     $parts = @()
     foreach ($text in @($Left, $Right)) {
