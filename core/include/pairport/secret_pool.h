@@ -30,34 +30,54 @@ class SecretPool {
   SecretPool(const SecretPool&) = delete;
   SecretPool& operator=(const SecretPool&) = delete;
 
+  ~SecretPool() {
+    while (kept_count_ > 0) unmap(kept_[--kept_count_]);
+  }
+
   // Null when there is no memory.
   Pointer acquire() noexcept {
-    SecretBlock block = kept_count_ > 0 ? std::move(kept_[--kept_count_]) : SecretBlock::map(sizeof(Slot), minimum_);
-    if (!block) return Pointer(nullptr, {this});
-    auto* slot = new (block.data()) Slot;
-    slot->block = std::move(block);
-    return Pointer(&slot->object, {this});
+    Slot* slot = kept_count_ > 0 ? kept_[--kept_count_] : map();
+    return Pointer(slot == nullptr ? nullptr : new (&slot->object) T, {this});
   }
 
  private:
   static constexpr std::size_t kKept = 64;
 
-  // The mapping's own handle lives inside the mapping while the object is in use. `object` comes first, so that a
-  // pointer to it is one to the slot.
+  // The mapping's own handle lives inside the mapping. `object` comes first, so that a pointer to it is one to the
+  // slot, and exists while it is in use.
   struct Slot {
-    T object;
+    Slot() noexcept {}
+    ~Slot() {}
+    union {
+      T object;
+    };
     SecretBlock block;
   };
 
+  Slot* map() noexcept {
+    SecretBlock block = SecretBlock::map(sizeof(Slot), minimum_);
+    if (!block) return nullptr;
+    auto* slot = new (block.data()) Slot;
+    slot->block = std::move(block);
+    return slot;
+  }
+  static void unmap(Slot* slot) noexcept {
+    const SecretBlock block = std::move(slot->block);
+    slot->~Slot();
+  }
+
   void release(T* object) noexcept {
     auto* slot = reinterpret_cast<Slot*>(object);
-    SecretBlock block = std::move(slot->block);
-    slot->~Slot();
-    if (kept_count_ < kKept) kept_[kept_count_++] = std::move(block);
+    std::destroy_at(object);
+    if (kept_count_ < kKept) {
+      kept_[kept_count_++] = slot;
+    } else {
+      unmap(slot);
+    }
   }
 
   SecretLevel minimum_;
-  std::array<SecretBlock, kKept> kept_;
+  std::array<Slot*, kKept> kept_;
   std::size_t kept_count_ = 0;
 };
 
