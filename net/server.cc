@@ -706,7 +706,9 @@ void Server::Impl::flush(Peer& peer) noexcept {
     const std::span<const Fragment> output = peer.output();
     std::size_t wanted = 0;
     for (const Fragment& fragment : output) wanted += fragment.size;
-    const ssize_t sent = transmitter_.send(peer.fd, output);
+    // With TLS something more is sent before the end.
+    const bool then_closed = !peer.tls && peer.connection.closes_after_output();
+    const ssize_t sent = transmitter_.send(peer.fd, output, then_closed);
     if (sent < 0 && sent != -EAGAIN) return close(peer);
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
     peer.on_output(taken, now());

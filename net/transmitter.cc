@@ -123,7 +123,7 @@ ssize_t Transmitter::send_vectored(int socket, std::span<const Fragment> fragmen
   return sent < 0 ? -errno : sent;
 }
 
-ssize_t Transmitter::send_by_reference(int socket, std::span<const Fragment> fragments) noexcept {
+ssize_t Transmitter::send_by_reference(int socket, std::span<const Fragment> fragments, bool more) noexcept {
   ssize_t total = 0;
   const Part* part = nullptr;
   while (!fragments.empty()) {
@@ -134,14 +134,14 @@ ssize_t Transmitter::send_by_reference(int socket, std::span<const Fragment> fra
     if (part != nullptr) {
       wanted = part->text.size();
       count = 1;
-      sent = send_part(socket, *part, fragments.size() > 1);
+      sent = send_part(socket, *part, more || fragments.size() > 1);
       part = nullptr;
     } else {
       do {
         wanted += fragments[count++].size;
         if (count < fragments.size()) part = part_of(fragments[count]);
       } while (count < std::min(fragments.size(), kMaxVectors) && part == nullptr);
-      sent = send_vectored(socket, fragments.first(count), count < fragments.size());
+      sent = send_vectored(socket, fragments.first(count), more || count < fragments.size());
     }
     if (sent < 0) return total != 0 ? total : sent;
     total += sent;
@@ -151,15 +151,17 @@ ssize_t Transmitter::send_by_reference(int socket, std::span<const Fragment> fra
   return total;
 }
 
-ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments) noexcept {
+ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments, bool then_closed) noexcept {
   // The first long part decides for all: an answer has one.
   Part* part = nullptr;
   for (std::size_t i = 0; i < fragments.size() && part == nullptr; ++i) part = part_of(fragments[i]);
-  if (part == nullptr || fragments.size() > kMaxVectors) return send_by_reference(socket, fragments);
+  if (part == nullptr || fragments.size() > kMaxVectors) {
+    return send_by_reference(socket, fragments, then_closed);
+  }
   const WayChooser::Turn turn = clock_ != nullptr ? part->chooser.next() : WayChooser::Turn{kByReference, false};
   const std::uint64_t begin = turn.timed ? clock_() : 0;
-  const ssize_t sent =
-      turn.way == kByReference ? send_by_reference(socket, fragments) : send_vectored(socket, fragments, false);
+  const ssize_t sent = turn.way == kByReference ? send_by_reference(socket, fragments, then_closed)
+                                                : send_vectored(socket, fragments, then_closed);
   if (turn.timed) {
     std::size_t wanted = 0;
     for (const Fragment& fragment : fragments) wanted += fragment.size;

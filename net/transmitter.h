@@ -42,7 +42,9 @@ class Transmitter {
   // Sends as much of `fragments`, from the first one on, as the socket takes. Returns how many bytes that is; fewer
   // than all: the socket is full. A negative result is an error number (-EAGAIN: not a byte). REQUIRES: the process
   // ignores SIGPIPE.
-  ssize_t send(int socket, std::span<const Fragment> fragments) noexcept;
+  // `then_closed`: once it has taken everything the socket is closed at once, or written to. What fills no segment
+  // waits for that, so that a connection's end goes with the last bytes.
+  ssize_t send(int socket, std::span<const Fragment> fragments, bool then_closed = false) noexcept;
 
   // How many parts can be sent without copying them.
   std::size_t prepared() const noexcept { return parts_.size(); }
@@ -70,7 +72,7 @@ class Transmitter {
   Part* part_of(const Fragment& fragment) noexcept;
   ssize_t send_part(int socket, const Part& part, bool more) noexcept;
   ssize_t send_vectored(int socket, std::span<const Fragment> fragments, bool more) noexcept;
-  ssize_t send_by_reference(int socket, std::span<const Fragment> fragments) noexcept;
+  ssize_t send_by_reference(int socket, std::span<const Fragment> fragments, bool more) noexcept;
 
   const Clock clock_;
   std::vector<Part> parts_;  // sorted by address

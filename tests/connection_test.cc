@@ -319,6 +319,29 @@ TEST(Connection, ClosesAtOnceWhenAskedTo) {
   EXPECT_TRUE(old.connection->wants_close());
 }
 
+TEST(Connection, TellsThatItWillCloseWhileThereIsStillSomethingToSend) {
+  const auto tells = [](std::string_view request) {
+    Wire wire;
+    wire.writable = false;
+    wire.feed(request);
+    EXPECT_FALSE(wire.connection->output().empty()) << request;
+    const bool closes = wire.connection->closes_after_output();
+    wire.writable = true;
+    wire.pump();
+    EXPECT_EQ(wire.connection->wants_close(), closes) << request;
+    EXPECT_FALSE(wire.connection->closes_after_output()) << "nothing is to be sent any more";
+    return closes;
+  };
+  EXPECT_TRUE(tells(get("/0000000", "Connection: close\r\n")));
+  EXPECT_TRUE(tells(get("/nothing", "Connection: close\r\n")));
+  EXPECT_TRUE(tells("GET /0000000 HTTP/1.0\r\n\r\n"));
+  EXPECT_TRUE(tells(get("/update") + get("/0000000", "Connection: close\r\n")));
+  EXPECT_FALSE(tells(get("/0000000")));
+  EXPECT_FALSE(tells("GET /0000000 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
+  EXPECT_FALSE(tells("nonsense\r\n\r\n")) << "what the peer is sending still would reset the connection";
+  EXPECT_FALSE(tells(get("/0000000", "Connection: close\r\n") + get("/never"))) << "... so would this";
+}
+
 TEST(Connection, HasADeadlineForEverythingThatItWaitsFor) {
   Wire silent;
   silent.wait(9'999);

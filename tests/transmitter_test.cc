@@ -2,8 +2,10 @@
 #include "transmitter.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -172,6 +174,34 @@ TEST_P(TransmitterTest, StopsWhenTheSocketIsFullAndGoesOn) {
   EXPECT_LT(total, expected.size());
   const std::string received = sockets.receive(total);
   EXPECT_TRUE(received + through(transmitter, sockets, rest) == expected);
+}
+
+TEST_P(TransmitterTest, KeepsTheLastBytesForTheEndOfTheConnection) {
+  // By reference and by copy; with head and tail, alone, and short.
+  for (const Transmitter::Clock clock : {Transmitter::Clock{nullptr}, Transmitter::Clock{erratic_clock}}) {
+    Transmitter transmitter(parts_, clock);
+    for (const auto& texts :
+         {std::vector<std::string_view>{"head", exact_, "tail"}, {exact_}, {"head", exact_}, {"short"}}) {
+      for (const bool then_closed : {false, true}) {
+        Sockets sockets(GetParam());
+        std::vector<Fragment> fragments;
+        std::string expected;
+        for (const std::string_view text : texts) {
+          fragments.push_back(fragment_of(text));
+          expected += text;
+        }
+        ASSERT_EQ(transmitter.send(sockets.sender.get(), fragments, then_closed),
+                  static_cast<ssize_t>(expected.size()));
+        if (GetParam()) {
+          int unsent = -1;
+          ASSERT_EQ(ioctl(sockets.sender.get(), SIOCOUTQNSD, &unsent), 0);
+          EXPECT_EQ(unsent > 0, then_closed);
+        }
+        sockets.sender = FileDescriptor();
+        EXPECT_TRUE(sockets.receive(expected.size()) == expected);
+      }
+    }
+  }
 }
 
 TEST_P(TransmitterTest, SaysThatThePeerIsGone) {

@@ -105,7 +105,11 @@ class Wire {
       const Fragment& first = connection->output().front();
       const std::size_t count = std::min(write_size, first.size);
       output.append(first.data, count);
+      const bool closes = connection->closes_after_output();
       connection->on_output(count, now);
+      if (closes && connection->output().empty()) {
+        EXPECT_TRUE(connection->wants_close()) << "it has told that it would";
+      }
     }
     shut_down = shut_down || connection->wants_shutdown();
   }

@@ -152,6 +152,11 @@ class PAIRPORT_EXPORT Connection {
   bool wants_input() const noexcept {
     return state_ == State::kLingering || ((state_ == State::kHead || state_ == State::kBody) && output().empty());
   }
+  // Whether the connection wants to be closed as soon as output() is sent. Its end can go with the last bytes then, in
+  // one segment: by MSG_MORE with the last write, when that takes everything.
+  bool closes_after_output() const noexcept {
+    return state_ == State::kAnswering && !keep_alive_ && !lingers_ && file_rest_.size == 0 && wants_file().empty();
+  }
   // Whether it waits for a request to begin or for the rest of its head, so that closing it now loses nothing that has
   // been answered or deposited.
   bool waits_for_request() const noexcept { return state_ == State::kHead && output().empty(); }
