@@ -15,7 +15,7 @@ from harness import CURL, POWERSHELL, Floor, Nginx, NginxModule, Pairport, Peer,
 # Requests per second while crowds of deposits expire: a light load, so that what is slow is not a queue.
 LIGHT_RATE = 5000
 NGINX = ("nginx_module", "nginx_tls")
-THROUGHPUT = ("get_linux", "get_windows", "update", "miss", "new_connection", "deposit", "mix", "pipelined", "pipelined_miss")
+THROUGHPUT = ("get_linux", "get_windows", "update", "miss", "new_connection", "one_shot", "deposit", "mix", "pipelined", "pipelined_miss")
 
 
 class Scenario:
@@ -158,6 +158,10 @@ def scenarios(bench, stack, results):
                    [*services, floors["linux"], nginx, *measurable],
                    lambda server, seconds: only_status(bench.load(server, [
                        "--new-connections", "--seconds", str(seconds), "--targets", server.targets["installer"]]), 200))
+    yield Scenario("one_shot", "GET of a Linux installer, a new connection each, which the client asks to close",
+                   [*services, start(Floor(bench, *answers["linux"], closes=True)), nginx, *measurable],
+                   lambda server, seconds: only_status(bench.load(server, [
+                       "--new-connections", "--ask-close", "--seconds", str(seconds), "--targets", server.targets["installer"]]), 200))
     yield Scenario("deposit", "POST of a deposit (JSON)", [*services, *peers], posts(bench, "deposit"), before=fresh)
     yield Scenario("mix", "deposit, then GET its installer", services, posts(bench, "mix", CURL), before=fresh)
 

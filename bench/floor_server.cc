@@ -2,7 +2,8 @@
 // The floor that the service is measured against: a bare epoll loop that answers every request head with the same
 // bytes, by one writev(2) of as many pieces as the service sends. It parses nothing, looks nothing up and has no
 // deadlines: less work than this no HTTP server with sockets can do.
-//   floor_server ANSWER_FILE SIZE...    sizes of the pieces; together those of the file
+//   floor_server [--close] ANSWER_FILE SIZE...    sizes of the pieces; together those of the file
+// With --close it ends a connection after its first answer.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -40,7 +41,8 @@ struct Peer {
 
 class FloorServer {
  public:
-  FloorServer(std::string answer, const std::vector<std::size_t>& sizes) : answer_(std::move(answer)) {
+  FloorServer(std::string answer, const std::vector<std::size_t>& sizes, bool closes)
+      : answer_(std::move(answer)), closes_(closes) {
     std::size_t begin = 0;
     for (const std::size_t size : sizes) {
       pieces_.push_back({answer_.data() + begin, size});
@@ -147,12 +149,17 @@ class FloorServer {
       }
       peer.sent = 0;
       --peer.owed;
+      if (closes_) {
+        ::close(fd);
+        return;
+      }
     }
     if (peer.watches_output) watch(fd, EPOLL_CTL_MOD, EPOLLIN);
     peer.watches_output = false;
   }
 
   const std::string answer_;
+  const bool closes_;
   std::vector<std::string_view> pieces_;
   std::vector<Peer> peers_;
   std::array<char, 16 * 1024> input_;
@@ -162,19 +169,21 @@ class FloorServer {
 
 int run(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): without it a write would end the run, which would be seen
-  std::ifstream file(argc > 1 ? argv[1] : "", std::ios::binary);
+  const int first = argc > 1 && std::string_view(argv[1]) == "--close" ? 2 : 1;
+  std::ifstream file(argc > first ? argv[first] : "", std::ios::binary);
   std::string answer{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   std::vector<std::size_t> sizes;
   std::size_t sum = 0;
-  for (int i = 2; i < argc; ++i) {
+  for (int i = first + 1; i < argc; ++i) {
     sizes.push_back(std::strtoull(argv[i], nullptr, 10));
     sum += sizes.back();
   }
   if (answer.empty() || sum != answer.size() || sizes.size() > 16) {
-    (void)std::fputs("usage: floor_server ANSWER_FILE SIZE... (at most 16 sizes, together that of the file)\n", stderr);
+    (void)std::fputs(
+        "usage: floor_server [--close] ANSWER_FILE SIZE... (at most 16 sizes, together that of the file)\n", stderr);
     return 2;
   }
-  const auto server = std::make_unique<FloorServer>(std::move(answer), sizes);
+  const auto server = std::make_unique<FloorServer>(std::move(answer), sizes, first == 2);
   if (!server->open()) {
     std::perror("floor_server");
     return 1;

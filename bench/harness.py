@@ -299,11 +299,12 @@ def missing_codes():
 class Floor(Server):
     """The bare floor, with the bytes of an answer of the service in as many pieces."""
 
-    def __init__(self, bench, head, body, other_body):
+    def __init__(self, bench, head, body, other_body, closes=False):
         super().__init__("floor", bench)
         pieces = [len(head), *shared_ends(body, other_body)]
         answer = self.write("answer", head + body)
-        self.start([str(bench.program("floor_server")), answer, *map(str, pieces)], r"listening on http://127\.0\.0\.1:(\d+)")
+        options = ["--close"] if closes else []
+        self.start([str(bench.program("floor_server")), *options, answer, *map(str, pieces)], r"listening on http://127\.0\.0\.1:(\d+)")
         self.targets = dict.fromkeys(("installer", "update", "miss"), self.write("target", "/0000000\n"))
 
 

@@ -103,6 +103,7 @@ struct Options {
   bool deposits = false;
   std::uint64_t deposit_every = 0;  // among GETs; 0: never. Their latency is counted apart.
   bool new_connections = false;     // one for each request
+  bool ask_close = false;           // by the header, and wait until the server has closed it
   std::string targets;              // file with one target a line
   std::string target = "/";
   std::string user_agent = "curl/7.88.1";
@@ -119,6 +120,7 @@ struct Peer {
   std::string output;  // what the socket had no room for
   std::size_t filled = 0;
   std::uint64_t body_left = 0;
+  bool awaits_end = false;  // of the connection, after the answer
   int status = 0;
   std::array<char, 16 * 1024> input;
 };
@@ -140,7 +142,7 @@ class LoadClient {
     std::shuffle(targets.begin(), targets.end(), engine_);
     for (const std::string& target : targets) {
       requests_.push_back("GET " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: " + options_.user_agent +
-                          "\r\nAccept: */*\r\n\r\n");
+                          "\r\nAccept: */*\r\n" + (options_.ask_close ? "Connection: close\r\n\r\n" : "\r\n"));
     }
     return !requests_.empty();
   }
@@ -271,7 +273,14 @@ class LoadClient {
     peer.fd = -1;
     peer.in_flight = peer.filled = 0;
     peer.body_left = 0;
+    peer.awaits_end = false;
     peer.output.clear();
+  }
+
+  // The last byte of an answer is here.
+  void end_answer(Peer& peer, std::uint64_t now) {
+    peer.awaits_end = options_.ask_close;
+    if (!peer.awaits_end) complete(peer, now);
   }
 
   void complete(Peer& peer, std::uint64_t now) {
@@ -288,7 +297,7 @@ class LoadClient {
   // Takes complete answers out of peer.input; false when they make no sense.
   bool parse(Peer& peer, std::uint64_t now) {
     std::string_view input(peer.input.data(), peer.filled);
-    while (!input.empty() && peer.in_flight != 0) {
+    while (!input.empty() && peer.in_flight != 0 && !peer.awaits_end) {
       const std::size_t end = input.find("\r\n\r\n");
       if (end == std::string_view::npos) break;
       const std::string_view head = input.substr(0, end + 4);
@@ -304,7 +313,7 @@ class LoadClient {
       }
       input.remove_prefix(head.size() + body.size());
       peer.body_left = length - body.size();
-      if (peer.body_left == 0) complete(peer, now);
+      if (peer.body_left == 0) end_answer(peer, now);
     }
     std::memmove(peer.input.data(), input.data(), input.size());
     peer.filled = input.size();
@@ -327,11 +336,18 @@ class LoadClient {
     Peer& peer = *peers_[index];
     while (peer.in_flight != 0) {
       ssize_t size = 0;
-      if (peer.body_left != 0) {
+      if (peer.awaits_end) {
+        char more = 0;
+        size = recv(peer.fd, &more, 1, MSG_DONTWAIT);
+        if (size == 0) {
+          complete(peer, clock_ns());
+          return;
+        }
+      } else if (peer.body_left != 0) {
         size = recv(peer.fd, nullptr, peer.body_left, MSG_TRUNC | MSG_DONTWAIT);
         if (size > 0) {
           peer.body_left -= static_cast<std::uint64_t>(size);
-          if (peer.body_left == 0) complete(peer, clock_ns());
+          if (peer.body_left == 0) end_answer(peer, clock_ns());
           continue;
         }
       } else {
@@ -452,6 +468,10 @@ bool parse_options(int argc, char** argv, Options& options) {
       options.new_connections = true;
       continue;
     }
+    if (name == "--ask-close") {
+      options.ask_close = true;
+      continue;
+    }
     if (++i == argc) return false;
     const char* value = argv[i];
     if (name == "--port") {
@@ -484,7 +504,8 @@ bool parse_options(int argc, char** argv, Options& options) {
   }
   const bool one_each = options.rate > 0 || options.new_connections;
   return options.port != 0 && options.connections != 0 && options.pipeline >= 1 && options.pipeline <= kMaxPipeline &&
-         (!one_each || options.pipeline == 1) && !(options.rate > 0 && options.new_connections);
+         (!one_each || options.pipeline == 1) && !(options.rate > 0 && options.new_connections) &&
+         (!options.ask_close || options.new_connections);
 }
 
 int run(int argc, char** argv) {
@@ -492,8 +513,8 @@ int run(int argc, char** argv) {
   if (!parse_options(argc, argv, options)) {
     (void)std::fputs(
         "usage: load_client --port N [--connections 64] [--pipeline 1] [--seconds 2] [--rate PER_SECOND] [--count N]\n"
-        "                   [--target / | --targets FILE] [--user-agent TEXT] [--new-connections] [--deposit-every N]\n"
-        "                   [--deposits [--codes FILE [--keep-codes N]]]\n",
+        "                   [--target / | --targets FILE] [--user-agent TEXT] [--new-connections [--ask-close]]\n"
+        "                   [--deposit-every N] [--deposits [--codes FILE [--keep-codes N]]]\n",
         stderr);
     return 2;
   }
