@@ -175,6 +175,11 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
   }
   const std::string_view name(line.data(), colon);
   const auto keep_as = [&](HeaderName header) { keep(header, line, colon, start); };
+  const auto steers = [&] {
+    if (steering_.size == 0) steering_.begin = static_cast<std::uint16_t>(start);
+    steering_.size = static_cast<std::uint16_t>(line_start_ - steering_.begin);
+    return true;
+  };
   // By length: most names are none of these.
   switch (colon) {
     case 4:
@@ -191,14 +196,14 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
       }
       break;
     case 7:
-      if (is_name(name, "upgrade")) steers_connection_ = true;
+      if (is_name(name, "upgrade")) return steers();
       break;
     case 8:
       if (is_name(name, "if-range")) keep_as(HeaderName::kIfRange);
       break;
     case 10:
       if (is_name(name, "user-agent")) keep_as(HeaderName::kUserAgent);
-      if (is_name(name, "connection")) steers_connection_ = true;
+      if (is_name(name, "connection")) return steers();
       break;
     case 12:
       if (is_name(name, "content-type")) keep_as(HeaderName::kContentType);
@@ -207,7 +212,7 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
       if (is_name(name, "if-none-match")) keep_as(HeaderName::kIfNoneMatch);
       break;
     case 14:
-      if (is_name(name, "content-length")) return take_length(trim(line.substr(colon + 1)));
+      if (is_name(name, "content-length")) return steers() && take_length(trim(line.substr(colon + 1)));
       break;
     case 15:
       if (is_name(name, "accept-encoding")) keep_as(HeaderName::kAcceptEncoding);
@@ -218,10 +223,12 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
       }
       break;
     case 16:
-      if (is_name(name, "proxy-connection")) steers_connection_ = true;
+      if (is_name(name, "proxy-connection")) return steers();
       break;
     case 17:
-      if (equals_ignoring_case(name, "transfer-encoding")) return take_encoding(trim(line.substr(colon + 1)));
+      if (equals_ignoring_case(name, "transfer-encoding")) {
+        return steers() && take_encoding(trim(line.substr(colon + 1)));
+      }
       break;
     default:
       break;
@@ -261,7 +268,6 @@ bool HeadGuard::take_encoding(std::string_view value) noexcept {
 }
 
 bool HeadGuard::has_one_framing() noexcept {
-  steers_connection_ = true;
   if (!framing_.chunked || !framing_.has_length) return true;
   fail(400, "the request has both Transfer-Encoding and Content-Length");
   return false;

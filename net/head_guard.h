@@ -81,9 +81,9 @@ class HeadGuard {
   std::string_view forwarded_for(std::size_t i, std::string_view head) const noexcept {
     return text_of(forwarded_for_[i], head);
   }
-  // Whether a header says anything of the connection or of the body's end: Connection, Proxy-Connection, Upgrade,
-  // Content-Length, Transfer-Encoding.
-  bool steers_connection() const noexcept { return steers_connection_; }
+  // The lines from the first to the last header that says anything of the connection or of the body's end (Connection,
+  // Proxy-Connection, Upgrade, Content-Length, Transfer-Encoding), CRLFs included; empty when there is none.
+  std::string_view steering_lines(std::string_view head) const noexcept { return text_of(steering_, head); }
   bool expects_continue() const noexcept { return expects_continue_; }
   // Whether anything else than 100-continue is expected.
   bool has_unknown_expectation() const noexcept { return has_unknown_expectation_; }
@@ -126,10 +126,10 @@ class HeadGuard {
   std::size_t target_size_ = 0;
   std::array<Place, static_cast<std::size_t>(HeaderName::kUserAgent) + 1> values_;
   std::array<Place, kMaxForwarded> forwarded_for_;
+  Place steering_;
   Framing framing_;
   bool http_1_1_ = false;
   bool has_host_ = false;
-  bool steers_connection_ = false;
   bool expects_continue_ = false;
   bool has_unknown_expectation_ = false;
   std::optional<HeadError> error_;

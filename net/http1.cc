@@ -51,13 +51,11 @@ bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& resu
   parser.data = &verdict;
   // Other headers mean nothing to llhttp, and the guard's grammar of lines is narrower than its own: it would read them
   // for nothing, at ten instructions a character. (The fuzzer of heads lets it read them all the same, and compares.)
+  const std::string_view request_line(head.data(), guard.request_line_size());
+  const std::string_view empty_line(head.data() + guard.size() - 2, 2);
   llhttp_errno_t error = HPE_OK;
-  if (guard.steers_connection()) {
-    error = llhttp_execute(&parser, head.data(), guard.size());
-  } else {
-    constexpr std::size_t kEmptyLine = 2;
-    error = llhttp_execute(&parser, head.data(), guard.request_line_size());
-    if (error == HPE_OK) error = llhttp_execute(&parser, head.data() + guard.size() - kEmptyLine, kEmptyLine);
+  for (const std::string_view lines : {request_line, guard.steering_lines(head), empty_line}) {
+    if (error == HPE_OK && !lines.empty()) error = llhttp_execute(&parser, lines.data(), lines.size());
   }
   // An Upgrade that we do not know is to be ignored (RFC 9110 section 7.8): the pause is no error.
   if ((error != HPE_OK && error != HPE_PAUSED_UPGRADE) || !verdict.complete) return false;
