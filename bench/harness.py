@@ -327,7 +327,7 @@ worker_processes 1;
 pid {self.path("nginx.pid")};
 error_log {self.path("error.log")} crit;
 worker_rlimit_nofile 20000;
-events {{ worker_connections 10000; multi_accept on; }}
+events {{ worker_connections 10000; }}
 http {{
   access_log off;
   sendfile on;

@@ -62,6 +62,8 @@ constexpr std::size_t kTlsBurst = 96 * 1024;
 constexpr std::size_t kAcceptBatch = 8;
 // So many of them take a while: some 20 microseconds each.
 constexpr std::size_t kCrowd = 4;
+// While they come one by one, one iteration in so many looks whether there are more.
+constexpr unsigned kLookForMore = 16;
 // The same event is not told more often.
 constexpr std::uint64_t kEventMs = 60'000;
 
@@ -293,6 +295,8 @@ struct Server::Impl::Acceptor {
   Listener listener;
   Transport transport;
   bool paused = false;
+  bool crowded = false;     // the last iteration that looked for more found some
+  unsigned one_by_one = 0;  // iterations since
 };
 
 // A file on its way to a peer. Read in libuv's thread pool, so that a slow disk holds up nobody else. Outlives its peer
@@ -456,7 +460,7 @@ Status Server::Impl::listen(Listener listener, const ListenOptions& options) {
   if (Status status = check(options); !status.ok()) return status;
   if (stopping_) return {StatusCode::kSystem, "the server is stopping"};
   acceptors_.reserve(acceptors_.size() + 1);  // what may throw comes before there is a handle
-  auto acceptor = std::make_unique<Acceptor>(Acceptor{{}, this, std::move(listener), transport_of(options), false});
+  auto acceptor = std::make_unique<Acceptor>(Acceptor{{}, this, std::move(listener), transport_of(options)});
   if (const int error = uv_poll_init(loop_, &acceptor->poll, acceptor->listener.fd()); error != 0) {
     return {StatusCode::kSystem, std::string("cannot watch a listening socket: ") + uv_strerror(error)};
   }
@@ -480,8 +484,13 @@ void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
 }
 
 void Server::Impl::accept_batch(Acceptor& acceptor) noexcept {
-  // What is left after the batch makes the socket readable again in the next iteration.
-  for (std::size_t i = 0; i < kAcceptBatch; ++i) {
+  // What is left after the batch makes the socket readable again in the next iteration. To find nobody there costs more
+  // than to find somebody: the kernel makes a socket and a file first, and then looks.
+  const bool looks_for_more = acceptor.crowded || ++acceptor.one_by_one == kLookForMore;
+  if (looks_for_more) acceptor.one_by_one = 0;
+  acceptor.crowded = false;
+  const std::size_t limit = looks_for_more ? kAcceptBatch : 1;
+  for (std::size_t i = 0; i < limit; ++i) {
     sockaddr_storage address{};
     socklen_t size = sizeof(address);
     const int fd =
@@ -505,6 +514,7 @@ void Server::Impl::accept_batch(Acceptor& acceptor) noexcept {
       }
       return;
     }
+    acceptor.crowded = i > 0;
     if (!has_room() && !make_room()) {
       refuse(fd, acceptor.transport);
       continue;
