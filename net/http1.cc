@@ -37,7 +37,6 @@ Method method_of(std::string_view text) noexcept {
 }  // namespace
 
 bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& result) noexcept {
-  result = {};
   Request& request = result.request;
   request.method = method_of(guard.method(head));
   request.target = guard.target(head);

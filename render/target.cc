@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <pairport/ascii.h>
+#include <pairport/code.h>
 
 namespace pairport {
 namespace {
@@ -37,7 +38,40 @@ bool Target::is_reserved(std::string_view segment) noexcept {
   return std::find(std::begin(kReserved), std::end(kReserved), segment) != std::end(kReserved);
 }
 
+namespace {
+
+// Characters of a segment that mean nothing but themselves: no escape, no separator, no suffix.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0; c < table.size(); ++c) {
+    table[c] = is_letter(static_cast<char>(c)) || is_digit(static_cast<char>(c));
+  }
+  return table;
+}();
+
+}  // namespace
+
+// Nearly all targets are a slash and a code.
+bool Target::parse_plain(std::string_view target) noexcept {
+  const std::size_t size = target.size() - 1;
+  if (target.size() < 2 || size > kMaxCodeLength || target.front() != '/') return false;
+  bool plain = true;
+  for (std::size_t i = 0; i < size; ++i) {
+    path_[i] = target[i + 1];
+    plain = plain && kPlain[static_cast<unsigned char>(path_[i])];
+  }
+  if (!plain) return false;
+  size_ = size;
+  set_segment_route();
+  return true;
+}
+
+void Target::set_segment_route() noexcept {
+  route_ = code() == "update" ? Route::kUpdate : code() == "uninstall" ? Route::kUninstall : Route::kCode;
+}
+
 Target::Target(std::string_view target) noexcept {
+  if (parse_plain(target)) return;
   if (target == "*") {
     route_ = Route::kUnknown;
     return;
@@ -111,7 +145,7 @@ void Target::parse_path(std::string_view path) noexcept {
       break;
     }
   }
-  route_ = code() == "update" ? Route::kUpdate : code() == "uninstall" ? Route::kUninstall : Route::kCode;
+  set_segment_route();
 }
 
 void Target::parse_query(std::string_view query) noexcept {

@@ -46,6 +46,8 @@ class Target {
   std::optional<Os> os() const noexcept { return os_; }
 
  private:
+  bool parse_plain(std::string_view target) noexcept;
+  void set_segment_route() noexcept;
   void parse_path(std::string_view path) noexcept;
   void parse_query(std::string_view query) noexcept;
 
