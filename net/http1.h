@@ -23,7 +23,7 @@ struct RequestHead {
 };
 
 // Parses the complete head `head` that `guard` has accepted. False when llhttp does not accept it: then the request is
-// to be refused with 400. Pure; any thread.
+// to be refused with 400. Pure; any thread. REQUIRES: `result` is as it was made
 bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& result) noexcept;
 
 }  // namespace pairport
