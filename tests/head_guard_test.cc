@@ -2,6 +2,7 @@
 #include "head_guard.h"
 
 #include <string>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -42,6 +43,72 @@ TEST(HeadGuard, ReadsTheFraming) {
   guard.reset();
   ASSERT_EQ(whole("POST / HTTP/1.1\r\nhost:x\r\nTRANSFER-ENCODING: Chunked\r\n\r\n", guard), State::kComplete);
   EXPECT_TRUE(guard.framing().chunked);
+}
+
+TEST(HeadGuard, KeepsTheValuesOfHeaders) {
+  const std::string head =
+      "GET / HTTP/1.1\r\nHost: x\r\naccept:\r\nACCEPT: \t text/html \t\r\nAccept: image/png\r\nUser-Agent:curl/8 "
+      "(x)\r\n"
+      "Accept-Encoding: gzip\r\nContent-Type: a/b\r\nIf-None-Match: \"e\"\r\nIf-Range: \"f\"\r\nRange: bytes=0-\r\n"
+      "User_Agent: other\r\nXser-Agent: other\r\nAccepts: no\r\n\r\n";
+  for (const auto feed : {whole, bytewise}) {
+    HeadGuard guard;
+    ASSERT_EQ(feed(head, guard), State::kComplete);
+    EXPECT_EQ(guard.value(HeaderName::kAccept, head), "text/html") << "the first that is not empty";
+    EXPECT_EQ(guard.value(HeaderName::kUserAgent, head), "curl/8 (x)");
+    EXPECT_EQ(guard.value(HeaderName::kAcceptEncoding, head), "gzip");
+    EXPECT_EQ(guard.value(HeaderName::kContentType, head), "a/b");
+    EXPECT_EQ(guard.value(HeaderName::kIfNoneMatch, head), "\"e\"");
+    EXPECT_EQ(guard.value(HeaderName::kIfRange, head), "\"f\"");
+    EXPECT_EQ(guard.value(HeaderName::kRange, head), "bytes=0-");
+    // Values are told by their place: the head may lie elsewhere by now.
+    const std::string moved = head;
+    EXPECT_EQ(guard.value(HeaderName::kUserAgent, moved).data(), moved.data() + moved.find("curl/8"));
+    guard.reset();
+    ASSERT_EQ(feed("GET / HTTP/1.1\r\nHost: x\r\n\r\n", guard), State::kComplete);
+    EXPECT_EQ(guard.value(HeaderName::kAccept, head), "") << "nothing is left of the head before";
+  }
+}
+
+TEST(HeadGuard, KeepsTheLastForwardedLinesTheNearestProxysFirst) {
+  std::string head = "GET / HTTP/1.1\r\nHost: x\r\n";
+  for (int i = 1; i <= 6; ++i) head += "X-Forwarded-For: 10.0.0." + std::to_string(i) + "\r\n";
+  head += "\r\n";
+  HeadGuard guard;
+  ASSERT_EQ(whole(head, guard), State::kComplete);
+  for (std::size_t i = 0; i < HeadGuard::kMaxForwarded; ++i) {
+    EXPECT_EQ(guard.forwarded_for(i, head), "10.0.0." + std::to_string(6 - i));
+  }
+}
+
+TEST(HeadGuard, TellsWhatIsExpected) {
+  for (const auto& [value, continues, unknown] :
+       {std::tuple("100-Continue", true, false), {"200-ok", false, true}, {"", false, true}}) {
+    HeadGuard guard;
+    ASSERT_EQ(whole("GET / HTTP/1.1\r\nHost: x\r\nExpect: " + std::string(value) + "\r\n\r\n", guard),
+              State::kComplete);
+    EXPECT_EQ(guard.expects_continue(), continues) << value;
+    EXPECT_EQ(guard.has_unknown_expectation(), unknown) << value;
+  }
+}
+
+TEST(HeadGuard, FindsTheLinesThatSteerTheConnection) {
+  const std::string begin = "POST / HTTP/1.1\r\nHost: x\r\n";
+  const std::string other = "Accept: */*\r\nConnections: 1\r\n";
+  for (const std::string line : {"connection: close\r\n", "Proxy-Connection: x\r\n", "UPGRADE: h2c\r\n",
+                                 "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    for (const std::string& lines : {line, "Connection: a\r\n" + other + line}) {
+      const std::string head = begin + other + lines + other + "\r\n";
+      HeadGuard guard;
+      ASSERT_EQ(bytewise(head, guard), State::kComplete) << head;
+      EXPECT_EQ(guard.request_line_size(), begin.find("Host"));
+      EXPECT_EQ(guard.steering_lines(head), lines);
+    }
+  }
+  HeadGuard guard;
+  const std::string plain = begin + other + "\r\n";
+  ASSERT_EQ(whole(plain, guard), State::kComplete);
+  EXPECT_EQ(guard.steering_lines(plain), "");
 }
 
 TEST(HeadGuard, SaturatesALengthThatNoIntegerHolds) {

@@ -41,6 +41,19 @@ TEST(Target, RepeatedAndTrailingSlashesAreTolerated) {
   EXPECT_EQ(route("/a//b"), Route::kUnknown);
 }
 
+TEST(Target, ASlashAndAWordAreTakenLikeAnyOtherPath) {
+  for (std::size_t size = 1; size <= 140; ++size) {
+    const std::string word = std::string(size - 1, 'z') + '9';
+    EXPECT_EQ(code("/" + word), code("//" + word)) << size;
+    EXPECT_EQ(code("/" + word), size <= 128 ? word : "(no code)") << size;
+  }
+  for (int c = 0; c < 256; ++c) {
+    const std::string word = std::string("ab") + static_cast<char>(c) + "cd";
+    EXPECT_EQ(route("/" + word), route("//" + word)) << c;
+    EXPECT_EQ(code("/" + word), code("//" + word)) << c;
+  }
+}
+
 TEST(Target, EscapesAreDecodedBeforeMatching) {
   EXPECT_EQ(code("/%61bcdef%67"), "abcdefg");
   EXPECT_EQ(route("/%75pdate"), Route::kUpdate);
