@@ -58,6 +58,8 @@ class Expander {
     for (std::string_view rest = *text; !rest.empty();) {
       const std::string_view line = rest.substr(0, std::min(rest.find('\n'), rest.size() - 1) + 1);
       rest.remove_prefix(line.size());
+      const std::size_t indent = std::min(line.find_first_not_of(" \t"), line.size());
+      if (line.substr(indent, 3) == "## ") continue;  // a comment on the template
       if (!line.starts_with("{{> ")) {
         add_line(line, result);
         continue;
