@@ -717,12 +717,15 @@ void Server::Impl::flush(Peer& peer) noexcept {
     std::size_t wanted = 0;
     for (const Fragment& fragment : output) wanted += fragment.size;
     // With TLS something more is sent before the end.
-    const bool then_closed = !peer.tls && peer.connection.closes_after_output();
-    const ssize_t sent = transmitter_.send(peer.fd, output, then_closed);
+    const bool then_ended = !peer.tls && peer.connection.closes_after_output();
+    const ssize_t sent = transmitter_.send(peer.fd, output, then_ended);
     if (sent < 0 && sent != -EAGAIN) return close(peer);
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
     peer.on_output(taken, now());
     sent_in_a_row += taken;
+    // The end of the connection takes along what waits for it. Not close(2) alone: if the peer has sent something
+    // behind its request that nobody will read, that resets the connection, and drops what has not left yet.
+    if (then_ended && taken == wanted) ::shutdown(peer.fd, SHUT_WR);
     if (taken == wanted) continue;
     write_rest(peer);
     return;

@@ -151,17 +151,17 @@ ssize_t Transmitter::send_by_reference(int socket, std::span<const Fragment> fra
   return total;
 }
 
-ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments, bool then_closed) noexcept {
+ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments, bool then_ended) noexcept {
   // The first long part decides for all: an answer has one.
   Part* part = nullptr;
   for (std::size_t i = 0; i < fragments.size() && part == nullptr; ++i) part = part_of(fragments[i]);
   if (part == nullptr || fragments.size() > kMaxVectors) {
-    return send_by_reference(socket, fragments, then_closed);
+    return send_by_reference(socket, fragments, then_ended);
   }
   const WayChooser::Turn turn = clock_ != nullptr ? part->chooser.next() : WayChooser::Turn{kByReference, false};
   const std::uint64_t begin = turn.timed ? clock_() : 0;
-  const ssize_t sent = turn.way == kByReference ? send_by_reference(socket, fragments, then_closed)
-                                                : send_vectored(socket, fragments, then_closed);
+  const ssize_t sent = turn.way == kByReference ? send_by_reference(socket, fragments, then_ended)
+                                                : send_vectored(socket, fragments, then_ended);
   if (turn.timed) {
     std::size_t wanted = 0;
     for (const Fragment& fragment : fragments) wanted += fragment.size;

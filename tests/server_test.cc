@@ -291,6 +291,31 @@ TEST_F(ServerTest, AnswersAPeerThatHasEndedItsSide) {
   EXPECT_TRUE(client.complete());
 }
 
+// Sends something more while its answer has been written, but the connection is not closed yet.
+class LateSender : public AccessObserver {
+ public:
+  void on_answer(const AccessEntry&) noexcept override {
+    if (client != nullptr) client->send("\r\n");
+  }
+  Client* client = nullptr;
+};
+
+TEST_F(ServerTest, WhatComesTooLateToBeReadDestroysNoAnswer) {
+  LateSender observer;
+  ServerOptions options;
+  options.observer = &observer;
+  restart({}, options);
+  for (const char* target : {"/nothing", "/0000000"}) {
+    Client client(port_);
+    observer.client = &client;
+    client.send(get(target, "Connection: close\r\n"));
+    ASSERT_TRUE(until_ended(client));
+    EXPECT_TRUE(client.complete()) << target;
+    observer.client = nullptr;
+  }
+  stop();  // before the observer goes
+}
+
 TEST_F(ServerTest, ClosesWhoSendsNothing) {
   ServerOptions options;
   options.connection.head_timeout = 200;

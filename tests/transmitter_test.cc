@@ -182,7 +182,7 @@ TEST_P(TransmitterTest, KeepsTheLastBytesForTheEndOfTheConnection) {
     Transmitter transmitter(parts_, clock);
     for (const auto& texts :
          {std::vector<std::string_view>{"head", exact_, "tail"}, {exact_}, {"head", exact_}, {"short"}}) {
-      for (const bool then_closed : {false, true}) {
+      for (const bool then_ended : {false, true}) {
         Sockets sockets(GetParam());
         std::vector<Fragment> fragments;
         std::string expected;
@@ -190,14 +190,13 @@ TEST_P(TransmitterTest, KeepsTheLastBytesForTheEndOfTheConnection) {
           fragments.push_back(fragment_of(text));
           expected += text;
         }
-        ASSERT_EQ(transmitter.send(sockets.sender.get(), fragments, then_closed),
-                  static_cast<ssize_t>(expected.size()));
+        ASSERT_EQ(transmitter.send(sockets.sender.get(), fragments, then_ended), static_cast<ssize_t>(expected.size()));
         if (GetParam()) {
           int unsent = -1;
           ASSERT_EQ(ioctl(sockets.sender.get(), SIOCOUTQNSD, &unsent), 0);
-          EXPECT_EQ(unsent > 0, then_closed);
+          EXPECT_EQ(unsent > 0, then_ended);
         }
-        sockets.sender = FileDescriptor();
+        shutdown(sockets.sender.get(), SHUT_WR);
         EXPECT_TRUE(sockets.receive(expected.size()) == expected);
       }
     }

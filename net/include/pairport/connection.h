@@ -153,7 +153,7 @@ class PAIRPORT_EXPORT Connection {
     return state_ == State::kLingering || ((state_ == State::kHead || state_ == State::kBody) && output().empty());
   }
   // Whether the connection wants to be closed as soon as output() is sent. Its end can go with the last bytes then, in
-  // one segment: by MSG_MORE with the last write, when that takes everything.
+  // one segment: by MSG_MORE with the last write and, when that has taken everything, shutdown(SHUT_WR) before close().
   bool closes_after_output() const noexcept {
     return state_ == State::kAnswering && !keep_alive_ && !lingers_ && file_rest_.size == 0 && wants_file().empty();
   }
