@@ -73,7 +73,7 @@ std::size_t plain_end(std::string_view text, std::size_t from) noexcept {
 template <std::size_t kSize>
 bool is_name(std::string_view name, const char (&lower)[kSize]) noexcept {
   constexpr std::size_t kLength = kSize - 1;
-  static_assert(kLength >= 4 && kLength <= 16);
+  static_assert(kLength >= 4);
   using Word = std::conditional_t<kLength >= 8, std::uint64_t, std::uint32_t>;
   constexpr Word kCaseBits = static_cast<Word>(0x2020'2020'2020'2020U);
   if (name.size() != kLength) return false;
@@ -84,8 +84,9 @@ bool is_name(std::string_view name, const char (&lower)[kSize]) noexcept {
     std::memcpy(&theirs, name.data() + at, sizeof(Word));
     return ours ^ (theirs | kCaseBits);
   };
-  static_assert(kLength <= 2 * sizeof(Word));  // two words that may overlap
-  return (differs_at(0) | differs_at(kLength - sizeof(Word))) == 0;
+  Word differs = differs_at(kLength - sizeof(Word));  // may overlap with the one before
+  for (std::size_t at = 0; at + sizeof(Word) < kLength; at += sizeof(Word)) differs |= differs_at(at);
+  return differs == 0;
 }
 
 }  // namespace
@@ -226,9 +227,7 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
       if (is_name(name, "proxy-connection")) return steers();
       break;
     case 17:
-      if (equals_ignoring_case(name, "transfer-encoding")) {
-        return steers() && take_encoding(trim(line.substr(colon + 1)));
-      }
+      if (is_name(name, "transfer-encoding")) return steers() && take_encoding(trim(line.substr(colon + 1)));
       break;
     default:
       break;

@@ -2,12 +2,22 @@
 #include "target.h"
 
 #include <algorithm>
+#include <array>
 
 #include <pairport/ascii.h>
 #include <pairport/code.h>
 
 namespace pairport {
 namespace {
+
+// Characters of a segment that mean nothing but themselves: no escape, no separator, no suffix.
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> table{};
+  for (std::size_t c = 0; c < table.size(); ++c) {
+    table[c] = is_letter(static_cast<char>(c)) || is_digit(static_cast<char>(c));
+  }
+  return table;
+}();
 
 // RFC 3986 section 3.1.
 bool is_scheme(std::string_view text) noexcept {
@@ -37,19 +47,6 @@ bool Target::is_reserved(std::string_view segment) noexcept {
   constexpr std::string_view kReserved[] = {"update", "uninstall", "packages", "metrics"};
   return std::find(std::begin(kReserved), std::end(kReserved), segment) != std::end(kReserved);
 }
-
-namespace {
-
-// Characters of a segment that mean nothing but themselves: no escape, no separator, no suffix.
-constexpr std::array<bool, 256> kPlain = [] {
-  std::array<bool, 256> table{};
-  for (std::size_t c = 0; c < table.size(); ++c) {
-    table[c] = is_letter(static_cast<char>(c)) || is_digit(static_cast<char>(c));
-  }
-  return table;
-}();
-
-}  // namespace
 
 // Nearly all targets are a slash and a code.
 bool Target::parse_plain(std::string_view target) noexcept {
