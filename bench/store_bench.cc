@@ -92,7 +92,7 @@ class OurStore {
   bool insert(std::string_view code, const DepositView& view, std::uint64_t expires) {
     return store_->insert(code, view, expires).ok();
   }
-  bool find(std::string_view code, DepositView& view) const { return store_->find(code, kNow, view); }
+  StoredDeposit find(std::string_view code) const { return store_->find(code, kNow); }
   bool erase(std::string_view code) { return store_->erase(code); }
   bool expire(std::uint64_t now) { return store_->expire(now, kExpiryBatch); }
   std::size_t size() const { return store_->size(); }
@@ -111,13 +111,8 @@ class Map {
                              view.fingerprint, expires})
         .second;
   }
-  bool find(std::string_view code, DepositView& view) const {
-    const auto found = map_.find(std::string(code));
-    if (found == map_.end() || found->second.expires <= kNow) return false;
-    const Entry& entry = found->second;
-    view = {entry.url, entry.fingerprint, entry.id, entry.password};
-    return true;
-  }
+  class Found;
+  Found find(std::string_view code) const;
   bool erase(std::string_view code) { return map_.erase(std::string(code)) != 0; }
   bool expire(std::uint64_t now) {
     std::erase_if(map_, [now](const auto& entry) { return entry.second.expires <= now; });
@@ -135,6 +130,24 @@ class Map {
   };
   std::unordered_map<std::string, Entry> map_;
 };
+
+// What StoredDeposit is to the store.
+class Map::Found {
+ public:
+  explicit Found(const Entry* entry) : entry_(entry) {}
+  explicit operator bool() const { return entry_ != nullptr; }
+  std::string_view connect_url() const { return entry_->url; }
+  std::string_view client_id() const { return entry_->id; }
+  std::string_view password() const { return entry_->password; }
+
+ private:
+  const Entry* entry_;
+};
+
+Map::Found Map::find(std::string_view code) const {
+  const auto found = map_.find(std::string(code));
+  return Found(found == map_.end() || found->second.expires <= kNow ? nullptr : &found->second);
+}
 
 // Times of the same sequence of operations in several rounds.
 class Times {
@@ -249,15 +262,15 @@ void look_up(benchmark::State& state, bool present) {
   const auto count = static_cast<std::size_t>(state.range(0));
   const Container& container = filled<Container>(count);
   const std::vector<CodeOf> codes = draw(present ? 0 : count + 1'000'000, count);
+  const std::size_t mask = codes.size() - 1;
   std::size_t i = 0;
   std::size_t sum = 0;
-  while (state.KeepRunning()) {
-    DepositView view;
-    if (container.find(codes[i], view) != present) fail("a look-up went wrong");
-    benchmark::DoNotOptimize(view);
-    // What an answer reads.
-    if (present) sum += static_cast<unsigned char>(view.password.back());
-    i = (i + 1) & (codes.size() - 1);
+  for ([[maybe_unused]] const auto ignored : state) {
+    const auto found = container.find(codes[i]);
+    if (static_cast<bool>(found) != present) fail("a look-up went wrong");
+    // The record is there, head and values.
+    if (present) sum += static_cast<unsigned char>(found.password().back());
+    i = (i + 1) & mask;
   }
   benchmark::DoNotOptimize(sum);
 }
@@ -278,17 +291,18 @@ void answer(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
   const Container& container = filled<Container>(count);
   const std::vector<CodeOf> codes = draw(0, count);
+  const std::size_t mask = codes.size() - 1;
   std::size_t i = 0;
   std::size_t sum = 0;
-  while (state.KeepRunning()) {
-    DepositView view;
-    if (!container.find(codes[i], view)) fail("a look-up went wrong");
-    for (const std::string_view value : {view.connect_url, view.client_id, view.password}) {
+  for ([[maybe_unused]] const auto ignored : state) {
+    const auto found = container.find(codes[i]);
+    if (!found) fail("a look-up went wrong");
+    for (const std::string_view value : {found.connect_url(), found.client_id(), found.password()}) {
       for (std::size_t at = 0; at < value.size(); at += 32) sum += static_cast<unsigned char>(value[at]);
     }
     // Nothing but zero, which the processor cannot know.
     benchmark::DoNotOptimize(sum);
-    i = (i + 1 + (sum & (std::size_t{1} << 63))) & (codes.size() - 1);
+    i = (i + 1 + (sum & (std::size_t{1} << 63))) & mask;
   }
   benchmark::DoNotOptimize(sum);
 }

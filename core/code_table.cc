@@ -2,7 +2,7 @@
 // Invariants: with 2^n the largest power of two up to segment_count_, segments below segment_count_ - 2^n and from 2^n
 // on hold the entries whose hash has their number in its last n + 1 bits, the others those with their number in the
 // last n. A segment has one page at least and at most kPageLoad entries for each page, so every probe ends. The blocks
-// from an entry's home block to the one before its own are full. Slots behind a segment's pages are zero, and so is
+// from an entry's home block to the one before its own are full. Blocks behind a segment's pages are zero, and so is
 // everything behind the last segment.
 #include "code_table.h"
 
@@ -12,32 +12,37 @@
 namespace pairport {
 
 CodeTable::CodeTable(std::size_t max_entries) noexcept
-    : slots_((max_entries / kAverage + 1) * kMaxSlots),
+    : blocks_((max_entries / kAverage + 1) * kMaxBlocks),
       pages_(max_entries / kAverage + 1),
       counts_(max_entries / kAverage + 1) {
   if (*this) set_pages(0, 1);
 }
 
-void CodeTable::place(Slot* slots, std::size_t size, Slot slot) noexcept {
-  std::size_t block = home_of(slot.hash, size);
-  unsigned empty = empty_in(slots + block);
+// REQUIRES: the segment has room.
+void CodeTable::place(std::size_t segment, Slot slot) noexcept {
+  const std::size_t size = size_of(segment);
+  std::size_t i = home_of(slot.hash, size);
+  unsigned empty = block_of(segment, i).empty();
   while (empty == 0) {
-    block = next_block(block, size);
-    empty = empty_in(slots + block);
+    i = next_block(i, size);
+    empty = block_of(segment, i).empty();
   }
-  slots[block + static_cast<std::size_t>(std::countr_zero(empty))] = slot;
+  block_of(segment, i).set(static_cast<std::size_t>(std::countr_zero(empty)), slot);
 }
 
 // Leaves the segment empty, with the pages that it has.
 void CodeTable::take_out(std::size_t segment, Copy& copy) noexcept {
   const std::size_t size = size_of(segment);
-  Slot* slots = &slots_[segment * kMaxSlots];
   std::size_t count = copy.count;
   for (std::size_t i = 0; i < size; ++i) {
-    // Without a branch that could be mispredicted: slots are empty as if by the throw of a die.
-    copy.slots[count] = slots[i];
-    count += slots[i].empty() ? 0U : 1U;
-    slots[i] = {};
+    Block& block = block_of(segment, i);
+    for (std::size_t k = 0; k < kBlockSlots; ++k) {
+      // Without a branch that could be mispredicted: slots are empty as if by the throw of a die.
+      const Slot slot = block.slot(k);
+      copy.slots[count] = slot;
+      count += slot.inverted_ref != 0 ? 1U : 0U;
+    }
+    block = {};
   }
   copy.count = count;
   counts_[segment] = 0;
@@ -45,9 +50,7 @@ void CodeTable::take_out(std::size_t segment, Copy& copy) noexcept {
 
 // REQUIRES: the segment is empty and has pages enough.
 void CodeTable::put_in(std::size_t segment, const Copy& copy) noexcept {
-  const std::size_t size = size_of(segment);
-  Slot* slots = &slots_[segment * kMaxSlots];
-  for (std::size_t i = 0; i < copy.count; ++i) place(slots, size, copy.slots[i]);
+  for (std::size_t i = 0; i < copy.count; ++i) place(segment, copy.slots[i]);
   counts_[segment] = static_cast<std::uint16_t>(copy.count);
 }
 
@@ -55,7 +58,7 @@ void CodeTable::put_in(std::size_t segment, const Copy& copy) noexcept {
 void CodeTable::set_pages(std::size_t segment, std::size_t pages) noexcept {
   const std::size_t before = pages_[segment];
   if (pages < before) {
-    slots_.discard(segment * kMaxSlots + pages * kPageSlots, (before - pages) * kPageSlots);
+    blocks_.discard(segment * kMaxBlocks + pages * kPageBlocks, (before - pages) * kPageBlocks);
   }
   page_count_ = page_count_ - before + pages;
   pages_[segment] = static_cast<std::uint8_t>(pages);
@@ -117,7 +120,7 @@ bool CodeTable::prepare(std::uint32_t hash) noexcept {
 void CodeTable::insert(std::uint32_t hash, std::uint32_t ref) noexcept {
   const std::size_t i = index_of(hash);
   assert(counts_[i] < pages_[i] * kPageLoad);
-  place(&slots_[i * kMaxSlots], size_of(i), {hash, ~ref});
+  place(i, {hash, ~ref});
   ++counts_[i];
   ++count_;
 }
@@ -125,35 +128,36 @@ void CodeTable::insert(std::uint32_t hash, std::uint32_t ref) noexcept {
 void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
   const std::size_t segment = index_of(hash);
   const std::size_t size = size_of(segment);
-  Slot* slots = &slots_[segment * kMaxSlots];
   // How far it is from block `from` to block `to`, around the end.
   const auto distance = [size](std::size_t from, std::size_t to) { return to >= from ? to - from : to + size - from; };
-
-  std::size_t block = home_of(hash, size);
-  const auto place_in = [&](const Slot* all) {
-    std::size_t i = 0;
-    while (i < kBlockSlots && (all[i].hash != hash || all[i].inverted_ref != ~ref)) ++i;
-    return i;
+  const auto place_in = [&](const Block& block) {
+    std::size_t k = 0;
+    while (k < kBlockSlots && (block.hashes[k] != hash || block.inverted_refs[k] != ~ref)) ++k;
+    return k;
   };
-  while (place_in(slots + block) == kBlockSlots) {
-    assert(empty_in(slots + block) == 0);
-    block = next_block(block, size);
+
+  std::size_t at = home_of(hash, size);
+  while (place_in(block_of(segment, at)) == kBlockSlots) {
+    assert(block_of(segment, at).empty() == 0);
+    at = next_block(at, size);
   }
-  std::size_t hole = block + place_in(slots + block);
+  std::size_t hole = place_in(block_of(segment, at));
   // Close the gap (Knuth, TAOCP 3, 6.4, algorithm R, by blocks): no tombstones, so look-ups never get slower with age.
   // Only what has gone past a full block may belong into it.
-  bool was_full = empty_in(slots + block) == 0;
-  for (std::size_t i = next_block(block, size); was_full; i = next_block(i, size)) {
-    was_full = empty_in(slots + i) == 0;
-    for (std::size_t k = i; k < i + kBlockSlots; ++k) {
-      if (slots[k].empty() || distance(home_of(slots[k].hash, size), i) < distance(block, i)) continue;
-      slots[hole] = slots[k];
+  bool was_full = block_of(segment, at).empty() == 0;
+  for (std::size_t i = next_block(at, size); was_full; i = next_block(i, size)) {
+    const Block& block = block_of(segment, i);
+    was_full = block.empty() == 0;
+    for (std::size_t k = 0; k < kBlockSlots; ++k) {
+      const Slot slot = block.slot(k);
+      if (slot.inverted_ref == 0 || distance(home_of(slot.hash, size), i) < distance(at, i)) continue;
+      block_of(segment, at).set(hole, slot);
+      at = i;
       hole = k;
-      block = i;
       break;
     }
   }
-  slots[hole] = {};
+  block_of(segment, at).set(hole, {});
   --counts_[segment];
   --count_;
 }

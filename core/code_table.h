@@ -30,7 +30,7 @@ class CodeTable {
   explicit CodeTable(std::size_t max_entries) noexcept;
   CodeTable(const CodeTable&) = delete;
   CodeTable& operator=(const CodeTable&) = delete;
-  explicit operator bool() const noexcept { return slots_ && pages_ && counts_; }
+  explicit operator bool() const noexcept { return blocks_ && pages_ && counts_; }
 
   // Makes sure that one entry with `hash` can be added. False when its segment is full, which takes hashes that
   // somebody chose; the entries are then as before.
@@ -60,19 +60,50 @@ class CodeTable {
   static constexpr std::size_t growth_bytes() noexcept { return 5 * kPageSize + 2 * kSegmentSize; }
 
  private:
-  // All zero: empty. The reference is kept inverted for that, so memory fresh from the kernel is ready for use.
+  // A reference is kept inverted, so that one which is zero is none, and memory fresh from the kernel is ready for use.
   struct Slot {
     std::uint32_t hash;
     std::uint32_t inverted_ref;
-    bool empty() const noexcept { return inverted_ref == 0; }
   };
+  // A cache line: entries have a home block, not a home slot, and all hashes of a block are compared together, without
+  // a branch that could be mispredicted. Where an entry lies in its block is as if by the throw of a die; to find out
+  // by branches costs as much as a cache line from memory. Hashes lie side by side, so that a hit takes few
+  // instructions that wait for memory: the processor overlaps as many look-ups as it has room for those.
+  static constexpr std::size_t kBlockSlots = 8;
+  struct alignas(64) Block {
+    std::array<std::uint32_t, kBlockSlots> hashes;
+    std::array<std::uint32_t, kBlockSlots> inverted_refs;
+
+    Slot slot(std::size_t i) const noexcept { return {hashes[i], inverted_refs[i]}; }
+    void set(std::size_t i, Slot slot) noexcept {
+      hashes[i] = slot.hash;
+      inverted_refs[i] = slot.inverted_ref;
+    }
+    // A bit for each slot, the first one's the lowest.
+    unsigned empty() const noexcept { return equal(inverted_refs, 0); }
+    // Those of empty slots are zero.
+    unsigned with_hash(std::uint32_t hash) const noexcept { return equal(hashes, hash); }
+
+   private:
+    static unsigned equal(const std::array<std::uint32_t, kBlockSlots>& row, std::uint32_t value) noexcept {
+#if defined(__SSE2__)
+      const __m128i wanted = _mm_set1_epi32(static_cast<int>(value));
+      const auto* const lanes = reinterpret_cast<const __m128i*>(row.data());
+      const __m128i words = _mm_packs_epi32(_mm_cmpeq_epi32(_mm_load_si128(lanes), wanted),
+                                            _mm_cmpeq_epi32(_mm_load_si128(lanes + 1), wanted));
+      return static_cast<unsigned>(_mm_movemask_epi8(_mm_packs_epi16(words, _mm_setzero_si128())));
+#else
+      unsigned bits = 0;
+      for (unsigned i = 0; i < kBlockSlots; ++i) bits |= static_cast<unsigned>(row[i] == value) << i;
+      return bits;
+#endif
+    }
+  };
+  static_assert(sizeof(Block) == 64);
   // A segment grows by pages where it lies, so that tables are about as full while segments are split as between.
   static constexpr std::size_t kPageSize = 4096;
-  static constexpr std::size_t kPageSlots = kPageSize / sizeof(Slot);
-  // A cache line: entries have a home block, not a home slot, and all slots of a block are looked at together, without
-  // a branch that could be mispredicted. Where an entry lies in its block is as if by the throw of a die; to find out
-  // by branches costs as much as a cache line from memory.
-  static constexpr std::size_t kBlockSlots = 64 / sizeof(Slot);
+  static constexpr std::size_t kPageBlocks = kPageSize / sizeof(Block);
+  static constexpr std::size_t kPageSlots = kPageBlocks * kBlockSlots;
   // At three quarters a miss looks at 1.5 blocks on average (Knuth, TAOCP 3, 6.4, buckets of 8), less between.
   static constexpr std::size_t kPageLoad = kPageSlots / 4 * 3;
   // Segments that wait for their split hold between one and two times the average, those that had it half of that. So
@@ -82,7 +113,7 @@ class CodeTable {
   // How much later than at their time splits and growth may come, in entries.
   static constexpr std::size_t kMargin = 16;
   static constexpr std::size_t kMaxPages = 4;
-  static constexpr std::size_t kMaxSlots = kMaxPages * kPageSlots;
+  static constexpr std::size_t kMaxBlocks = kMaxPages * kPageBlocks;
   // Well below the average at which segments are split, so that a table at rest never splits and merges in turns.
   static constexpr std::size_t kTrimAverage = kAverage / 4 * 3;
 
@@ -90,56 +121,32 @@ class CodeTable {
 
   // Slots of one segment, on the stack.
   struct Copy {
-    std::array<Slot, kMaxSlots> slots;
+    std::array<Slot, kMaxPages * kPageSlots> slots;
     std::size_t count = 0;
   };
 
-  // The segment by the low bits of the hash, the slot inside by the high ones, so that neither depends on the other.
+  // The segment by the low bits of the hash, the block inside by the high ones, so that neither depends on the other.
   std::size_t index_of(std::uint32_t hash) const noexcept {
     const std::size_t i = hash & mask_;
-    return i < segment_count_ ? i : i & (mask_ >> 1);
+    // Not by a branch: near enough it is taken as if by the throw of a die, too.
+    return i & (mask_ >> static_cast<unsigned>(i >= segment_count_));
   }
-  // Slots that the segment has now.
-  std::size_t size_of(std::size_t segment) const noexcept { return pages_[segment] * kPageSlots; }
-  // The first slot of its home block.
-  static std::size_t home_of(std::uint32_t hash, std::size_t slots) noexcept {
-    return static_cast<std::size_t>((std::uint64_t{hash} * (slots / kBlockSlots)) >> 32) * kBlockSlots;
+  // Blocks that the segment has now.
+  std::size_t size_of(std::size_t segment) const noexcept {
+    return pages_[segment] * kPageBlocks;
   }
-  static std::size_t next_block(std::size_t block, std::size_t slots) noexcept {
-    return block + kBlockSlots == slots ? 0 : block + kBlockSlots;
+  Block& block_of(std::size_t segment, std::size_t i) noexcept {
+    return blocks_[segment * kMaxBlocks + i];
   }
-  // A bit for each slot of a block, the first one's the lowest.
-  struct Bits {
-    unsigned empty = 0;
-    unsigned matching = 0;  // not empty, and with the hash
-  };
-  static Bits look_at(const Slot* block, std::uint32_t hash) noexcept {
-    Bits bits;
-#if defined(__SSE2__)
-    static_assert(kBlockSlots == 8 && sizeof(Slot) == 8 && offsetof(Slot, inverted_ref) == 4);
-    const __m128i wanted = _mm_set1_epi32(static_cast<int>(hash));
-    for (unsigned i = 0; i < kBlockSlots; i += 4) {
-      const __m128 first = _mm_load_ps(reinterpret_cast<const float*>(block + i));
-      const __m128 second = _mm_load_ps(reinterpret_cast<const float*>(block + i + 2));
-      const __m128i hashes = _mm_castps_si128(_mm_shuffle_ps(first, second, _MM_SHUFFLE(2, 0, 2, 0)));
-      const __m128i refs = _mm_castps_si128(_mm_shuffle_ps(first, second, _MM_SHUFFLE(3, 1, 3, 1)));
-      const auto bits_of = [i](__m128i lanes) {
-        return static_cast<unsigned>(_mm_movemask_ps(_mm_castsi128_ps(lanes))) << i;
-      };
-      bits.empty |= bits_of(_mm_cmpeq_epi32(refs, _mm_setzero_si128()));
-      bits.matching |= bits_of(_mm_cmpeq_epi32(hashes, wanted));
-    }
-#else
-    for (unsigned i = 0; i < kBlockSlots; ++i) {
-      bits.empty |= static_cast<unsigned>(block[i].inverted_ref == 0) << i;
-      bits.matching |= static_cast<unsigned>(block[i].hash == hash) << i;
-    }
-#endif
-    bits.matching &= ~bits.empty;
-    return bits;
+  const Block& block_of(std::size_t segment, std::size_t i) const noexcept {
+    return blocks_[segment * kMaxBlocks + i];
   }
-  static unsigned empty_in(const Slot* block) noexcept {
-    return look_at(block, 0).empty;
+  // The home block of `hash` among `size`.
+  static std::size_t home_of(std::uint32_t hash, std::size_t size) noexcept {
+    return static_cast<std::size_t>((std::uint64_t{hash} * size) >> 32);
+  }
+  static std::size_t next_block(std::size_t block, std::size_t size) noexcept {
+    return block + 1 == size ? 0 : block + 1;
   }
   static std::size_t pages_for(std::size_t count) noexcept {
     const std::size_t pages = (count + kPageLoad - 1) / kPageLoad;
@@ -160,14 +167,14 @@ class CodeTable {
     return count_ >= segment_count_ * kAverage + margin && segment_count_ < pages_.capacity();
   }
 
-  static void place(Slot* slots, std::size_t size, Slot slot) noexcept;
+  void place(std::size_t segment, Slot slot) noexcept;
   void take_out(std::size_t segment, Copy& copy) noexcept;
   void put_in(std::size_t segment, const Copy& copy) noexcept;
   void set_pages(std::size_t segment, std::size_t pages) noexcept;
   void split() noexcept;
   void add_page(std::size_t segment) noexcept;
 
-  ReservedArray<Slot> slots_;            // kMaxSlots for each segment
+  ReservedArray<Block> blocks_;          // kMaxBlocks for each segment
   ReservedArray<std::uint8_t> pages_;    // of each segment; apart and dense, so that a look-up finds them in the cache
   ReservedArray<std::uint16_t> counts_;  // of entries, of each segment
   std::size_t segment_count_ = 1;
@@ -180,15 +187,13 @@ template <typename Matches>
 std::uint32_t CodeTable::find(std::uint32_t hash, Matches&& matches) const noexcept {
   const std::size_t segment = index_of(hash);
   const std::size_t size = size_of(segment);
-  const Slot* slots = &slots_[segment * kMaxSlots];
-  for (std::size_t home = home_of(hash, size);; home = next_block(home, size)) {
-    const Slot* block = slots + home;
-    const Bits bits = look_at(block, hash);
-    for (unsigned found = bits.matching; found != 0; found &= found - 1) {
-      const std::uint32_t ref = ~block[std::countr_zero(found)].inverted_ref;
-      if (matches(ref)) return ref;
+  for (std::size_t i = home_of(hash, size);; i = next_block(i, size)) {
+    const Block& block = block_of(segment, i);
+    for (unsigned found = block.with_hash(hash); found != 0; found &= found - 1) {
+      const std::uint32_t inverted_ref = block.inverted_refs[static_cast<std::size_t>(std::countr_zero(found))];
+      if (inverted_ref != 0 && matches(~inverted_ref)) return ~inverted_ref;
     }
-    if (bits.empty != 0) return kNone;
+    if (block.empty() != 0) return kNone;
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cstring>
 #include <new>
+#include <type_traits>
 
 #include <xxhash.h>
 
@@ -24,16 +25,14 @@ namespace {
 struct Record {
   TimerLinks links;
   std::uint32_t expires_low;
-  std::uint32_t url_size : 12;
-  std::uint32_t id_size : 9;
-  std::uint32_t password_size : 11;
+  StoredDeposit::Sizes sizes;
   std::uint16_t expires_high;
   std::uint8_t code_size;
 
   // 48 bits: what is further away than 8,900 years expires then, but for kNever.
   static constexpr std::uint64_t kLongest = (std::uint64_t{1} << 48) - 1;
   std::uint64_t expires_ms() const noexcept {
-    const std::uint64_t time = std::uint64_t{expires_high} << 32 | expires_low;
+    const std::uint64_t time = stored_expires();
     return time == kLongest ? Store::kNever : time;
   }
   void set_expires(std::uint64_t ms) noexcept {
@@ -41,14 +40,10 @@ struct Record {
     expires_low = static_cast<std::uint32_t>(time);
     expires_high = static_cast<std::uint16_t>(time >> 32);
   }
-  void set_sizes(std::size_t code, std::size_t url, std::size_t id, std::size_t password) noexcept {
-    code_size = static_cast<std::uint8_t>(code);
-    url_size = static_cast<std::uint32_t>(url) & 0xfffU;
-    id_size = static_cast<std::uint32_t>(id) & 0x1ffU;
-    password_size = static_cast<std::uint32_t>(password) & 0x7ffU;
-  }
+  bool is_expired(std::uint64_t now_ms) const noexcept { return stored_expires() <= std::min(now_ms, kLongest - 1); }
   char* code() noexcept { return reinterpret_cast<char*>(this) + kHeadSize; }
-  std::size_t size() const noexcept { return size_for(code_size, url_size, id_size, password_size); }
+  char* values() noexcept { return code() + code_size; }
+  std::size_t size() const noexcept { return size_for(code_size, sizes.url(), sizes.id(), sizes.password()); }
 
   // sizeof would add a padding byte that the code can use.
   static constexpr std::size_t kHeadSize = 19;
@@ -56,15 +51,20 @@ struct Record {
                                         std::size_t password) noexcept {
     return kHeadSize + code + sizeof(Fingerprint) + url + id + password;
   }
+
+ private:
+  std::uint64_t stored_expires() const noexcept { return std::uint64_t{expires_high} << 32 | expires_low; }
 };
 static_assert(offsetof(Record, code_size) + 1 == Record::kHeadSize);
-static_assert(kMaxConnectUrl < 1U << 12 && kMaxClientId < 1U << 9 && kMaxPassword < 1U << 11);
 static_assert(Record::size_for(kMaxCodeLength, kMaxConnectUrl, kMaxClientId, kMaxPassword) <= Slab::kMaxSize);
 
 // What giving memory back costs, in deposits that expire in the same time (0.1 to 0.2 us): to merge two segments of the
 // table takes a few microseconds, to unmap a chunk of memfd_secret memory 50.
 constexpr std::size_t kMergeCost = 32;
 constexpr std::size_t kUnmapCost = 256;
+
+// Codes are as long as this unless somebody wants it otherwise.
+using Usual = std::integral_constant<std::size_t, kDefaultCodeLength>;
 
 }  // namespace
 
@@ -81,15 +81,37 @@ struct Store::Impl {
 
   Record* at(Slab::Ref ref) const noexcept { return reinterpret_cast<Record*>(slab.at(ref)); }
 
-  std::uint32_t hash_of(std::string_view code) const noexcept {
-    return static_cast<std::uint32_t>(XXH3_64bits_withSeed(code.data(), code.size(), options.hash_seed) >> 32);
+  // `Size`: std::size_t, or Usual, for which nothing is called.
+  template <typename Size>
+  std::uint32_t hash_of(const char* code, Size size) const noexcept {
+    return static_cast<std::uint32_t>(XXH3_64bits_withSeed(code, size, options.hash_seed) >> 32);
   }
 
-  Slab::Ref find(std::uint32_t hash, std::string_view code) const noexcept {
-    return table.find(hash, [&](std::uint32_t ref) {
-      Record* record = at(ref);
-      return record->code_size == code.size() && std::memcmp(record->code(), code.data(), code.size()) == 0;
+  struct Found {
+    Record* record = nullptr;
+    Slab::Ref ref = Slab::kNone;
+  };
+  // The record of `code`, expired or not.
+  template <typename Size>
+  Found find(std::uint32_t hash, const char* code, Size size) const noexcept {
+    Record* record = nullptr;
+    const Slab::Ref ref = table.find(hash, [&](Slab::Ref candidate) {
+      record = at(candidate);
+      return record->code_size == size && std::memcmp(record->code(), code, size) == 0;
     });
+    return ref == CodeTable::kNone ? Found() : Found{record, ref};
+  }
+  template <typename Size>
+  StoredDeposit find_live(const char* code, Size size, std::uint64_t now_ms) const noexcept {
+    Record* const record = find(hash_of(code, size), code, size).record;
+    if (record == nullptr || record->is_expired(now_ms)) return {};
+    return {record->values(), record->sizes};
+  }
+
+  // Flat and without a call: the processor overlaps look-ups that wait for memory, as many as it has room for their
+  // instructions.
+  [[gnu::flatten, gnu::noinline]] StoredDeposit find_usual(const char* code, std::uint64_t now_ms) const noexcept {
+    return find_live(code, Usual(), now_ms);
   }
 
   void remove(std::uint32_t hash, Slab::Ref ref) noexcept {
@@ -128,8 +150,8 @@ Result<std::unique_ptr<Store>> Store::create(const Options& options, std::uint64
 Status Store::insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept {
   assert(!code.empty() && code.size() <= kMaxCodeLength);
   Impl& self = *impl_;
-  const std::uint32_t hash = self.hash_of(code);
-  if (self.find(hash, code) != CodeTable::kNone) return StatusCode::kAlreadyExists;
+  const std::uint32_t hash = self.hash_of(code.data(), code.size());
+  if (self.find(hash, code.data(), code.size()).record != nullptr) return StatusCode::kAlreadyExists;
   if (self.count >= self.options.max_deposits) return StatusCode::kStoreFull;
 
   const std::size_t table_bytes = self.table.memory_bytes() + self.table.growth_bytes();
@@ -150,7 +172,8 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
   Record* record = self.at(ref);
   record->links = {};
   record->set_expires(expires_ms);
-  record->set_sizes(code.size(), deposit.connect_url.size(), deposit.client_id.size(), deposit.password.size());
+  record->code_size = static_cast<std::uint8_t>(code.size());
+  record->sizes = {deposit.connect_url.size(), deposit.client_id.size(), deposit.password.size()};
   char* out = record->code();
   const auto put = [&out](const void* data, std::size_t length) {
     std::memcpy(out, data, length);
@@ -170,30 +193,19 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
   return StatusCode::kOk;
 }
 
-bool Store::find(std::string_view code, std::uint64_t now_ms, DepositView& deposit) const noexcept {
-  if (code.empty() || code.size() > kMaxCodeLength) return false;
-  const Slab::Ref ref = impl_->find(impl_->hash_of(code), code);
-  if (ref == CodeTable::kNone) return false;
-  Record* record = impl_->at(ref);
-  if (record->expires_ms() <= now_ms) return false;
-  const char* in = record->code() + record->code_size;
-  std::memcpy(deposit.fingerprint.bytes.data(), in, deposit.fingerprint.bytes.size());
-  in += deposit.fingerprint.bytes.size();
-  deposit.connect_url = {in, record->url_size};
-  in += record->url_size;
-  deposit.client_id = {in, record->id_size};
-  in += record->id_size;
-  deposit.password = {in, record->password_size};
-  return true;
+StoredDeposit Store::find(std::string_view code, std::uint64_t now_ms) const noexcept {
+  if (code.size() == Usual()) return impl_->find_usual(code.data(), now_ms);
+  if (code.empty() || code.size() > kMaxCodeLength) return {};
+  return impl_->find_live(code.data(), code.size(), now_ms);
 }
 
 bool Store::erase(std::string_view code) noexcept {
   if (code.empty() || code.size() > kMaxCodeLength) return false;
-  const std::uint32_t hash = impl_->hash_of(code);
-  const Slab::Ref ref = impl_->find(hash, code);
-  if (ref == CodeTable::kNone) return false;
-  if (impl_->at(ref)->expires_ms() != kNever) impl_->wheel.cancel(ref);
-  impl_->remove(hash, ref);
+  const std::uint32_t hash = impl_->hash_of(code.data(), code.size());
+  const Impl::Found found = impl_->find(hash, code.data(), code.size());
+  if (found.record == nullptr) return false;
+  if (found.record->expires_ms() != kNever) impl_->wheel.cancel(found.ref);
+  impl_->remove(hash, found.ref);
   return true;
 }
 
@@ -202,7 +214,7 @@ bool Store::expire(std::uint64_t now_ms, std::size_t max_work) noexcept {
   std::size_t left = max_work;
   const bool all_fired = self.wheel.advance(now_ms, max_work, [&self, &left](TimerId ref) {
     Record* record = self.at(ref);
-    self.remove(self.hash_of({record->code(), record->code_size}), ref);
+    self.remove(self.hash_of(record->code(), std::size_t{record->code_size}), ref);
     --left;
   });
   if (!all_fired) return false;

@@ -567,7 +567,8 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
                      request, response);
       return;
     }
-    if (store_->find(values.code, now.monotonic_ms, values.deposit)) {
+    if (const StoredDeposit found = store_->find(values.code, now.monotonic_ms)) {
+      values.deposit = found.view();
       send_script(language.installer, values, request, response);
       wipe(values.deposit.fingerprint.bytes.data(), values.deposit.fingerprint.bytes.size());
       return;

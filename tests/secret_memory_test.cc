@@ -275,10 +275,10 @@ TEST(WithoutLockedMemory, AStoreThatGetsNoMoreLosesNothing) {
                 if (status.code() != StatusCode::kMemoryNotLocked) return 2;
                 if (held < chunks * 200 || store.size() != held || store.expiring() != held) return 3;
                 for (std::size_t i = 0; i < held; ++i) {
-                  DepositView found;
-                  if (!store.find("code" + std::to_string(i), 0, found) || found.password != password) return 4;
+                  const StoredDeposit found = store.find("code" + std::to_string(i), 0);
+                  if (!found || found.password() != password) return 4;
                 }
-                if (store.find("code" + std::to_string(held), 0, deposit)) return 5;
+                if (store.find("code" + std::to_string(held), 0)) return 5;
                 if (!store.expire(5000, static_cast<std::size_t>(-1)) || store.size() != 0) return 6;
                 return store.insert("another", deposit, 9000).ok() ? 0 : 7;
               }),

@@ -95,12 +95,13 @@ void check_accepted(const DepositInput& given, const DepositView& deposit) {
     return std::move(created).value();
   }();
   expect(store->insert("code", deposit, 2'000).ok(), "the store takes it");
-  DepositView found;
-  expect(store->find("code", 1'999, found), "the store finds it");
+  const StoredDeposit stored = store->find("code", 1'999);
+  expect(static_cast<bool>(stored), "the store finds it");
+  const DepositView found = stored.view();
   expect_same(found, deposit);
   static const std::array<Script, 2> scripts = {script(Dialect::kPosixShell), script(Dialect::kPowerShell)};
   for (const Script& each : scripts) check_rendered(each, found);
-  expect(!store->find("code", 2'000, found), "it is not found when its time is over");
+  expect(!store->find("code", 2'000), "it is not found when its time is over");
   expect(store->erase("code"), "the store forgets it");
 }
 

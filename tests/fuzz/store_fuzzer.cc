@@ -130,12 +130,12 @@ class Game {
   }
 
   void check_found(const std::string& code) {
-    DepositView found;
-    const bool is_found = store_->find(code, now_, found);
+    const StoredDeposit stored = store_->find(code, now_);
     const auto held = model_.find(code);
-    expect(is_found == (held != model_.end() && held->second.expires_ms > now_),
+    expect(static_cast<bool>(stored) == (held != model_.end() && held->second.expires_ms > now_),
            "what lives is found, and nothing else");
-    if (!is_found) return;
+    if (!stored) return;
+    const DepositView found = stored.view();
     const DepositView expected = held->second.view();
     expect(found.connect_url == expected.connect_url && found.fingerprint == expected.fingerprint &&
                found.client_id == expected.client_id && found.password == expected.password,
@@ -149,8 +149,7 @@ class Game {
     expect(erased || !lives, "what lives can be erased");
     expect(!erased || held != model_.end(), "nothing else can");
     if (held != model_.end()) model_.erase(held);
-    DepositView found;
-    expect(!store_->find(code, now_, found), "what is erased is not found");
+    expect(!store_->find(code, now_), "what is erased is not found");
   }
 
   void expire_all() {

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <string_view>
@@ -15,6 +16,50 @@
 #include <pairport/status.h>
 
 namespace pairport {
+
+// A deposit where the store keeps it, or none. Two words, to be passed by value: what is not asked for is not read.
+// Valid until the next call of the store that is not const.
+class StoredDeposit {
+ public:
+  // Sizes of the three texts in one word, which a look-up only passes on.
+  class Sizes {
+   public:
+    Sizes() = default;
+    Sizes(std::size_t url, std::size_t id, std::size_t password) noexcept
+        : word_(static_cast<std::uint32_t>(url | id << kUrlBits | password << (kUrlBits + kIdBits))) {}
+    std::size_t url() const noexcept { return word_ % (1U << kUrlBits); }
+    std::size_t id() const noexcept { return word_ >> kUrlBits & ((1U << kIdBits) - 1); }
+    std::size_t password() const noexcept { return word_ >> (kUrlBits + kIdBits); }
+
+   private:
+    static constexpr unsigned kUrlBits = 12;
+    static constexpr unsigned kIdBits = 9;
+    static_assert(kMaxConnectUrl >> kUrlBits == 0 && kMaxClientId >> kIdBits == 0 &&
+                  kMaxPassword >> (32 - kUrlBits - kIdBits) == 0);
+    std::uint32_t word_ = 0;
+  };
+
+  StoredDeposit() = default;
+  StoredDeposit(const char* values, Sizes sizes) noexcept : values_(values), sizes_(sizes) {}
+
+  explicit operator bool() const noexcept { return values_ != nullptr; }
+  // REQUIRES for all that follow: there is a deposit.
+  Fingerprint fingerprint() const noexcept {
+    Fingerprint copy;
+    std::memcpy(copy.bytes.data(), values_, copy.bytes.size());
+    return copy;
+  }
+  std::string_view connect_url() const noexcept { return {values_ + sizeof(Fingerprint), sizes_.url()}; }
+  std::string_view client_id() const noexcept { return {values_ + sizeof(Fingerprint) + sizes_.url(), sizes_.id()}; }
+  std::string_view password() const noexcept {
+    return {values_ + sizeof(Fingerprint) + sizes_.url() + sizes_.id(), sizes_.password()};
+  }
+  DepositView view() const noexcept { return {connect_url(), fingerprint(), client_id(), password()}; }
+
+ private:
+  const char* values_ = nullptr;  // fingerprint, connect URL, client id and password without gaps
+  Sizes sizes_;
+};
 
 // All times are milliseconds of one monotonic clock of the caller's. One thread at a time.
 class PAIRPORT_EXPORT Store {
@@ -44,9 +89,8 @@ class PAIRPORT_EXPORT Store {
   // deposits are never evicted. REQUIRES: 0 < code.size() <= kMaxCodeLength; `deposit` came out of validate().
   Status insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept;
 
-  // Finds a live deposit. `deposit` then points into the store and is valid until the next call that is not const.
-  // An expired deposit is not found, reclaimed or not. Never allocates.
-  bool find(std::string_view code, std::uint64_t now_ms, DepositView& deposit) const noexcept;
+  // The live deposit with that code. An expired one is not found, reclaimed or not. Never allocates.
+  StoredDeposit find(std::string_view code, std::uint64_t now_ms) const noexcept;
 
   // Wipes and forgets the deposit of `code`; false when there is none. For whoever replaces or revokes one.
   bool erase(std::string_view code) noexcept;
