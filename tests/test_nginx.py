@@ -685,6 +685,8 @@ class Processes(unittest.TestCase):
                 first = int(re.search(rb"\[(?:notice|warn)\] (\d+)#\d+: pairport ", nginx.log)[1])
                 os.kill(first, signal.SIGSTOP)
                 try:
+                    # Until it has stopped the kernel may still wake it, and nobody else, for a connection.
+                    await_(lambda: pathlib.Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[0] == "T")
                     for _ in range(20):
                         self.assertTrue(ask(other).startswith(b"HTTP/1.1 204"), "by others")
                     with self.assertRaises(TimeoutError):
