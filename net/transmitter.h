@@ -42,9 +42,9 @@ class Transmitter {
   // Sends as much of `fragments`, from the first one on, as the socket takes. Returns how many bytes that is; fewer
   // than all: the socket is full. A negative result is an error number (-EAGAIN: not a byte). REQUIRES: the process
   // ignores SIGPIPE.
-  // `then_closed`: once it has taken everything the socket is closed at once, or written to. What fills no segment
+  // `then_ended`: once it has taken everything the socket is shut down at once, or written to. What fills no segment
   // waits for that, so that a connection's end goes with the last bytes.
-  ssize_t send(int socket, std::span<const Fragment> fragments, bool then_closed = false) noexcept;
+  ssize_t send(int socket, std::span<const Fragment> fragments, bool then_ended = false) noexcept;
 
   // How many parts can be sent without copying them.
   std::size_t prepared() const noexcept { return parts_.size(); }
