@@ -272,6 +272,17 @@ def observe(bench, server, seconds, lead, *more):
             "disturbed": disturbance(bench.options, figures) or pause(bench.options, result)}
 
 
+def disturbance_of(each):
+    """Why a round with a crowd was disturbed, or None."""
+    return each["quiet"]["disturbed"] or each["during"]["disturbed"]
+
+
+def choose_rounds(rounds, wanted):
+    """Those that count, and the others: undisturbed ones first and, where these are too few, disturbed ones in their order."""
+    chosen = sorted(range(len(rounds)), key=lambda index: bool(disturbance_of(rounds[index])))[:wanted]
+    return [rounds[index] for index in sorted(chosen)], [each for index, each in enumerate(rounds) if index not in chosen]
+
+
 def crowds_expire(bench, folder):
     """Ten million live deposits, GETs, and a million of them expiring within one second, several times."""
     options = bench.options
@@ -292,22 +303,16 @@ def crowds_expire(bench, folder):
             # A crowd is all due after a second; ticks and the work itself take a little longer.
             during = observe(bench, server, 1.4, 0.3, "--deposit-every", "10")
             rounds.append({"quiet": quiet, "during": during})
-            good = [each for each in rounds if not each["quiet"]["disturbed"] and not each["during"]["disturbed"]]
             say(f"  expiry         {during['fewer']:,} fewer alive: slowest GET {during['latency_us']['max']:.0f} us, "
                 f"longest iteration {during['loop']['wall_us']:.0f} us, {during['loop']['core_wait_us']:.0f} of them without a core"
-                + (f"; disturbed: {quiet['disturbed'] or during['disturbed']}" if rounds[-1] not in good else ""))
-            if len(good) == options.rounds:
+                + (f"; disturbed: {disturbance_of(rounds[-1])}" if disturbance_of(rounds[-1]) else ""))
+            if sum(not disturbance_of(each) for each in rounds) == options.rounds:
                 break
     if not rounds:
         raise RuntimeError("every crowd had expired before it could be observed")
-    thrown_away = ["no time to observe it"] * skipped
-    thrown_away += [each["quiet"]["disturbed"] or each["during"]["disturbed"] for each in rounds if each not in good]
-    if len(good) < options.rounds:
-        # Too many were disturbed: the first ones count, good or not, and the result says so.
-        kept = rounds[:options.rounds]
-        return {"about": server.about, "rounds": kept, "thrown_away": thrown_away[:skipped],
-                "disturbed": sum(each not in good for each in kept)}
-    return {"about": server.about, "rounds": good, "thrown_away": thrown_away, "disturbed": 0}
+    kept, others = choose_rounds(rounds, options.rounds)
+    return {"about": server.about, "rounds": kept, "disturbed": sum(bool(disturbance_of(each)) for each in kept),
+            "thrown_away": ["no time to observe it"] * skipped + [disturbance_of(each) for each in others]}
 
 
 @contextlib.contextmanager

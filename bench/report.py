@@ -134,6 +134,8 @@ def goals(results):
          worst([row["during"]["loop"]["wall_us"] for row in rounds]), " us",
          note="" if not rounds else ("the server at real-time priority" if about["real_time"] else "the server at ordinary priority")
          + f"; without a core in the longest: {max(row['during']['loop']['core_wait_us'] for row in rounds):.0f} us")
+    if rounds and results["expiry"]["disturbed"]:
+        rows[-1]["note"] += f"; {results['expiry']['disturbed']} of {len(rounds)} rounds disturbed"
     late = [row for row in rounds if row["during"]["fewer"] < 0.98 * results["options"]["crowd"]]
     if late:
         rows[-1]["note"] += f"; {len(late)} of {len(rounds)} crowds were not gone when the round ended"
@@ -153,23 +155,26 @@ def goals(results):
     return rows
 
 
-def number(value):
+def number(value, digits=2):
     if isinstance(value, int) or abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.{digits}f}"
 
 
-def with_spread(value, unit=""):
+def with_spread(value, unit="", digits=2):
     if value["min"] == value["max"]:
-        return number(value["median"]) + unit
-    return f"{number(value['median'])} ({number(value['min'])} to {number(value['max'])}){unit}"
+        return number(value["median"], digits) + unit
+    return f"{number(value['median'], digits)} ({number(value['min'])} to {number(value['max'])}){unit}"
 
 
 def goals_table(rows):
     lines = ["| goal | must | aim | measured: median (min to max) | verdict | |", "|---|---|---|---|---|---|"]
     for row in rows:
         limit = lambda value, unit=row["unit"], row=row: "" if value is None else f"{row['sign']} {number(value)}{unit}"
-        measured = "" if row["value"] is None else with_spread(row["value"], row["unit"])
+        # What looks like a limit but is not says on which side of it it is.
+        limits = [each for each in (row["must"], row["aim"]) if each is not None]
+        near = row["judged"] is not None and any(number(row["judged"]) == number(each) and row["judged"] != each for each in limits)
+        measured = "" if row["value"] is None else with_spread(row["value"], row["unit"], 3 if near else 2)
         if row["value"] and "judged" in row["value"] and row["value"]["max"] != row["value"]["min"]:
             measured += ", the worst counts"
         lines.append(f"| {row['what']} | {limit(row['must'])} | {limit(row['aim'])} | {measured} | {row['verdict']} | {row['note']} |")

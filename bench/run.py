@@ -61,6 +61,11 @@ def parse(arguments):
     return options
 
 
+def as_typed(arguments):
+    """The arguments of script/bench, which adds where the build is in front of them."""
+    return arguments[2:] if arguments[:1] == ["--build"] else arguments
+
+
 def estimate(options):
     """Minutes that this will take on a quiet machine."""
     seconds = {"store": 300, "render": 60, "connection": 30} if not options.quick else {"store": 2, "render": 3, "connection": 3}
@@ -120,10 +125,9 @@ def main():
     for program in ("wrk",) if options.wants(*END_TO_END) else ():
         if not shutil.which(program):
             raise SystemExit(f"{program} is missing: script/bench installs it")
-    shown = [word for word in arguments if not word.startswith("--build")]
     bench = Bench(options.build, Cores(options.server_core, options.client_core), options)
     results = {"date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()), "commit": commit(), "machine": machine(),
-               "command": shlex.join(["script/bench", *shown]), "cores": {"server": bench.cores.server, "client": bench.cores.client},
+               "command": shlex.join(["script/bench", *as_typed(arguments)]), "cores": {"server": bench.cores.server, "client": bench.cores.client},
                "options": {name: getattr(options, name) for name in ("quick", "rounds", "seconds", "live", "population", "crowd", "client",
                                                                      "max_steal", "max_foreign")},
                "peers": [name for name, _ in options.peers], "micro": {}, "scenarios": {}, "failed": {}}

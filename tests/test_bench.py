@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 import end_to_end
 import harness
 import report
+import run
 
 
 def turn(cpu_us, answers=1000, user_ticks=1, system_ticks=3, **more):
@@ -98,6 +99,9 @@ class Goals(unittest.TestCase):
         self.assertEqual(goal_of(results, "slowest GET")["verdict"], "MISSED")
         self.assertEqual(goal_of(results, "longest loop iteration")["verdict"], "must reached")
         self.assertNotIn("not gone", goal_of(results, "longest loop iteration")["note"])
+        self.assertNotIn("disturbed", goal_of(results, "longest loop iteration")["note"])
+        results["expiry"]["disturbed"] = 2
+        self.assertIn("2 of 3 rounds disturbed", goal_of(results, "longest loop iteration")["note"])
         results["expiry"]["rounds"][0]["during"]["fewer"] = 900
         self.assertIn("1 of 3 crowds were not gone", goal_of(results, "longest loop iteration")["note"])
         self.assertEqual(goal_of(results, "allocations")["verdict"], "aim reached")
@@ -105,6 +109,25 @@ class Goals(unittest.TestCase):
         self.assertIn("| 2, crowd expires | 1,000 | 1 | 10 | 6,000 |", report.markdown(results))
         self.assertIn("| slowest GET during that | ≤ 5,000 us |  | 100 (100 to 6,000) us, the worst counts | MISSED |",
                       report.goals_markdown(results))
+
+    def test_what_looks_like_a_limit_says_on_which_side_it_is(self):
+        for cpu, shown in ((9.007, "0.901"), (8.996, "0.900"), (9, "0.90"), (9.4, "0.94")):
+            row = goal_of(results_of(pairport=[turn(cpu)], nginx=[turn(10)]), "nginx with open_file_cache")
+            self.assertIn(f"| {shown} |", report.goals_table([row]))
+
+    def test_undisturbed_rounds_count_first(self):
+        rounds = [{"quiet": {"disturbed": quiet}, "during": {"disturbed": during}}
+                  for quiet, during in ((None, None), ("a", None), (None, "b"), (None, None), (None, None))]
+        good = [rounds[0], rounds[3], rounds[4]]
+        self.assertEqual(end_to_end.choose_rounds(rounds, 2), (good[:2], [rounds[1], rounds[2], rounds[4]]))
+        self.assertEqual(end_to_end.choose_rounds(rounds, 3), (good, [rounds[1], rounds[2]]))
+        self.assertEqual(end_to_end.choose_rounds(rounds, 4), ([rounds[0], rounds[1], rounds[3], rounds[4]], [rounds[2]]))
+        self.assertEqual(end_to_end.choose_rounds(rounds[:1], 2), (rounds[:1], []))
+        self.assertEqual([end_to_end.disturbance_of(each) for each in rounds], [None, "a", "b", None, None])
+
+    def test_the_command_is_shown_as_it_was_typed(self):
+        self.assertEqual(run.as_typed(["--build", "build/release", "--only", "tls"]), ["--only", "tls"])
+        self.assertEqual(run.as_typed(["--only", "tls"]), ["--only", "tls"])
 
     def test_look_ups_at_ten_million_are_found(self):
         results = results_of(pairport=[turn(1)])
