@@ -81,7 +81,7 @@ struct Store::Impl {
 
   Record* at(Slab::Ref ref) const noexcept { return reinterpret_cast<Record*>(slab.at(ref)); }
 
-  // `Size`: std::size_t, or Usual, for which nothing is called.
+  // `Size` is std::size_t or, where the compiler is to know it and to call nothing, Usual.
   template <typename Size>
   std::uint32_t hash_of(const char* code, Size size) const noexcept {
     return static_cast<std::uint32_t>(XXH3_64bits_withSeed(code, size, options.hash_seed) >> 32);

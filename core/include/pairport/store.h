@@ -17,8 +17,8 @@
 
 namespace pairport {
 
-// A deposit where the store keeps it, or none. Two words, to be passed by value: what is not asked for is not read.
-// Valid until the next call of the store that is not const.
+// A view of a deposit in the store, or of none: two words, to be passed by value; what is not asked for is not read.
+// Owns nothing, and is valid until the next call of the store that is not const.
 class StoredDeposit {
  public:
   // Sizes of the three texts in one word, which a look-up only passes on.
