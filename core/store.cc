@@ -7,13 +7,11 @@
 #include <cassert>
 #include <cstring>
 #include <new>
-#include <type_traits>
-
-#include <xxhash.h>
 
 #include <pairport/code.h>
 #include <pairport/timer_wheel.h>
 
+#include "code_hash.h"
 #include "code_table.h"
 #include "slab.h"
 
@@ -42,6 +40,11 @@ struct Record {
   }
   bool is_expired(std::uint64_t now_ms) const noexcept { return stored_expires() <= std::min(now_ms, kLongest - 1); }
   char* code() noexcept { return reinterpret_cast<char*>(this) + kHeadSize; }
+  bool has(std::string_view text) noexcept {
+    return code_size == text.size() && std::memcmp(code(), text.data(), text.size()) == 0;
+  }
+  // The code's size and what follows it. No record ends before the word does: behind the code are the values.
+  bool has(CodeWord word) noexcept { return word.is_at(code() - 1); }
   char* values() noexcept { return code() + code_size; }
   std::size_t size() const noexcept { return size_for(code_size, sizes.url(), sizes.id(), sizes.password()); }
 
@@ -63,14 +66,12 @@ static_assert(Record::size_for(kMaxCodeLength, kMaxConnectUrl, kMaxClientId, kMa
 constexpr std::size_t kMergeCost = 32;
 constexpr std::size_t kUnmapCost = 256;
 
-// Codes are as long as this unless somebody wants it otherwise.
-using Usual = std::integral_constant<std::size_t, kDefaultCodeLength>;
-
 }  // namespace
 
 struct Store::Impl {
   Impl(const Options& store_options, std::uint64_t now_ms) noexcept
       : options(store_options),
+        hash(store_options.hash_seed),
         slab(store_options.minimum_level),
         table(std::min(store_options.max_deposits, store_options.max_bytes / Record::size_for(1, 1, 1, 1))),
         wheel(*this, now_ms) {}
@@ -81,41 +82,36 @@ struct Store::Impl {
 
   Record* at(Slab::Ref ref) const noexcept { return reinterpret_cast<Record*>(slab.at(ref)); }
 
-  // `Size` is std::size_t or, where the compiler is to know it and to call nothing, Usual.
-  template <typename Size>
-  std::uint32_t hash_of(const char* code, Size size) const noexcept {
-    return static_cast<std::uint32_t>(XXH3_64bits_withSeed(code, size, options.hash_seed) >> 32);
-  }
-
   struct Found {
     Record* record = nullptr;
     Slab::Ref ref = Slab::kNone;
   };
-  // The record of `code`, expired or not.
-  template <typename Size>
-  Found find(std::uint32_t hash, const char* code, Size size) const noexcept {
+  // The record of `code`, a std::string_view or a CodeWord, expired or not.
+  template <typename AnyCode>
+  Found find(std::uint32_t hash_of_code, AnyCode code) const noexcept {
     Record* record = nullptr;
-    const Slab::Ref ref = table.find(hash, [&](Slab::Ref candidate) {
+    const Slab::Ref ref = table.find(hash_of_code, [&](Slab::Ref candidate) {
       record = at(candidate);
-      return record->code_size == size && std::memcmp(record->code(), code, size) == 0;
+      return record->has(code);
     });
     return ref == CodeTable::kNone ? Found() : Found{record, ref};
   }
-  template <typename Size>
-  StoredDeposit find_live(const char* code, Size size, std::uint64_t now_ms) const noexcept {
-    Record* const record = find(hash_of(code, size), code, size).record;
+  template <typename AnyCode>
+  StoredDeposit find_live(AnyCode code, std::uint64_t now_ms) const noexcept {
+    Record* const record = find(hash(code), code).record;
     if (record == nullptr || record->is_expired(now_ms)) return {};
-    return {record->values(), record->sizes};
+    // Not record->values(): with a CodeWord this is no more to wait for than the record's address.
+    return {record->code() + code.size(), record->sizes};
   }
 
   // Flat and without a call: the processor overlaps look-ups that wait for memory, as many as it has room for their
   // instructions.
   [[gnu::flatten, gnu::noinline]] StoredDeposit find_usual(const char* code, std::uint64_t now_ms) const noexcept {
-    return find_live(code, Usual(), now_ms);
+    return find_live(CodeWord(code), now_ms);
   }
 
-  void remove(std::uint32_t hash, Slab::Ref ref) noexcept {
-    table.erase(hash, ref);
+  void remove(std::uint32_t hash_of_code, Slab::Ref ref) noexcept {
+    table.erase(hash_of_code, ref);
     Record* record = at(ref);
     const std::size_t size = record->size();
     wipe(record, size);
@@ -124,6 +120,7 @@ struct Store::Impl {
   }
 
   Options options;
+  CodeHash hash;
   Slab slab;
   CodeTable table;
   TimerWheel<Impl> wheel;
@@ -150,8 +147,8 @@ Result<std::unique_ptr<Store>> Store::create(const Options& options, std::uint64
 Status Store::insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept {
   assert(!code.empty() && code.size() <= kMaxCodeLength);
   Impl& self = *impl_;
-  const std::uint32_t hash = self.hash_of(code.data(), code.size());
-  if (self.find(hash, code.data(), code.size()).record != nullptr) return StatusCode::kAlreadyExists;
+  const std::uint32_t hash = self.hash(code);
+  if (self.find(hash, code).record != nullptr) return StatusCode::kAlreadyExists;
   if (self.count >= self.options.max_deposits) return StatusCode::kStoreFull;
 
   const std::size_t table_bytes = self.table.memory_bytes() + self.table.growth_bytes();
@@ -194,15 +191,15 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
 }
 
 StoredDeposit Store::find(std::string_view code, std::uint64_t now_ms) const noexcept {
-  if (code.size() == Usual()) return impl_->find_usual(code.data(), now_ms);
+  if (code.size() == CodeWord::kLength) return impl_->find_usual(code.data(), now_ms);
   if (code.empty() || code.size() > kMaxCodeLength) return {};
-  return impl_->find_live(code.data(), code.size(), now_ms);
+  return impl_->find_live(code, now_ms);
 }
 
 bool Store::erase(std::string_view code) noexcept {
   if (code.empty() || code.size() > kMaxCodeLength) return false;
-  const std::uint32_t hash = impl_->hash_of(code.data(), code.size());
-  const Impl::Found found = impl_->find(hash, code.data(), code.size());
+  const std::uint32_t hash = impl_->hash(code);
+  const Impl::Found found = impl_->find(hash, code);
   if (found.record == nullptr) return false;
   if (found.record->expires_ms() != kNever) impl_->wheel.cancel(found.ref);
   impl_->remove(hash, found.ref);
@@ -214,7 +211,7 @@ bool Store::expire(std::uint64_t now_ms, std::size_t max_work) noexcept {
   std::size_t left = max_work;
   const bool all_fired = self.wheel.advance(now_ms, max_work, [&self, &left](TimerId ref) {
     Record* record = self.at(ref);
-    self.remove(self.hash_of(record->code(), std::size_t{record->code_size}), ref);
+    self.remove(self.hash({record->code(), record->code_size}), ref);
     --left;
   });
   if (!all_fired) return false;

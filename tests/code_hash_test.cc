@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "code_hash.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <random>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include <pairport/code.h>
+
+namespace pairport {
+namespace {
+
+constexpr std::size_t kMany = 200'000;
+constexpr std::array<std::uint64_t, 4> kSeeds = {0, 1, 0x9e37'79b9'7f4a'7c15U, ~std::uint64_t{0}};
+
+std::string random_code(std::mt19937_64& engine, std::size_t length) {
+  std::string code;
+  while (code.size() < length) code += kCodeAlphabet[engine() % kCodeAlphabet.size()];
+  return code;
+}
+
+// Sets of codes that differ from each other in different ways.
+std::vector<std::string> random_codes(std::size_t length) {
+  std::mt19937_64 engine(7);
+  std::unordered_set<std::string> codes;
+  while (codes.size() < kMany) codes.insert(random_code(engine, length));
+  return {codes.begin(), codes.end()};
+}
+// As somebody numbers them.
+std::vector<std::string> numbered_codes() {
+  std::vector<std::string> codes;
+  for (std::size_t i = 0; i < kMany; ++i) codes.push_back(std::to_string(1'000'000 + i));
+  return codes;
+}
+// All that differ in the characters at `place` and the two behind it.
+std::vector<std::string> neighbours(std::size_t place) {
+  std::vector<std::string> codes;
+  std::string code = "aaaaaaa";
+  for (const char first : kCodeAlphabet) {
+    for (const char second : kCodeAlphabet) {
+      for (const char third : kCodeAlphabet) {
+        code[place] = first;
+        code[place + 1] = second;
+        code[place + 2] = third;
+        codes.push_back(code);
+      }
+    }
+  }
+  return codes;
+}
+
+// Pearson's chi-squared over 1024 boxes, as standard deviations above what chance gives.
+double unevenness(const std::vector<std::string>& codes, const CodeHash& hash, unsigned shift) {
+  constexpr std::size_t kBoxes = 1024;
+  std::array<std::size_t, kBoxes> counts{};
+  for (const std::string& code : codes) ++counts[hash(code) >> shift & (kBoxes - 1)];
+  const double expected = static_cast<double>(codes.size()) / kBoxes;
+  double sum = 0;
+  for (const std::size_t count : counts) sum += std::pow(static_cast<double>(count) - expected, 2) / expected;
+  return (sum - (kBoxes - 1)) / std::sqrt(2.0 * (kBoxes - 1));
+}
+
+std::size_t collisions(const std::vector<std::string>& codes, const CodeHash& hash) {
+  std::unordered_set<std::uint32_t> seen;
+  for (const std::string& code : codes) seen.insert(hash(code));
+  return codes.size() - seen.size();
+}
+
+void expect_evenly_spread(const std::vector<std::string>& codes) {
+  for (const std::uint64_t seed : kSeeds) {
+    const CodeHash hash(seed);
+    // The table takes its segments from the low bits and its blocks from the high ones.
+    for (const unsigned shift : {0U, 4U, 11U, 22U})
+      EXPECT_LT(unevenness(codes, hash, shift), 6) << seed << " " << shift;
+    // Chance gives 5 with 200,000 codes.
+    EXPECT_LT(collisions(codes, hash), 40U) << seed;
+  }
+}
+
+TEST(CodeHashTest, RandomCodesAreEvenlySpread) {
+  for (const std::size_t length : {7U, 8U, 12U, 32U}) expect_evenly_spread(random_codes(length));
+}
+
+TEST(CodeHashTest, NumberedCodesAreEvenlySpread) {
+  expect_evenly_spread(numbered_codes());
+}
+
+TEST(CodeHashTest, CodesThatDifferInFewCharactersAreEvenlySpread) {
+  for (std::size_t place = 0; place <= 4; ++place) expect_evenly_spread(neighbours(place));
+}
+
+// Whoever does not know the seed must not be able to tell from one pair of codes how another one lies.
+TEST(CodeHashTest, EachBitDependsOnEachBitOfTheCode) {
+  constexpr int kTrials = 4000;
+  std::mt19937_64 engine(11);
+  for (std::size_t place = 0; place < CodeWord::kLength; ++place) {
+    for (unsigned bit = 0; bit < 7; ++bit) {
+      std::array<int, 32> changed{};
+      for (int trial = 0; trial < kTrials; ++trial) {
+        const CodeHash hash(engine());
+        std::string code = random_code(engine, CodeWord::kLength);
+        const std::uint32_t before = hash(code);
+        code[place] = static_cast<char>(code[place] ^ (1 << bit));
+        const std::uint32_t difference = before ^ hash(code);
+        for (unsigned i = 0; i < changed.size(); ++i) changed[i] += static_cast<int>(difference >> i & 1U);
+      }
+      const auto [least, most] = std::minmax_element(changed.begin(), changed.end());
+      EXPECT_GT(*least, kTrials / 4) << place << " " << bit;
+      EXPECT_LT(*most, kTrials / 4 * 3) << place << " " << bit;
+    }
+  }
+}
+
+TEST(CodeHashTest, AnotherSeedGivesOtherHashes) {
+  std::unordered_set<std::uint32_t> hashes;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) hashes.insert(CodeHash(seed)("aB3dE5g"));
+  EXPECT_GE(hashes.size(), 999U);
+}
+
+TEST(CodeHashTest, TheWordHoldsLengthAndCharacters) {
+  const std::string bytes = std::string(1, static_cast<char>(CodeWord::kLength)) + "aB3dE5g";
+  // Nothing to read before or behind it.
+  const std::vector<char> exact(bytes.begin() + 1, bytes.end());
+  const CodeWord word(exact.data());
+  EXPECT_TRUE(word.is_at(bytes.data()));
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::string other = bytes;
+    other[i] = static_cast<char>(other[i] ^ 1);
+    EXPECT_FALSE(word.is_at(other.data())) << i;
+  }
+  EXPECT_EQ(CodeHash(5)(word), CodeHash(5)("aB3dE5g"));
+}
+
+}  // namespace
+}  // namespace pairport
