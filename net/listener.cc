@@ -21,10 +21,10 @@
 namespace pairport {
 namespace {
 
-// The kernel cuts it to net.core.somaxconn.
 // The kernel doubles it for its own overhead: about 400 KiB of an answer are on their way at most, so that a file of
 // the package folder still reaches 64 Mbit/s at a round trip of 50 ms.
 constexpr int kSendBuffer = 256 * 1024;
+// The kernel cuts it to net.core.somaxconn.
 constexpr int kBacklog = 4096;
 
 Status not_an_address(std::string_view address) {
