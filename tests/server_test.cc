@@ -227,12 +227,26 @@ TEST_F(ServerTest, ConnectionsSendWithoutDelay) {
   ASSERT_TRUE(listener.ok());
   const std::string& url = listener.value().url();
   Client client(std::stoi(url.substr(url.rfind(':') + 1)));
+  client.send("G");
   const int fd = accept(listener.value().fd(), nullptr, nullptr);
   int on = 0;
   socklen_t size = sizeof(on);
   EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size), 0);
   EXPECT_NE(on, 0) << "inherited from the listening socket";
   ::close(fd);
+}
+
+TEST_F(ServerTest, IsNotWokenByConnectionsThatSayNothingYet) {
+  Client client(port_);
+  const std::uint64_t begin = uv_hrtime();
+  while (uv_hrtime() - begin < 100'000'000) {
+    uv_run(&loop_, UV_RUN_NOWAIT);
+    ASSERT_EQ(server_->connections(), 0U);
+  }
+  client.send(get("/update"));
+  EXPECT_TRUE(until_answered(client));
+  Client silent(port_);
+  EXPECT_TRUE(until([&] { return server_->connections() == 2; })) << "it is limited like others in the end";
 }
 
 TEST_F(ServerTest, AnswersWhatCameWithTheConnection) {

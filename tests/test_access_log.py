@@ -155,7 +155,9 @@ class Events(unittest.TestCase):
                 clients.append(socket.create_connection(("127.0.0.1", service.port), timeout=20))
                 clients[-1].sendall(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
                 self.assertTrue(clients[-1].recv(100))
-            clients += [socket.create_connection(("127.0.0.1", service.port), timeout=20) for _ in range(9)]
+            for _ in range(9):
+                clients.append(socket.create_connection(("127.0.0.1", service.port), timeout=20))
+                clients[-1].sendall(b"G")  # before that, the kernel keeps it to itself
             time.sleep(0.5)  # several ticks, each of which tries again
             for client in clients:
                 client.close()

@@ -265,9 +265,9 @@ class Overload(unittest.TestCase):
                     statuses[status] += 1
             self.assertEqual(statuses, {200: 999, 503: 1001})
             for i in range(400):
-                stack.enter_context(connect(service.port, f"127.6.{i // 100}.1"))
+                stack.enter_context(connect(service.port, f"127.6.{i // 100}.1")).sendall(b"G")
                 if i % 20 == 0:
-                    self.assertEqual(fetch(service.port, "127.7.0.1", "/" + code)[0], 200, f"with {i} silent connections")
+                    self.assertEqual(fetch(service.port, "127.7.0.1", "/" + code)[0], 200, f"with {i} connections that do not go on")
             for _ in range(50):
                 self.assertEqual(fetch(service.port, "127.7.0.1", "/" + code)[0], 200)
 

@@ -421,6 +421,7 @@ class Ends(WithCertificates):
     def test_a_stop_lets_an_answer_finish(self):
         with HttpsService([self.ec], rest=self.with_large) as service:
             with self.large(service) as client, service.tls() as idle, service.raw() as silent:
+                silent.sendall(b"\x16")  # before that, the kernel keeps it to itself
                 idle.sendall(request("/update"))
                 with idle.makefile("rb") as reader:
                     read_answer(reader)
