@@ -2,9 +2,12 @@
 """The end-to-end benchmarks: the real server on one core, driven from another, in turns with others."""
 
 import contextlib
+import http.client
 import json
 import os
+import pathlib
 import select
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -14,8 +17,11 @@ from harness import CURL, POWERSHELL, Floor, Nginx, NginxModule, Pairport, Peer,
 
 # Requests per second while crowds of deposits expire: a light load, so that what is slow is not a queue.
 LIGHT_RATE = 5000
+# A round trip in a network that is not slow, and how many clients connect at a time.
+LATE_SECONDS = 0.0005
+LATE_CLIENTS = 8
 NGINX = ("nginx_module", "nginx_tls")
-THROUGHPUT = ("get_linux", "get_windows", "update", "miss", "new_connection", "one_shot", "deposit", "mix", "pipelined", "pipelined_miss")
+THROUGHPUT = ("get_linux", "get_windows", "update", "miss", "new_connection", "one_shot", "late_request", "deposit", "mix", "pipelined", "pipelined_miss")
 
 
 class Scenario:
@@ -100,6 +106,28 @@ def gets(bench, what, agent=CURL, failing=False):
     return turn
 
 
+def late_requests(server, seconds):
+    """Clients that are not on this machine: their requests come a moment behind their connections."""
+    target = pathlib.Path(server.targets["installer"]).read_text(encoding="ascii").split("\n", 1)[0]
+    request = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {CURL}\r\nAccept: */*\r\n\r\n".encode()
+    answers = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30)) for _ in range(LATE_CLIENTS)]
+            time.sleep(LATE_SECONDS)
+            for client in clients:
+                client.sendall(request)
+            for client in clients:
+                answer = http.client.HTTPResponse(client)
+                answer.begin()
+                if answer.status != 200 or not answer.read():
+                    raise RuntimeError(f"{server.name}: {answer.status} instead of an installer")
+                client.close()
+                answers += 1
+    return {"answers": answers}
+
+
 def posts(bench, *arguments):
     def turn(server, seconds):
         result = bench.wrk(server, seconds, *arguments)
@@ -162,6 +190,8 @@ def scenarios(bench, stack, results):
                    [*services, start(Floor(bench, *answers["linux"], closes=True)), nginx, *measurable],
                    lambda server, seconds: only_status(bench.load(server, [
                        "--new-connections", "--ask-close", "--seconds", str(seconds), "--targets", server.targets["installer"]]), 200))
+    yield Scenario("late_request", "GET of a Linux installer, a new connection each, asked for half a millisecond later",
+                   [*services, floors["linux"], nginx, *measurable], late_requests)
     yield Scenario("deposit", "POST of a deposit (JSON)", [*services, *peers], posts(bench, "deposit"), before=fresh)
     yield Scenario("mix", "deposit, then GET its installer", services, posts(bench, "mix", CURL), before=fresh)
 

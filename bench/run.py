@@ -17,7 +17,7 @@ from harness import Bench, Cores, commit, machine, say
 
 HERE = pathlib.Path(__file__).resolve().parent
 MICRO = ("store", "render", "connection", "transmitter")
-END_TO_END = ("get_linux", "get_windows", "update", "miss", "new_connection", "one_shot", "deposit", "mix", "pipelined", "pipelined_miss", "latency", "nginx_module", "nginx_tls", "expiry", "tls")
+END_TO_END = ("get_linux", "get_windows", "update", "miss", "new_connection", "one_shot", "late_request", "deposit", "mix", "pipelined", "pipelined_miss", "latency", "nginx_module", "nginx_tls", "expiry", "tls")
 
 
 def parse(arguments):

@@ -24,6 +24,8 @@ SECONDS = 6
 LEAST_LIMIT = 0.025
 SLOW_CONNECTIONS = 5000
 STALLED_READERS = 2000
+# More than the kernel's queue for those that have said nothing yet, which is as long as the backlog: 4096.
+SILENT_CONNECTIONS = 6000
 FLOOD_PER_SECOND = 3000
 MAX_MEMORY = 64 << 20
 CONFIG = '[pairing]\n  max_memory = "64M"\n'
@@ -107,6 +109,15 @@ def stalled_readers(port, ready, code):
     ready.set()
     while True:
         time.sleep(1)
+
+
+def silent_crowds(port, ready):
+    while True:
+        with contextlib.ExitStack() as crowd:
+            for i in range(SILENT_CONNECTIONS):
+                crowd.enter_context(connect(port, f"127.4.{i // 100}.1"))
+            ready.set()
+            time.sleep(2)  # the kernel keeps them to itself for one
 
 
 def flood(port, ready, make_request):
@@ -233,6 +244,9 @@ class Attacks(unittest.TestCase):
 
     def test_stalled_readers(self):
         self.withstand(stalled_readers)
+
+    def test_silent_crowds(self):
+        self.withstand(silent_crowds)
 
     def test_deposit_flood(self):
         self.withstand(deposit_flood)
