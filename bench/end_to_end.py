@@ -151,7 +151,8 @@ def scenarios(bench, stack, results):
     bench.sizes = {name: {"head": len(head), "body": len(body)} for name, (head, body, _) in answers.items()}
     floors = {name: start(Floor(bench, *answer)) for name, answer in answers.items()}
     scripts = ("linux", "windows", "update")
-    nginx = start(Nginx(bench, {name: answers[name][0] for name in scripts}, {name: answers[name][1] for name in scripts}))
+    parts = [{name: answers[name][part] for name in scripts} for part in (0, 1)]
+    nginx = start(Nginx(bench, *parts))
     peers = [start(Peer(bench, *peer)) for peer in options.peers]
     measurable = [peer for peer in peers if peer.tells_length]
     if len(measurable) < len(peers):
@@ -190,8 +191,10 @@ def scenarios(bench, stack, results):
                    [*services, start(Floor(bench, *answers["linux"], closes=True)), nginx, *measurable],
                    lambda server, seconds: only_status(bench.load(server, [
                        "--new-connections", "--ask-close", "--seconds", str(seconds), "--targets", server.targets["installer"]]), 200))
+    # nginx can defer connections, too.
+    deferring = start(Nginx(bench, *parts, name="nginx, deferred", listen="backlog=4096 deferred"))
     yield Scenario("late_request", "GET of a Linux installer, a new connection each, asked for half a millisecond later",
-                   [*services, floors["linux"], nginx, *measurable], late_requests)
+                   [*services, floors["linux"], nginx, deferring, *measurable], late_requests)
     yield Scenario("deposit", "POST of a deposit (JSON)", [*services, *peers], posts(bench, "deposit"), before=fresh)
     yield Scenario("mix", "deposit, then GET its installer", services, posts(bench, "mix", CURL), before=fresh)
 

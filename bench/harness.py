@@ -357,8 +357,9 @@ http {{
 class Nginx(NginxServer):
     """nginx with files of the sizes of the service's answers, tuned for serving files."""
 
-    def __init__(self, bench, heads, bodies):
-        super().__init__("nginx", bench)
+    def __init__(self, bench, heads, bodies, name="nginx", listen="backlog=4096"):
+        super().__init__(name, bench)
+        self.listen = listen
         (self.path("files")).mkdir()
         for name, body in bodies.items():
             self.write(f"files/{name}", body)
@@ -374,7 +375,7 @@ class Nginx(NginxServer):
     def _run(self, padding):
         locations = "".join(f'location = /{name} {{ add_header X-Padding "{"x" * size}"; }}\n'
                             for name, size in padding.items() if size > 0)
-        self.start_nginx(f"server {{ listen 127.0.0.1:{self.port} backlog=4096; root {self.path('files')};\n{locations}  }}")
+        self.start_nginx(f"server {{ listen 127.0.0.1:{self.port} {self.listen}; root {self.path('files')};\n{locations}  }}")
 
 
 def certificate(folder, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):

@@ -116,7 +116,7 @@ def goals(results):
     between("... with the module and TLS / pairport's own TLS", 1.05, None, "nginx_tls", "nginx, module", "pairport, TLS")
     between("new connection + GET / nginx, when the client asks to close it", 0.90, 0.82, "one_shot", "pairport", "nginx")
     between("... when it closes it itself, as curl does", 0.90, 0.82, "new_connection", "pairport", "nginx")
-    between("... and asks half a millisecond after it has connected, as over a network", 0.90, 0.82, "late_request", "pairport", "nginx")
+    between("... and asks half a millisecond after it has connected, as over a network; nginx with `deferred`", 0.90, 0.82, "late_request", "pairport", "nginx, deferred")
     allocations = [row["quiet"]["loop"]["allocations"] for row in expiry_rounds(results)]
     goal("heap allocations while GETs are answered", 0, 0, worst(allocations), note="of the whole process, libuv included, each round")
     between("CPU per deposit / per 404", 2.5, 1.6, "deposit", "pairport", "pairport", scenario_of_other="miss")

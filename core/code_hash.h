@@ -9,8 +9,6 @@
 #include <cstring>
 #include <string_view>
 
-#include <xxhash.h>
-
 #include <pairport/code.h>
 
 namespace pairport {
@@ -48,19 +46,14 @@ class CodeWord {
   std::uint64_t value_;
 };
 
-// Evenly spread over all 32 bits for codes that were not chosen by somebody who knows the seed. Equal codes have equal
-// hashes under equal seeds; hashes tell nothing to who does not know the seed, and are not to leave the process.
+// Evenly spread over all 32 bits for codes that were not chosen by somebody who knows the seed; equal for equal codes
+// and seeds. Not a cryptographic hash: whoever sees hashes may learn the seed, so they are not to leave the process.
 class CodeHash {
  public:
-  explicit CodeHash(std::uint64_t seed) noexcept : seed_(seed) {
-    const XXH128_hash_t words = XXH3_128bits_withSeed("", 0, seed);
-    mask_ = words.low64;
-    multiplier_ = words.high64 | 1;
-  }
+  explicit CodeHash(std::uint64_t seed) noexcept;
 
   std::uint32_t operator()(std::string_view code) const noexcept {
-    if (code.size() == CodeWord::kLength) return (*this)(CodeWord(code.data()));
-    return static_cast<std::uint32_t>(XXH3_64bits_withSeed(code.data(), code.size(), seed_) >> 32);
+    return code.size() == CodeWord::kLength ? (*this)(CodeWord(code.data())) : of_bytes(code);
   }
 
   // A folded multiplication, of which wyhash (Wang Yi) and others are made, and one more, without which codes that
@@ -75,11 +68,13 @@ class CodeHash {
     return static_cast<std::uint32_t>((folded * multiplier_) >> 32);
 #else
     const std::uint64_t value = code.value();
-    return static_cast<std::uint32_t>(XXH3_64bits_withSeed(&value, sizeof(value), seed_) >> 32);
+    return of_bytes({reinterpret_cast<const char*>(&value), sizeof(value)});
 #endif
   }
 
  private:
+  std::uint32_t of_bytes(std::string_view bytes) const noexcept;
+
   std::uint64_t seed_;
   std::uint64_t mask_;
   std::uint64_t multiplier_;

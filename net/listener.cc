@@ -158,8 +158,8 @@ Result<Listener> Listener::open(std::string_view address) {
     // Also inherited. What the kernel holds for a peer that does not read would else grow to megabytes each.
     setsockopt(listener.fd_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
     // The request of a client that is not on this machine comes a moment behind its connection. To be woken by the
-    // latter, to find nothing to read and to poll for it costs half as much again as the rest: 23.0 us of CPU for one
-    // that asks half a millisecond after it has connected, 14.8 us with this.
+    // latter, to find nothing to read and to poll for it costs half as much again as the rest (bench/README.md,
+    // late_request).
     setsockopt(listener.fd_, IPPROTO_TCP, TCP_DEFER_ACCEPT, &kDeferSeconds, sizeof(kDeferSeconds));
     if (info->ai_family == AF_INET6) {
       setsockopt(listener.fd_, IPPROTO_IPV6, IPV6_V6ONLY, host.empty() ? &off : &on, sizeof(on));

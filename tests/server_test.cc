@@ -228,6 +228,8 @@ TEST_F(ServerTest, ConnectionsSendWithoutDelay) {
   const std::string& url = listener.value().url();
   Client client(std::stoi(url.substr(url.rfind(':') + 1)));
   client.send("G");
+  pollfd readable{listener.value().fd(), POLLIN, 0};
+  ASSERT_EQ(poll(&readable, 1, 10'000), 1);
   const int fd = accept(listener.value().fd(), nullptr, nullptr);
   int on = 0;
   socklen_t size = sizeof(on);
@@ -237,11 +239,15 @@ TEST_F(ServerTest, ConnectionsSendWithoutDelay) {
 }
 
 TEST_F(ServerTest, IsNotWokenByConnectionsThatSayNothingYet) {
-  Client client(port_);
   const std::uint64_t begin = uv_hrtime();
-  while (uv_hrtime() - begin < 100'000'000) {
+  Client client(port_);
+  for (int i = 0; i < 100; ++i) {
     uv_run(&loop_, UV_RUN_NOWAIT);
-    ASSERT_EQ(server_->connections(), 0U);
+    // After a second it may come; a process may have stood still for that long.
+    if (server_->connections() != 0) {
+      ASSERT_GT(uv_hrtime() - begin, 500'000'000U);
+    }
+    usleep(1000);
   }
   client.send(get("/update"));
   EXPECT_TRUE(until_answered(client));

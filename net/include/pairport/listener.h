@@ -18,8 +18,9 @@ class PAIRPORT_EXPORT Listener {
  public:
   // `address` is `host:port`, `[IPv6]:port`, `:port` (all interfaces, IPv4 and IPv6) or `unix:/path`. Port 0 lets the
   // kernel choose. A socket file that nobody listens on is replaced; a new one takes connections of everybody who can
-  // reach its folder. A TCP connection can be accepted once its client has sent something, or after about a second
-  // (TCP_DEFER_ACCEPT). kInvalidArgument: not an address; kSystem: cannot be bound. The message names the address, the
+  // reach its folder. A TCP connection can be accepted once its client has sent something or ended its side, or after
+  // about a second (TCP_DEFER_ACCEPT; at once while the kernel answers with SYN cookies); until then it is in the
+  // backlog. kInvalidArgument: not an address; kSystem: cannot be bound. The message names the address, the
   // cause and the remedy. Resolves host names, so it may block: for the start of a program.
   static Result<Listener> open(std::string_view address);
 
