@@ -13,17 +13,13 @@
 
 #include <pairport/code.h>
 
-namespace pairport {
+#include "support/codes.h"
+
+namespace pairport::testing {
 namespace {
 
 constexpr std::size_t kMany = 200'000;
 constexpr std::array<std::uint64_t, 4> kSeeds = {0, 1, 0x9e37'79b9'7f4a'7c15U, ~std::uint64_t{0}};
-
-std::string random_code(std::mt19937_64& engine, std::size_t length) {
-  std::string code;
-  while (code.size() < length) code += kCodeAlphabet[engine() % kCodeAlphabet.size()];
-  return code;
-}
 
 // Sets of codes that differ from each other in different ways.
 std::vector<std::string> random_codes(std::size_t length) {
@@ -139,4 +135,4 @@ TEST(CodeHashTest, TheWordHoldsLengthAndCharacters) {
 }
 
 }  // namespace
-}  // namespace pairport
+}  // namespace pairport::testing

@@ -16,6 +16,7 @@
 
 #include "code_hash.h"
 #include "slab.h"
+#include "support/codes.h"
 #include "support/deposits.h"
 #include "support/process_memory.h"
 
@@ -359,8 +360,7 @@ TEST_F(StoreTest, CodesWithTheSameHashAreToldApart) {
     std::unordered_map<std::uint32_t, std::string> seen;
     const std::size_t before = pairs.size();
     for (int i = 0; i < 300'000; ++i) {
-      std::string code;
-      while (code.size() < length) code += kCodeAlphabet[engine() % kCodeAlphabet.size()];
+      const std::string code = random_code(engine, length);
       const auto [place, fresh] = seen.emplace(hash(code), code);
       if (!fresh && place->second != code) pairs.emplace_back(place->second, code);
     }
@@ -397,13 +397,11 @@ TEST_F(StoreTest, AgreesWithAModelOverRandomOperations) {
   std::vector<std::string> codes;
   std::mt19937_64 engine(9);
   std::uint64_t now = kNow;
-  const auto random_code = [&] {
+  const auto draw_code = [&] {
     if (!codes.empty() && engine() % 2 == 0) return codes[engine() % codes.size()];
     // Short ones meet again; the usual length has a comparison of its own.
     const bool is_usual = engine() % 4 == 0;
-    std::string code(is_usual ? kDefaultCodeLength : 1 + engine() % (engine() % 8 == 0 ? kMaxCodeLength : 3), 'a');
-    for (char& c : code) c = kCodeAlphabet[engine() % kCodeAlphabet.size()];
-    return code;
+    return random_code(engine, is_usual ? kDefaultCodeLength : 1 + engine() % (engine() % 8 == 0 ? kMaxCodeLength : 3));
   };
   const auto check = [&](const std::string& code) {
     const StoredDeposit found = store_->find(code, now);
@@ -418,7 +416,7 @@ TEST_F(StoreTest, AgreesWithAModelOverRandomOperations) {
     ASSERT_EQ(view.fingerprint.bytes[7], known->second.values.fingerprint);
   };
   for (int i = 0; i < 300'000; ++i) {
-    const std::string code = random_code();
+    const std::string code = draw_code();
     const bool growing = (i / 60'000) % 2 == 0;
     const unsigned dice = static_cast<unsigned>(engine() % 100);
     if (dice < (growing ? 45U : 20U)) {
