@@ -87,6 +87,8 @@ bool has_good_escapes(std::string_view path) noexcept {
   return true;
 }
 
+}  // namespace
+
 FieldProblem check_connect_url(std::string_view url) noexcept {
   if (url.find_first_of(" #") != std::string_view::npos) return FieldProblem::kBadUrl;
   const std::size_t scheme_end = url.find("://");
@@ -106,6 +108,8 @@ FieldProblem check_connect_url(std::string_view url) noexcept {
   }
   return check_authority(url, true);
 }
+
+namespace {
 
 bool parse_fingerprint(std::string_view text, Fingerprint& fingerprint) noexcept {
   if (text.size() != kFingerprintText) return false;

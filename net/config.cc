@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every key is described once, where it is read: its type, its bounds and the text that says what is expected. Keys
-// that nobody has asked for are unknown.
+// Every key is described once, where it is read: its type, its bounds and the text that says what is expected. What a
+// setting of the service must be is said by option_rules() alone. Keys that nobody has asked for are unknown.
 #include "config.h"
 
 #include <algorithm>
@@ -46,24 +46,15 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return std::nullopt;
 }
 
-bool is_sha256(std::string_view text) {
-  return text.size() == 64 && std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-         });
-}
-
 bool has_no_control_character(std::string_view text) {
   return std::none_of(text.begin(), text.end(),
                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// A URL that scripts fetch: only characters of a URL (RFC 3986) and the braces of placeholders.
-bool is_url_template(std::string_view text) {
-  return (text.starts_with("http://") || text.starts_with("https://") || text.starts_with("{pairing_url}/")) &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                  std::string_view("-._~:/?#[]@!$&'()*+,;=%{}").find(c) != std::string_view::npos;
-         });
+// The rule of a setting of the service, which is called as its key here. REQUIRES: there is one
+const OptionRule& rule_of(std::string_view key) {
+  const auto rules = option_rules();
+  return *std::find_if(rules.begin(), rules.end(), [key](const OptionRule& rule) { return rule.name == key; });
 }
 
 // One address of the configuration: as a URL, or in the form for Listener::open(), which means http. A URL may lack the
@@ -191,17 +182,36 @@ class Section {
       return ms && *ms >= least_ms && *ms <= most_ms;
     });
   }
-  void number(std::string_view key, double& target, double most) {
-    known_.insert(std::string(key));
-    const toml::node* node = find(key);
-    if (node == nullptr) return;
-    const auto value = node->is_number() ? node->value<double>() : std::nullopt;
-    if (value) target = *value;
-    if (!value || !(*value >= 0 && *value <= most)) {
-      std::ostringstream expected;
-      expected << "expected a number from 0 (off) to " << most;
-      reader_.report(node->source(), name_of(key), expected.str());
+  // A setting of the service: its rule says what is expected. `parse(value)` puts the value into `service` and returns
+  // whether it could.
+  template <typename T, typename Parse>
+  void setting(std::string_view key, const ServiceOptions& service, Parse&& parse) {
+    const OptionRule& rule = rule_of(key);
+    read<T>(key, rule.expected, [&](const T& value) { return parse(value) && rule.holds(service); });
+  }
+  void setting(std::string_view key, const ServiceOptions& service, std::string& target) {
+    setting<std::string>(key, service, [&](const std::string& value) {
+      target = value;
+      return true;
+    });
+  }
+  void setting(std::string_view key, const ServiceOptions& service, std::size_t& target) {
+    setting<std::int64_t>(key, service, [&](std::int64_t value) {
+      target = static_cast<std::size_t>(value);
+      return value >= 0;
+    });
+  }
+  void setting(std::string_view key, const ServiceOptions& service, double& target) {
+    if (const toml::node* node = find(key); node != nullptr && node->is_integer()) {
+      return setting<std::int64_t>(key, service, [&](std::int64_t value) {
+        target = static_cast<double>(value);
+        return true;
+      });
     }
+    setting<double>(key, service, [&](double value) {
+      target = value;
+      return true;
+    });
   }
   void table(std::string_view key, std::string_view expected, const std::function<bool(const toml::table&)>& use) {
     known_.insert(std::string(key));
@@ -282,12 +292,12 @@ void read_server(Reader& reader, const toml::table& root, Config& config) {
                         return address.has_value();
                       });
   if (!addresses.empty()) config.addresses = std::move(addresses);
-  section.string("url", config.url, "an http or https URL with a host, without query and fragment",
-                 [](std::string_view text) {
-                   while (text.ends_with('/')) text.remove_suffix(1);
-                   return is_service_url(text);
-                 });
-  while (config.url.ends_with('/')) config.url.pop_back();
+  section.setting<std::string>("url", config.service, [&config](const std::string& value) {
+    config.url = value;
+    while (config.url.ends_with('/')) config.url.pop_back();
+    config.service.url = config.url;
+    return true;
+  });
   const bool all_unix = std::all_of(config.addresses.begin(), config.addresses.end(),
                                     [](const ListenAddress& address) { return address.address.starts_with("unix:"); });
   if (all_unix && config.url.empty()) {
@@ -356,26 +366,28 @@ void read_static_deposit(Reader& reader, const toml::table& root, Config& config
 void read_pairing(Reader& reader, const toml::table& root, Config& config) {
   Section section(reader, root, "pairing");
   ServiceOptions& service = config.service;
-  section.duration("ttl", service.ttl_ms, 1'000, 24 * 3600 * std::uint64_t{1000},
-                   "a duration from \"1s\" to \"24h\", such as \"10m\" or \"1h30m\"");
-  section.integer("code_length", service.code_length, kMinCodeLength, kMaxCodeLength);
-  section.integer("max_deposits", service.store.max_deposits, 1, 100'000'000);
-  section.read<std::string>("max_memory", "a size from \"1M\" to \"30G\", such as \"512M\"",
-                            [&](const std::string& value) {
-                              const auto bytes = parse_size(value);
-                              if (bytes) service.store.max_bytes = *bytes;
-                              return bytes && *bytes >= 1U << 20 && *bytes <= std::uint64_t{30} << 30;
-                            });
+  section.setting<std::string>("ttl", service, [&](const std::string& value) {
+    const auto ms = parse_duration(value);
+    service.ttl_ms = ms.value_or(0);
+    return ms.has_value();
+  });
+  section.setting("code_length", service, service.code_length);
+  section.setting("max_deposits", service, service.store.max_deposits);
+  section.setting<std::string>("max_memory", service, [&](const std::string& value) {
+    const auto bytes = parse_size(value);
+    service.store.max_bytes = bytes.value_or(0);
+    return bytes.has_value();
+  });
   section.finish();
 }
 
 void read_limits(Reader& reader, const toml::table& root, Config& config) {
   Section section(reader, root, "limits");
   ServiceOptions& service = config.service;
-  section.number("deposits_per_second", service.deposit_limit.per_second, 1e6);
-  section.number("deposit_burst", service.deposit_limit.burst, 1e6);
-  section.number("misses_per_second", service.miss_limit.per_second, 1e6);
-  section.number("miss_burst", service.miss_limit.burst, 1e6);
+  section.setting("deposits_per_second", service, service.deposit_limit.per_second);
+  section.setting("deposit_burst", service, service.deposit_limit.burst);
+  section.setting("misses_per_second", service, service.miss_limit.per_second);
+  section.setting("miss_burst", service, service.miss_limit.burst);
   ServerOptions& server = config.server;
   section.integer("max_connections", server.max_connections, 1, 1'000'000);
   section.read<std::int64_t>("max_connections_per_address", "a whole number from 0 (off) to 1000000",
@@ -436,13 +448,6 @@ void read_log(Reader& reader, const toml::table& root, Config& config) {
 void read_installer(Reader& reader, const toml::table& root, Config& config) {
   Section section(reader, root, "installer");
   InstallerOptions& installer = config.service.installer;
-  const auto is_version = [](std::string_view text) {
-    return !text.empty() && text.size() <= 32 && std::all_of(text.begin(), text.end(), [](char c) {
-      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '-' ||
-             c == '_' || c == '+' || c == '~';
-    });
-  };
-  static constexpr std::string_view kVersion = "a version such as \"0.9.14\"";
   std::string package_dir;
   section.string("package_dir", package_dir, "the absolute path of a folder", is_absolute_path);
   if (!package_dir.empty()) {
@@ -454,34 +459,28 @@ void read_installer(Reader& reader, const toml::table& root, Config& config) {
     installer.checksums_url = "{pairing_url}/packages/checksums.txt";
     installer.use_repositories = false;
   }
-  static constexpr std::string_view kUrl =
-      "an http or https URL, or {pairing_url}/...; {version}, {os} and {arch} are filled in by the scripts";
-  section.string("version", installer.version, kVersion, is_version);
-  section.string("unstable_version", installer.unstable_version, kVersion, is_version);
-  section.string("linux_url", installer.linux_url, kUrl, is_url_template);
-  section.string("windows_url", installer.windows_url, kUrl, is_url_template);
-  section.string("checksums_url", installer.checksums_url, kUrl, is_url_template);
-  section.string("deb_repo", installer.deb_repo, kUrl, is_url_template);
-  section.string("rpm_repo", installer.rpm_repo, kUrl, is_url_template);
-  section.string("repo_keys", installer.repo_keys, kUrl, is_url_template);
-  section.string("tacoscript_url", installer.tacoscript_url, kUrl, is_url_template);
+  for (const auto& [key, target] : {std::pair("version", &installer.version),
+                                    {"unstable_version", &installer.unstable_version},
+                                    {"linux_url", &installer.linux_url},
+                                    {"windows_url", &installer.windows_url},
+                                    {"checksums_url", &installer.checksums_url},
+                                    {"deb_repo", &installer.deb_repo},
+                                    {"rpm_repo", &installer.rpm_repo},
+                                    {"repo_keys", &installer.repo_keys},
+                                    {"tacoscript_url", &installer.tacoscript_url}}) {
+    section.setting(key, config.service, *target);
+  }
   section.boolean("use_repositories", installer.use_repositories);
   section.string("templates", config.templates_folder, "the path of a folder");
-  section.table("sha256", "a table of file names and SHA-256 digests, each of 64 hexadecimal digits",
-                [&](const toml::table& table) {
-                  for (const auto& [name, node] : table) {
-                    const auto digest = node.value<std::string>();
-                    const std::string file(name.str());
-                    const bool plain =
-                        file.find_first_of(" \t\n\r/'") == std::string::npos && has_no_control_character(file);
-                    if (!digest || !is_sha256(*digest) || !plain) return false;
-                    std::string lower = *digest;
-                    std::transform(lower.begin(), lower.end(), lower.begin(),
-                                   [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c; });
-                    installer.sha256[file] = lower;
-                  }
-                  return true;
-                });
+  const OptionRule& digests = rule_of("sha256");
+  section.table("sha256", "a table: " + std::string(digests.expected), [&](const toml::table& table) {
+    for (const auto& [name, node] : table) {
+      const auto digest = node.value<std::string>();
+      if (!digest) return false;
+      installer.sha256[std::string(name.str())] = *digest;
+    }
+    return digests.holds(config.service);
+  });
   section.finish();
 }
 

@@ -156,10 +156,6 @@ bool convert(const pairport_options& from, ServiceOptions& to) {
   to.store.max_bytes = from.max_memory;
   if (from.minimum_memory < PAIRPORT_MEMORY_PLAIN || from.minimum_memory > PAIRPORT_MEMORY_MEMFD_SECRET) return false;
   to.store.minimum_level = static_cast<SecretLevel>(from.minimum_memory);
-  // Also false for what is no number.
-  const auto is_limit = [](double value) { return value >= 0 && value <= 1e9; };
-  if (!is_limit(from.deposits_per_second) || !is_limit(from.deposit_burst)) return false;
-  if (!is_limit(from.misses_per_second) || !is_limit(from.miss_burst)) return false;
   to.deposit_limit = {from.deposits_per_second, from.deposit_burst};
   to.miss_limit = {from.misses_per_second, from.miss_burst};
   if (from.static_code.size != 0) {
@@ -301,9 +297,7 @@ int pairport_service_create(const pairport_options* options, const pairport_now*
     const OptionsWiper wiper{converted};
     if (!convert(known, converted)) {
       return fail(StatusCode::kInvalidArgument,
-                  "an option is a NULL pointer with a length, a limit that is no number from 0 to 1e9, or an unknown "
-                  "level of memory",
-                  message, message_size);
+                  "an option is a NULL pointer with a length, or an unknown level of memory", message, message_size);
     }
     std::unique_ptr<pairport::RandomSource> random;
     if (known.random == nullptr) {

@@ -8,6 +8,7 @@
 
 #include <xxhash.h>
 
+#include <pairport/ascii.h>
 #include <pairport/version.h>
 
 #include "header_blocks.h"
@@ -91,7 +92,9 @@ Template::Constants script_constants(const ServiceOptions& options) {
   std::string sha256;
   for (const auto& [file, digest] : installer.sha256) {
     if (!sha256.empty()) sha256 += '\n';
-    sha256 += digest + "  " + file;
+    // Scripts compare with what sha256sum and Get-FileHash say, in lower case.
+    for (const char c : digest) sha256 += to_lower(c);
+    sha256 += "  " + file;
   }
   return {{"version", installer.version},
           {"unstable_version", installer.unstable_version},

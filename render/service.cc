@@ -12,7 +12,6 @@
 #include <utility>
 #include <vector>
 
-#include <pairport/ascii.h>
 #include <pairport/quote.h>
 #include <pairport/secret_memory.h>
 
@@ -33,62 +32,10 @@ constexpr int kMaxCodeAttempts = 16;
 constexpr std::size_t kMaxCondition = 512;
 // A token and a thumbprint, each less than 128 bytes (RFC 8555 section 8.1).
 constexpr std::uint64_t kMaxChallenge = 4096;
-// Keeps sums of times, and the year of `expires`, far from overflowing.
-constexpr std::uint64_t kMaxTtlMs = std::uint64_t{3650} * 24 * 3600 * 1000;
 // Longest path and query in a Location header, so that every head fits the buffer of a connection.
 constexpr std::size_t kMaxRedirectedPath = 512;
 constexpr std::string_view kMalformedTarget = "the request target is not a path, or has a malformed % escape";
 constexpr std::string_view kCompatNotFound = "404 page not found\n";
-
-Status check_options(const ServiceOptions& options) {
-  const auto bad = [](std::string what) { return Status(StatusCode::kInvalidArgument, std::move(what)); };
-  if (options.code_length < kMinCodeLength || options.code_length > kMaxCodeLength) {
-    return bad("code_length must be 7 to 32");
-  }
-  if (options.ttl_ms < 1000 || options.ttl_ms % 1000 != 0 || options.ttl_ms > kMaxTtlMs) {
-    return bad("ttl must be a whole number of seconds, from one second to ten years");
-  }
-  if (!is_service_url(options.url)) {
-    return bad(
-        "url must be an http or https URL with a host, of at most 512 characters, without query, fragment and "
-        "slash at its end");
-  }
-  // These go into scripts, where a NUL has no literal and a line break no place.
-  const auto is_plain = [](const std::string& text) {
-    return std::none_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; });
-  };
-  const InstallerOptions& installer = options.installer;
-  for (const auto& [name, value] : {std::pair("version", &installer.version),
-                                    {"unstable_version", &installer.unstable_version},
-                                    {"linux_url", &installer.linux_url},
-                                    {"windows_url", &installer.windows_url},
-                                    {"checksums_url", &installer.checksums_url},
-                                    {"deb_repo", &installer.deb_repo},
-                                    {"rpm_repo", &installer.rpm_repo},
-                                    {"repo_keys", &installer.repo_keys},
-                                    {"tacoscript_url", &installer.tacoscript_url}}) {
-    if (!is_plain(*value)) return bad(std::string("installer: ") + name + " must not contain control characters");
-  }
-  for (const auto& [file, digest] : installer.sha256) {
-    if (!is_plain(file) || !is_plain(digest)) return bad("installer: sha256 must not contain control characters");
-  }
-  return StatusCode::kOk;
-}
-
-}  // namespace
-
-bool is_service_url(std::string_view url) noexcept {
-  // It is shown in shell and PowerShell commands and in JSON: plain URL characters only (RFC 3986 appendix A).
-  const auto is_url_character = [](char c) {
-    return is_letter(c) || is_digit(c) || std::string_view("-._~:/[]%@+,=").find(c) != std::string_view::npos;
-  };
-  const std::size_t scheme = url.starts_with("http://") ? 7 : url.starts_with("https://") ? 8 : 0;
-  const std::string_view rest = url.substr(scheme);
-  return scheme != 0 && !rest.empty() && rest.front() != '/' && rest.front() != ':' && !url.ends_with('/') &&
-         url.size() <= kMaxServiceUrl && std::all_of(url.begin(), url.end(), is_url_character);
-}
-
-namespace {
 
 // Without who was asked, which a request may say in any way: empty, or beginning with / or ?.
 std::string_view path_and_query(std::string_view target) noexcept {

@@ -204,16 +204,19 @@ static void bad_options_are_named(void) {
     if (strstr(message, (words)) == NULL) fprintf(stderr, "%s\n", message);                       \
     EXPECT(strstr(message, (words)) != NULL);                                                     \
   } while (0)
-  REFUSED(options.url = text("ftp://x"), PAIRPORT_INVALID_ARGUMENT, "url must be an http or https URL");
+  REFUSED(options.url = text("ftp://x"), PAIRPORT_INVALID_ARGUMENT, "url: expected an http or https URL");
   REFUSED(options.url.data = NULL, PAIRPORT_INVALID_ARGUMENT, "NULL pointer with a length");
-  REFUSED(options.ttl_ms = 1500, PAIRPORT_INVALID_ARGUMENT, "ttl must be");
-  REFUSED(options.code_length = 6, PAIRPORT_INVALID_ARGUMENT, "code_length must be 7 to 32");
+  REFUSED(options.ttl_ms = 1500, PAIRPORT_INVALID_ARGUMENT, "ttl: expected a duration");
+  REFUSED(options.code_length = 6, PAIRPORT_INVALID_ARGUMENT, "code_length: expected a whole number from 7 to 32");
   REFUSED(options.minimum_memory = 3, PAIRPORT_INVALID_ARGUMENT, "unknown level of memory");
   REFUSED(options.minimum_memory = -1, PAIRPORT_INVALID_ARGUMENT, "unknown level of memory");
-  REFUSED(options.miss_burst = -1, PAIRPORT_INVALID_ARGUMENT, "a limit that is no number");
-  REFUSED(options.deposit_burst = 1e300 * 1e300, PAIRPORT_INVALID_ARGUMENT, "a limit that is no number");
+  REFUSED(options.ttl_ms = 48u * 3600 * 1000, PAIRPORT_INVALID_ARGUMENT, "ttl: expected a duration");
+  REFUSED(options.max_deposits = 0, PAIRPORT_INVALID_ARGUMENT, "max_deposits: expected");
+  REFUSED(options.linux_url = text("ftp://not a url"), PAIRPORT_INVALID_ARGUMENT, "linux_url: expected");
+  REFUSED(options.miss_burst = -1, PAIRPORT_INVALID_ARGUMENT, "miss_burst: expected a number from 0");
+  REFUSED(options.deposit_burst = 1e300 * 1e300, PAIRPORT_INVALID_ARGUMENT, "deposit_burst: expected a number");
   REFUSED(options.static_code = text("0000000"), PAIRPORT_INVALID_ARGUMENT, "static-deposit: ");
-  REFUSED(options.version = text("a\nb"), PAIRPORT_INVALID_ARGUMENT, "version must not contain control characters");
+  REFUSED(options.version = text("a\nb"), PAIRPORT_INVALID_ARGUMENT, "version: expected a version");
   REFUSED((options.digests = &digest, options.digest_count = 1), PAIRPORT_INVALID_ARGUMENT, "NULL pointer");
   REFUSED(options.digest_count = 1, PAIRPORT_INVALID_ARGUMENT, "NULL pointer");
   REFUSED(options.load_template = bad_template, PAIRPORT_BAD_TEMPLATE, "linux/update.sh");

@@ -210,7 +210,7 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(service.installer.version, "1.2.3");
   EXPECT_FALSE(service.installer.use_repositories);
   EXPECT_EQ(service.installer.sha256.begin()->second,
-            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+            "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef");
   EXPECT_EQ(config.value().templates_folder, "/etc/pairport/templates");
 }
 
@@ -219,7 +219,8 @@ TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
             "test.conf:2: [server] adress: there is no such key; [server] has acme_webroot, address, hsts, "
             "redirect_to_https, tls_cert, tls_key, tls_min_version, tls_threads, trusted_proxies, url");
   EXPECT_EQ(error_of("\n[pairing]\nttl = 10\n"),
-            "test.conf:3: [pairing] ttl: expected a duration from \"1s\" to \"24h\", such as \"10m\" or \"1h30m\"");
+            "test.conf:3: [pairing] ttl: expected a duration from \"1s\" to \"24h\" in whole seconds, such as "
+            "\"10m\" or \"1h30m\"");
   EXPECT_THAT(error_of("[pairing]\ncode_length = 6\n"),
               HasSubstr("test.conf:2: [pairing] code_length: expected a whole number from 7 to 32"));
   EXPECT_THAT(error_of("[pairing]\ncode_length = \"7\"\n"), HasSubstr("a whole number"));
@@ -371,6 +372,25 @@ TEST(ConfigTest, RefusesDurationsThatMeanNothing) {
   for (const char* ttl : {"", "10", "m", "10x", "-5m", "0s", "25h", "1.5m", "10 m", "99999999999999h"}) {
     EXPECT_THAT(error_of("[pairing]\nttl = \"" + std::string(ttl) + "\"\n"), HasSubstr("expected a duration")) << ttl;
   }
+}
+
+// The same rules as in every other front end: option_rules().
+TEST(ConfigTest, RefusesWhatNoFrontEndTakes) {
+  const auto url = [](const std::string& value) { return error_of("[server]\nurl = \"" + value + "\"\n"); };
+  for (const char* bad : {"http://host:abc", "http://a@b", "http://[::1", "http://%%", "http://h?q", "ftp://h", ""}) {
+    EXPECT_THAT(url(bad), HasSubstr("test.conf:2: [server] url: expected an http or https URL with a host")) << bad;
+  }
+  EXPECT_EQ(url("http://[::1]:9978//"), "");
+  for (const char* bad : {"ftp://not a url", "http://host:abc/", "http://[::1/"}) {
+    EXPECT_THAT(error_of("[installer]\nrpm_repo = \"" + std::string(bad) + "\"\n"),
+                HasSubstr("test.conf:2: [installer] rpm_repo: expected an http or https URL"))
+        << bad;
+  }
+  for (const char* bad : {"0", "-1", "100000001", "1.5", "\"5\""}) {
+    EXPECT_EQ(error_of("[pairing]\nmax_deposits = " + std::string(bad) + "\n"),
+              "test.conf:2: [pairing] max_deposits: expected a whole number from 1 to 100000000");
+  }
+  EXPECT_EQ(error_of("[limits]\nmiss_burst = 5\ndeposit_burst = 2.5\n"), "");
 }
 
 TEST(ConfigTest, NoMessageHoldsAValue) {

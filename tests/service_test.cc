@@ -815,13 +815,14 @@ TEST_F(ServiceTest, BadOptionsAreNamed) {
 
 TEST_F(ServiceTest, InstallerOptionsWithControlCharactersAreRefused) {
   // A NUL would end the line of a script early in some shells.
-  for (std::string InstallerOptions::*field :
-       {&InstallerOptions::version, &InstallerOptions::linux_url, &InstallerOptions::repo_keys}) {
+  for (const auto& [name, field, start] : {std::tuple("version: expected", &InstallerOptions::version, "x"),
+                                           {"linux_url: expected", &InstallerOptions::linux_url, "http://x/"},
+                                           {"repo_keys: expected", &InstallerOptions::repo_keys, "http://x/"}}) {
     ServiceOptions options = unlimited();
-    (options.installer.*field) = std::string("x\0y", 3);
-    EXPECT_THAT(refused(options), HasSubstr("installer"));
-    (options.installer.*field) = "x\ny";
-    EXPECT_THAT(refused(options), HasSubstr("installer"));
+    for (const std::string& end : {std::string("\0y", 2), std::string("\ny")}) {
+      (options.installer.*field) = start + end;
+      EXPECT_THAT(refused(options), HasSubstr(name));
+    }
   }
   ServiceOptions options = unlimited();
   options.installer.sha256 = {{"a\nb", std::string(64, 'a')}};

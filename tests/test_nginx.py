@@ -85,12 +85,15 @@ class Directives(unittest.TestCase):
     def test_bad_values_are_named(self):
         digest = "a" * 64
         for directive, *words in [
-                ("pairport_url ftp://x;", "pairport: url must be an http or https URL with a host"),
-                ("pairport_url http://x?y;", "pairport: url must be"),
+                ("pairport_url ftp://x;", "pairport: url: expected an http or https URL with a host"),
+                ("pairport_url http://x?y;", "pairport: url: expected"), ("pairport_url http://host:abc;", "pairport: url: expected"),
+                ("pairport_ttl 48h;", "pairport: ttl: expected a duration from"),
+                ("pairport_max_deposits 0;", "pairport: max_deposits: expected a whole number from 1"),
+                ('pairport_linux_url "ftp://not a url";', "pairport: linux_url: expected an http or https URL"),
                 ("pairport_url http://x; pairport_url http://y;", '"pairport_url" directive is duplicate'),
-                ("pairport_ttl 0;", "ttl must be a whole number of seconds"),
+                ("pairport_ttl 0;", "pairport: ttl: expected a duration from"),
                 ("pairport_ttl soon;", '"pairport_ttl" directive invalid value'),
-                ("pairport_code_length 6;", "code_length must be 7 to 32"),
+                ("pairport_code_length 6;", "pairport: code_length: expected a whole number from 7 to 32"),
                 ("pairport_code_length x;", '"pairport_code_length" directive invalid number'),
                 ("pairport_max_memory x;", '"pairport_max_memory" directive invalid value'),
                 ("pairport_deposits_per_second -1;", '"pairport_deposits_per_second" directive takes a number'),
@@ -104,7 +107,7 @@ class Directives(unittest.TestCase):
                 ("pairport_sha256 file abc;", '"pairport_sha256" directive takes a file name and 64 hexadecimal digits'),
                 (f"pairport_sha256 file {digest[:-1]}g;", "64 hexadecimal digits"),
                 ("pairport_templates /nowhere;", 'pairport_templates: "/nowhere" is not a folder that can be read'),
-                ("pairport_version 'a\tb';", "version must not contain control characters"),
+                ("pairport_version 'a\tb';", "pairport: version: expected a version"),
                 ("pairport_require_locked_memory maybe;", "it must be \"on\" or \"off\""),
                 ("pairport_listen 80;", 'unknown directive "pairport_listen"'),
         ]:
@@ -633,7 +636,7 @@ class Processes(unittest.TestCase):
         with Nginx(NO_LIMITS) as nginx:
             code = nginx.deposit(**GOOD)["pairing_code"]
             for change, words in (({"main": "worker_processes 2;"}, b"each would know only the codes"),
-                                  ({"main": "", "http": "pairport_code_length 5;"}, b"code_length must be 7 to 32")):
+                                  ({"main": "", "http": "pairport_code_length 5;"}, b"code_length: expected a whole number from 7 to 32")):
                 for name, value in change.items():
                     setattr(nginx, name, value)
                 nginx.write()

@@ -96,6 +96,10 @@ inline constexpr std::size_t kMaxReportText = 1536;
 // kMaxReportText bytes). Returns its length; 0 for a report without problems.
 PAIRPORT_EXPORT std::size_t describe(const DepositReport& report, std::span<char> out) noexcept;
 
+// The rule for a connect_url, whose length and characters are checked already: `host:port`, or http, https, ws or wss
+// with a host; no user, no fragment, good escapes in the path, a port from 1 to 65535 (RFC 3986 section 3). Pure.
+PAIRPORT_EXPORT FieldProblem check_connect_url(std::string_view url) noexcept;
+
 // Checks `input` by the rules of the real client. On success fills `deposit`, whose views point into what `input`
 // points to; otherwise leaves it alone. Pure; any thread.
 PAIRPORT_EXPORT DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept;

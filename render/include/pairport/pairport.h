@@ -98,7 +98,7 @@ typedef struct pairport_options {
   size_t size;
 
   pairport_string url; /* how clients reach the service: http or https, no slash at the end, at most 512 bytes */
-  uint64_t ttl_ms;     /* how long a code works: whole seconds, up to ten years */
+  uint64_t ttl_ms;     /* how long a code works: whole seconds, up to a day */
   size_t code_length;  /* 7 to 32 */
   size_t max_deposits; /* bounds of the store: beyond them deposits are refused with 503 */
   size_t max_memory;   /* bytes */

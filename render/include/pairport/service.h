@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -56,8 +57,8 @@ struct RateLimit {
 };
 
 struct ServiceOptions {
-  std::string url = "http://127.0.0.1:9978";  // how clients reach the service; no trailing slash
-  std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds, up to ten years
+  std::string url = "http://127.0.0.1:9978";  // how clients reach the service: see is_service_url()
+  std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds, up to a day
   std::size_t code_length = kDefaultCodeLength;
   Store::Options store;  // hash_seed is drawn by create()
   RateLimit deposit_limit = {5, 50};
@@ -77,9 +78,26 @@ struct ServiceOptions {
 // Longest `url`, so that every answer fits its buffer.
 inline constexpr std::size_t kMaxServiceUrl = 512;
 
-// Whether `url` will do as ServiceOptions::url: http or https, a host, plain URL characters, neither query nor
-// fragment, no slash at the end, at most kMaxServiceUrl characters.
+// Whether `url` will do as ServiceOptions::url: http or https, plain URL characters, neither query nor fragment, no
+// slash at the end, at most kMaxServiceUrl characters, and what check_connect_url() wants: a host, no user, a port from
+// 1 to 65535 if any.
 PAIRPORT_EXPORT bool is_service_url(std::string_view url) noexcept;
+
+// What one setting of ServiceOptions must be. The same for every way to set it: a configuration file, the C interface,
+// directives of nginx.
+struct OptionRule {
+  std::string_view name;      // as users write it: "ttl", "max_memory", "linux_url"
+  std::string_view expected;  // completes the sentence "expected ..."
+  bool (*holds)(const ServiceOptions& options);
+};
+
+// The rules for every setting but static_deposit, for which see check_static_deposit(). For whoever reads settings one
+// by one, to say where the wrong one stands. Valid for ever.
+PAIRPORT_EXPORT std::span<const OptionRule> option_rules() noexcept;
+
+// All of these rules. kInvalidArgument names each setting that breaks one and what is expected of it, never a value.
+// Service::create() calls it.
+PAIRPORT_EXPORT Status check_options(const ServiceOptions& options);
 
 // Checks a static deposit by the rules for deposits. kInvalidArgument names every field that is wrong.
 PAIRPORT_EXPORT Status check_static_deposit(const StaticDeposit& deposit);
