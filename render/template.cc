@@ -12,6 +12,8 @@
 #include <pairport/http.h>
 #include <pairport/quote.h>
 
+#include "script_scanner.h"
+
 namespace pairport {
 
 static_assert(Template::kMaxBlock <= kResponseScratch);
@@ -37,7 +39,8 @@ char* quote(Dialect dialect, std::string_view value, char* out) noexcept {
 
 class Template::Compiler {
  public:
-  Compiler(Dialect dialect, const Loader& loader, const Constants& constants) : loader_(loader), constants_(constants) {
+  Compiler(Dialect dialect, const Loader& loader, const Constants& constants)
+      : loader_(loader), constants_(constants), scanner_(dialect) {
     template_.dialect_ = dialect;
   }
 
@@ -74,13 +77,13 @@ class Template::Compiler {
       case Slot::kPassword:
         return max_quoted_printable(kMaxPassword);
       case Slot::kCode:
-        return kMaxShownCode;
+        return kMaxShownCode + 2;
     }
     return 0;
   }
 
-  static Status error(const std::string& file, std::size_t line, std::string what) {
-    return {StatusCode::kBadTemplate, file + ":" + std::to_string(line) + ": " + std::move(what)};
+  static Status error(const std::string& where, std::string what) {
+    return {StatusCode::kBadTemplate, where + ": " + std::move(what)};
   }
 
   Status add_file(const std::string& file, int depth) {
@@ -92,8 +95,8 @@ class Template::Compiler {
     std::size_t line_number = 0;
     for (std::size_t position = 0; position < text->size();) {
       const std::size_t end = std::min(text->find('\n', position), text->size() - 1) + 1;
-      if (Status status =
-              add_line(file, ++line_number, std::string_view(*text).substr(position, end - position), depth);
+      if (Status status = add_line(file + ":" + std::to_string(++line_number),
+                                   std::string_view(*text).substr(position, end - position), depth);
           !status.ok()) {
         return status;
       }
@@ -108,14 +111,14 @@ class Template::Compiler {
     return begin != std::string_view::npos && line.substr(begin).starts_with("## ");
   }
 
-  Status add_line(const std::string& file, std::size_t number, std::string_view line, int depth) {
+  Status add_line(const std::string& where, std::string_view line, int depth) {
     if (is_template_comment(line)) return StatusCode::kOk;
     if (line.starts_with("{{> ")) {
       const std::size_t end = line.find("}}");
       if (end == std::string_view::npos || (line.substr(end + 2) != "\n" && !line.substr(end + 2).empty())) {
-        return error(file, number, "an include stands alone on its line: {{> name}}");
+        return error(where, "an include stands alone on its line: {{> name}}");
       }
-      if (depth == kMaxIncludeDepth) return error(file, number, "includes are nested too deeply");
+      if (depth == kMaxIncludeDepth) return error(where, "includes are nested too deeply");
       const std::size_t text_before = text_.size();
       const std::size_t slots_before = template_.pieces_.size();
       if (Status status = add_file(folder_ + std::string(line.substr(4, end - 4)), depth + 1); !status.ok()) {
@@ -126,52 +129,69 @@ class Template::Compiler {
       if (added && !text_.ends_with('\n') && line.ends_with('\n')) text_ += '\n';
       return StatusCode::kOk;
     }
-    bool quoted = false;
+    std::vector<std::string_view> texts;  // around the slots
+    std::vector<std::string_view> names;
     while (true) {
       const std::size_t begin = line.find("{{");
-      const std::string_view text = line.substr(0, begin);
-      text_.append(text);
-      quoted = quoted || text.find_first_of("\"'`") != std::string_view::npos;
-      if (begin == std::string_view::npos) return StatusCode::kOk;
+      texts.push_back(line.substr(0, begin));
+      if (begin == std::string_view::npos) break;
       line.remove_prefix(begin + 2);
       const auto name_end =
           static_cast<std::size_t>(std::find_if_not(line.begin(), line.end(), is_name_character) - line.begin());
       if (name_end == 0 || !line.substr(name_end).starts_with("}}")) {
-        return error(file, number, "expected {{name}} with a name of a-z, 0-9 and _");
+        return error(where, "expected {{name}} with a name of a-z, 0-9 and _");
       }
-      const std::string_view name = line.substr(0, name_end);
+      names.push_back(line.substr(0, name_end));
       line.remove_prefix(name_end + 2);
-      if (Status status = add_slot(file, number, name, quoted); !status.ok()) return status;
     }
+
+    std::string script_line(texts.front());
+    for (std::size_t i = 1; i < texts.size(); ++i) (script_line += ScriptScanner::kSlot).append(texts[i]);
+    const bool fresh = scanner_.is_fresh();
+    std::string obstacle = names.empty() ? std::string() : scanner_.obstacle();
+    std::vector<bool> in_comment;
+    scanner_.scan(script_line, where, in_comment);
+    if (!names.empty() && scanner_.is_unsure()) obstacle = scanner_.obstacle();
+    const bool assigns = ScriptScanner::is_assignment(template_.dialect_, script_line);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      text_.append(texts[i]);
+      Place place = Place::kElsewhere;
+      if (assigns && fresh) place = Place::kAssignment;
+      if (!assigns && in_comment[i]) place = Place::kComment;
+      if (scanner_.is_unsure()) place = Place::kElsewhere;
+      if (Status status = add_slot(where, names[i], place, obstacle); !status.ok()) return status;
+    }
+    text_.append(texts.back());
+    return StatusCode::kOk;
   }
 
-  // `quoted`: a quote stands before the slot on its line.
-  Status add_slot(const std::string& file, std::size_t number, std::string_view name, bool quoted) {
-    if (const auto constant = constants_.find(name); constant != constants_.end()) {
-      std::string literal(max_quoted(constant->second.size()), '\0');
-      literal.resize(
-          static_cast<std::size_t>(quote(template_.dialect_, constant->second, literal.data()) - literal.data()));
-      text_.append(literal);
-      return StatusCode::kOk;
-    }
+  enum class Place { kAssignment, kComment, kElsewhere };
+
+  // `obstacle`: what is open around the slot, if anything.
+  Status add_slot(const std::string& where, std::string_view name, Place place, const std::string& obstacle) {
+    const auto constant = constants_.find(name);
     static const std::map<std::string_view, Slot> kSlots = {{"connect_url", Slot::kConnectUrl},
                                                             {"fingerprint", Slot::kFingerprint},
                                                             {"client_id", Slot::kClientId},
                                                             {"password", Slot::kPassword},
                                                             {"code", Slot::kCode}};
     const auto slot = kSlots.find(name);
-    if (slot == kSlots.end()) {
+    if (constant == constants_.end() && slot == kSlots.end()) {
       std::string known;
       for (const auto& [slot_name, unused] : kSlots) known.append(" ").append(slot_name);
       for (const auto& [constant_name, unused] : constants_) known.append(" ").append(constant_name);
-      return error(file, number, "there is no slot {{" + std::string(name) + "}}; known are:" + known);
+      return error(where, "there is no slot {{" + std::string(name) + "}}; known are:" + known);
     }
-    // A literal inside of quotes is none: "'$(rm -rf /)'" runs.
-    if (quoted && slot->second != Slot::kCode) {
-      return error(file, number,
-                   "a quote stands before {{" + std::string(name) +
-                       "}}; the slot brings its own, so write an assignment such as NAME={{" + std::string(name) +
-                       "}}");
+    const bool harmless = slot != kSlots.end() && is_harmless_slot(slot->second);
+    if (place == Place::kElsewhere || (place == Place::kComment && !harmless)) {
+      return error(where, misplaced(name, harmless, obstacle));
+    }
+    if (constant != constants_.end()) {
+      std::string literal(max_quoted(constant->second.size()), '\0');
+      literal.resize(
+          static_cast<std::size_t>(quote(template_.dialect_, constant->second, literal.data()) - literal.data()));
+      text_.append(literal);
+      return StatusCode::kOk;
     }
     if (template_.pieces_.empty()) {
       template_.prefix_ = std::move(text_);
@@ -179,13 +199,26 @@ class Template::Compiler {
       template_.pieces_.back().text = std::move(text_);
     }
     text_.clear();
-    template_.pieces_.push_back({slot->second, {}});
+    template_.pieces_.push_back({slot->second, place == Place::kAssignment, {}});
     return StatusCode::kOk;
+  }
+
+  // Whether every text of it is safe in a comment: it has a fixed set of characters, without line breaks.
+  static bool is_harmless_slot(Slot slot) noexcept { return slot == Slot::kCode; }
+
+  std::string misplaced(std::string_view name, bool harmless, const std::string& obstacle) const {
+    const std::string shown = "{{" + std::string(name) + "}}";
+    std::string text = shown + " must be the whole right side of an assignment on a line of its own, such as " +
+                       (template_.dialect_ == Dialect::kPosixShell ? "NAME=" : "$Name = ") + shown;
+    if (harmless) text += ", or stand in a comment";
+    if (!obstacle.empty()) text += ", and not behind " + obstacle;
+    return text + ". Anywhere else its value might be executed: write the assignment first, and use the variable there";
   }
 
   const Loader& loader_;
   const Constants& constants_;
   std::string folder_;
+  ScriptScanner scanner_;
   std::string text_;  // static text since the last slot
   Template template_;
 };
@@ -217,10 +250,12 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
         end = quote(dialect_, values.deposit.password, end);
         break;
       case Slot::kCode:
+        if (piece.is_literal) *end++ = '\'';
         end = std::transform(
             values.code.begin(),
             values.code.begin() + static_cast<std::ptrdiff_t>(std::min(values.code.size(), kMaxShownCode)), end,
             [](char c) { return is_harmless(c) ? c : '?'; });
+        if (piece.is_literal) *end++ = '\'';
         break;
     }
     std::memcpy(end, piece.text.data(), piece.text.size());

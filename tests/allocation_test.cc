@@ -109,6 +109,17 @@ TEST_F(Allocating, RefusalsAndExpiryNeverAllocate) {
 // Every allocation of Service::create() fails once: no crash, no leak, and a reason.
 class WithoutMemory : public ServiceTest {
  protected:
+  // Static text.
+  static std::string_view small_template(std::string_view name) {
+    if (name == "linux/installer.sh") {
+      return "head\nU={{connect_url}}\nF={{fingerprint}}\nI={{client_id}}\nP={{password}}\nV={{version}}\n";
+    }
+    if (name == "windows/installer.ps1") {
+      return "$U = {{connect_url}}\n$F = {{fingerprint}}\n$I = {{client_id}}\n$P = {{password}}\n$V = {{version}}\n";
+    }
+    return name.find("not_found") == std::string_view::npos ? "static\n"
+                                                            : "#No pairing found by pairing code {{code}}\n";
+  }
   static ServiceOptions options() {
     ServiceOptions options = unlimited();
     options.deposit_limit = {5, 50};
@@ -116,13 +127,7 @@ class WithoutMemory : public ServiceTest {
     options.static_deposit = StaticDeposit{"0000000", std::string(kGoodUrl), std::string(kGoodFingerprint),
                                            std::string(kGoodId), std::string(kGoodPassword)};
     // Small templates: the point is each allocation, not each line.
-    options.templates = [](std::string_view name) -> std::optional<std::string> {
-      if (name.find("installer") != std::string_view::npos) {
-        return "head\n{{connect_url}} {{fingerprint}} {{client_id}} {{password}}\n{{version}}\n";
-      }
-      return name.find("not_found") != std::string_view::npos ? "#No pairing found by pairing code {{code}}\n"
-                                                              : "static\n";
-    };
+    options.templates = [](std::string_view name) { return std::optional<std::string>(small_template(name)); };
     return options;
   }
 };
@@ -163,8 +168,7 @@ TEST_F(WithoutMemory, InCCreateFailsCleanlyAtEveryAllocation) {
   ASSERT_EQ(pairport_options_init(&wanted, sizeof wanted), PAIRPORT_OK);
   // Small templates, as above.
   wanted.load_template = [](void*, pairport_string name, pairport_string* text) {
-    const bool installer = std::string_view(name.data, name.size).find("installer") != std::string_view::npos;
-    *text = string_of(installer ? "{{connect_url}} {{fingerprint}} {{client_id}} {{password}}\n" : "static\n");
+    *text = string_of(small_template(view(name)));
     return 1;
   };
   pairport_service* created = nullptr;

@@ -842,7 +842,8 @@ TEST_F(ServiceTest, TheLongestUrlFitsEveryAnswer) {
 
 TEST_F(ServiceTest, OwnTemplatesOverrideTheBuiltInOnes) {
   std::map<std::string, std::string> files = {
-      {"linux/installer.sh", "own {{connect_url}} {{client_id}} {{password}} {{fingerprint}} {{pairing_url}}\n"}};
+      {"linux/installer.sh",
+       "U={{connect_url}}\nI={{client_id}}\nP={{password}}\nF={{fingerprint}}\nS={{pairing_url}}\n"}};
   ServiceOptions options = unlimited();
   options.templates = [&files](std::string_view name) -> std::optional<std::string> {
     const auto found = files.find(std::string(name));
@@ -851,10 +852,10 @@ TEST_F(ServiceTest, OwnTemplatesOverrideTheBuiltInOnes) {
   open(options);
   const std::string code = deposit();
   ASSERT_EQ(get("/" + code), 200);
-  EXPECT_EQ(body(), "own 'http://rport.example.com:8080' 'client1' 'foobaz' '" + std::string(kGoodFingerprint) +
-                        "' 'https://pair.example.com'\n");
+  EXPECT_EQ(body(), "U='http://rport.example.com:8080'\nI='client1'\nP='foobaz'\nF='" + std::string(kGoodFingerprint) +
+                        "'\nS='https://pair.example.com'\n");
   EXPECT_EQ(get("/" + code, kWindowsAgent), 200) << "the others are built in";
-  files["linux/update.sh"] = "x {{password}}\n";
+  files["linux/update.sh"] = "P={{password}}\n";
   EXPECT_THAT(refused(options), HasSubstr("linux/update.sh: this script is the same for everyone"));
   files["linux/update.sh"] = "\n{{nonsense}}\n";
   EXPECT_THAT(refused(options), HasSubstr("linux/update.sh:2: "));

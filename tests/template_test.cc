@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <pairport/template.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "support/deposits.h"
+#include "support/shell.h"
 
 namespace pairport::testing {
 namespace {
@@ -80,42 +82,46 @@ TEST_F(TemplateTest, SlotsBecomeCompleteLiterals) {
   values.deposit.password = "it's `$(id)`\"\\";
   EXPECT_EQ(render(values), "a\nU='" + std::string(kGoodUrl) + "'\nF='" + std::string(kGoodFingerprint) +
                                 "'\nI='client1'\nP='it'\\''s `$(id)`\"\\'\nz\n");
-  EXPECT_EQ(render(values, Dialect::kPowerShell), "a\nU='" + std::string(kGoodUrl) + "'\nF='" +
+  files["linux/a.sh"] = "a\n$U = {{connect_url}}\n$F = {{fingerprint}}\n$I = {{client_id}}\n$P = {{password}}\nz\n";
+  EXPECT_EQ(render(values, Dialect::kPowerShell), "a\n$U = '" + std::string(kGoodUrl) + "'\n$F = '" +
                                                       std::string(kGoodFingerprint) +
-                                                      "'\nI='client1'\nP='it''s `$(id)`\"\\'\nz\n");
+                                                      "'\n$I = 'client1'\n$P = 'it''s `$(id)`\"\\'\nz\n");
 }
 
 TEST_F(TemplateTest, ASplitTemplateHasStaticTextAroundOneBlock) {
-  files["linux/a.sh"] = "before\n{{client_id}} {{password}}after";
+  files["linux/a.sh"] = "before\nI={{client_id}}\nP={{password}} # after";
   const Result<Template> result = compile();
   ASSERT_TRUE(result.ok());
   EXPECT_TRUE(result.value().has_slots());
-  EXPECT_EQ(result.value().prefix(), "before\n");
-  EXPECT_EQ(result.value().suffix(), "after");
+  EXPECT_EQ(result.value().prefix(), "before\nI=");
+  EXPECT_EQ(result.value().suffix(), " # after");
 }
 
 TEST_F(TemplateTest, SlotsMayTouchEachOtherAndTheEnds) {
-  files["linux/a.sh"] = "{{client_id}}{{password}}";
-  EXPECT_EQ(render(), "'client1''foobaz'");
+  files["linux/a.sh"] = "#{{code}}{{code}}";
+  EXPECT_EQ(render(), "#abcdefgabcdefg");
+  files["linux/a.sh"] = "P={{password}}";
+  EXPECT_EQ(render(), "P='foobaz'");
 }
 
 TEST_F(TemplateTest, ValuesAreNeverLookedAtForSlots) {
-  files["linux/a.sh"] = "{{client_id}} {{password}}\n";
+  files["linux/a.sh"] = "I={{client_id}}\nP={{password}}\n";
   SlotValues values = good_values();
   values.deposit.client_id = "{{password}}";
   values.deposit.password = "{{> lib/x.sh}}";
-  EXPECT_EQ(render(values), "'{{password}}' '{{> lib/x.sh}}'\n");
+  EXPECT_EQ(render(values), "I='{{password}}'\nP='{{> lib/x.sh}}'\n");
   constants["version"] = "{{password}}";
-  files["linux/a.sh"] = "{{version}}";
-  EXPECT_EQ(render(), "'{{password}}'");
+  files["linux/a.sh"] = "V={{version}}";
+  EXPECT_EQ(render(), "V='{{password}}'");
 }
 
 TEST_F(TemplateTest, ConstantsAreFilledInWhenCompiled) {
   files["linux/a.sh"] = "V={{version}}\nE={{empty}}\nS={{sha256}}\n";
   EXPECT_EQ(render(), "V='1.2'\\''3'\nE=''\nS='a\nb'\n");
   EXPECT_FALSE(compile().value().has_slots());
+  files["linux/a.sh"] = "$V = {{version}}\n$E = {{empty}}\n$S = {{sha256}}\n";
   EXPECT_EQ(render({}, Dialect::kPowerShell),
-            "V='1.2''3'\nE=''\nS=([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('YQpi')))\n");
+            "$V = '1.2''3'\n$E = ''\n$S = ([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('YQpi')))\n");
 }
 
 TEST_F(TemplateTest, ACodeIsShownBareAndHarmless) {
@@ -138,18 +144,43 @@ TEST_F(TemplateTest, ACodeIsShownBareAndHarmless) {
   EXPECT_EQ(render(values), "#No \n");
 }
 
+TEST_F(TemplateTest, ACodeIsALiteralInAnAssignment) {
+  SlotValues values;
+  values.code = "reboot;'x";
+  files["linux/a.sh"] = "# {{code}}\nCODE={{code}} # gone\necho \"no pairing $CODE\"\n";
+  EXPECT_EQ(render(values), "# reboot??x\nCODE='reboot??x' # gone\necho \"no pairing $CODE\"\n");
+  files["linux/a.sh"] = "<# {{code}}\n{{code}} #>\n$Code = {{code}}\n";
+  EXPECT_EQ(render(values, Dialect::kPowerShell), "<# reboot??x\nreboot??x #>\n$Code = 'reboot??x'\n");
+}
+
+TEST_F(TemplateTest, ACodeAnywhereElseIsRefused) {
+  for (const std::string_view bad :
+       {"{{code}}", "echo {{code}}", "sh -c \"{{code}}\"", "echo a#{{code}}", "echo '\n# {{code}}\n'",
+        "cat <<E\n# {{code}}\nE", "echo \\# {{code}}", "echo \"$(echo x)#\" ${x:-# {{code}}}"}) {
+    files["linux/a.sh"] = std::string(bad) + "\n";
+    EXPECT_THAT(error(),
+                HasSubstr("{{code}} must be the whole right side of an assignment on a line of its own, such as "
+                          "NAME={{code}}, or stand in a comment"))
+        << bad;
+  }
+  for (const std::string_view bad : {"iex \"{{code}}\"", "{{code}}", "<#\n$Code = {{code}}\n#>"}) {
+    files["windows/a.ps1"] = std::string(bad) + "\n";
+    EXPECT_FALSE(compile("windows/a.ps1", Dialect::kPowerShell).ok()) << bad;
+  }
+}
+
 TEST_F(TemplateTest, ALongCodeIsCut) {
-  files["linux/a.sh"] = "{{code}}";
+  files["linux/a.sh"] = "#{{code}}";
   SlotValues values;
   for (const std::size_t size : {63U, 64U, 65U, 128U}) {
     const std::string code(size, 'a');
     values.code = code;
-    EXPECT_EQ(render(values).size(), std::min<std::size_t>(size, 64));
+    EXPECT_EQ(render(values).size(), 1 + std::min<std::size_t>(size, 64));
   }
 }
 
 TEST_F(TemplateTest, TheWorstValuesFit) {
-  files["linux/a.sh"] = "{{connect_url}}\n{{fingerprint}}\n{{client_id}}\n{{password}}\n{{code}}\n";
+  files["linux/a.sh"] = "U={{connect_url}}\nF={{fingerprint}}\nI={{client_id}}\nP={{password}}\nC={{code}}\n";
   const std::string url = "http://h/" + std::string(kMaxConnectUrl - 9, '\'');
   const std::string quotes(kMaxPassword, '\'');
   SlotValues values = good_values();
@@ -158,18 +189,20 @@ TEST_F(TemplateTest, TheWorstValuesFit) {
   values.deposit.password = quotes;
   values.code = quotes;
   EXPECT_EQ(render(values).size(),
-            9 + 2 + 4 * (kMaxConnectUrl - 9) + 49 + 2 + 4 * kMaxClientId + 2 + 4 * kMaxPassword + 64 + 5);
+            9 + 2 + 4 * (kMaxConnectUrl - 9) + 49 + 2 + 4 * kMaxClientId + 2 + 4 * kMaxPassword + 66 + 15);
   std::string encoded;
   while (encoded.size() < kMaxPassword) encoded += "\xF0\x9F\x94\x91";
   values.deposit.password = encoded;
+  files["linux/a.sh"] =
+      "$U = {{connect_url}}\n$F = {{fingerprint}}\n$I = {{client_id}}\n$P = {{password}}\n$C = {{code}}\n";
   render(values, Dialect::kPowerShell);
 }
 
 TEST_F(TemplateTest, IncludesStandInPlaceOfTheirLine) {
   files["linux/a.sh"] = "one\n{{> lib/b.sh}}\nfour\n";
   files["linux/lib/b.sh"] = "two\n{{> lib/c.sh}}\n";
-  files["linux/lib/c.sh"] = "three {{password}}\n";
-  EXPECT_EQ(render(), "one\ntwo\nthree 'foobaz'\nfour\n");
+  files["linux/lib/c.sh"] = "three={{password}}\n";
+  EXPECT_EQ(render(), "one\ntwo\nthree='foobaz'\nfour\n");
 }
 
 TEST_F(TemplateTest, AnIncludeWithoutALineBreakAtItsEndDoesNotSwallowTheNextLine) {
@@ -178,9 +211,9 @@ TEST_F(TemplateTest, AnIncludeWithoutALineBreakAtItsEndDoesNotSwallowTheNextLine
   EXPECT_EQ(render(), "one\ntwo\nthree\ntwo");
   files["linux/lib/b.sh"] = "";
   EXPECT_EQ(render(), "one\nthree\n");
-  files["linux/lib/b.sh"] = "{{password}}";
+  files["linux/lib/b.sh"] = "P={{password}}";
   files["linux/a.sh"] = "{{> lib/b.sh}}\nthree\n";
-  EXPECT_EQ(render(), "'foobaz'\nthree\n");
+  EXPECT_EQ(render(), "P='foobaz'\nthree\n");
 }
 
 TEST_F(TemplateTest, IncludesNestEightLevelsDeep) {
@@ -206,7 +239,7 @@ TEST_F(TemplateTest, ErrorsNameFileAndLine) {
   EXPECT_EQ(error(),
             "linux/lib/b.sh:2: there is no slot {{nonsense}}; known are: client_id code connect_url fingerprint "
             "password empty sha256 version");
-  files["linux/lib/b.sh"] = "x\n\n\n  {{password}} {{ password }}\n";
+  files["linux/lib/b.sh"] = "x\n\n\n  P={{password}} {{ password }}\n";
   EXPECT_EQ(error(), "linux/lib/b.sh:4: expected {{name}} with a name of a-z, 0-9 and _");
 }
 
@@ -237,43 +270,240 @@ TEST_F(TemplateTest, AnythingElseBehindTwoBracesIsAnError) {
     files["linux/a.sh"] = std::string(bad) + "\n";
     EXPECT_EQ(error(), "linux/a.sh:1: an include stands alone on its line: {{> name}}") << bad;
   }
-  files["linux/a.sh"] = "{{password}}}}";
-  EXPECT_EQ(render(), "'foobaz'}}") << "only two opening braces mean something";
+  files["linux/a.sh"] = "P={{password}} #}}";
+  EXPECT_EQ(render(), "P='foobaz' #}}") << "only two opening braces mean something";
 }
 
-TEST_F(TemplateTest, AValueInsideOfQuotesIsRefused) {
-  for (const std::string_view bad :
-       {"P=\"{{password}}\"", "P='{{password}}'", "P=`{{password}}`", "echo \"pw: {{password}} \"",
-        "A='x' P={{password}}", "A={{client_id}} P=\"{{password}}\""}) {
-    files["linux/a.sh"] = "x\n" + std::string(bad) + "\n";
-    EXPECT_THAT(error(), HasSubstr("linux/a.sh:2: a quote stands before {{password}}")) << bad;
+struct Case {
+  std::string_view before;  // lines
+  std::string_view line;
+  std::string_view behind;
+};
+
+// Each shell script prints the value of P at its end, if it is right.
+constexpr Case kGoodShell[] = {
+    {"", "P={{password}}", ""},
+    {"", "  \tP={{password}}  ", ""},
+    {"", "export P={{password}}", ""},
+    {"", "readonly  P={{password}} # it's the password", ""},
+    {"f() {\n", "local P={{password}}\nprintf %s \"$P\"", "}; f; P=\n"},
+    {"if true; then\n", "\tP={{password}}", "fi\n"},
+    {"case x in\nx)\n", "P={{password}}", ";;\nesac\n"},
+    {"echo 'it' \"is $(echo \"a \\\" b\" 'c)' `echo d`) ${x:-\"}\"}\" >/dev/null # isn't\n", "P={{password}}", ""},
+    {"cat >/dev/null <<E 1<<-'F G'; echo \"a\nb\" >/dev/null\nit's\nE \n E\nE\n\t\"\n\tF G\n", "P={{password}}", ""},
+    {"cat >/dev/null <<\\E\n\\\nE\n", "P={{password}}", ""},
+    {": ${x#\"'\"} ${x%'#'} ${#x} $# x#' \n' \\' \\\\\n", "P={{password}}", ""},
+    {": $((1 << 2)) $(( (1 + 2) * 3 )) $(echo \\) \\\" # ')\n)\n", "P={{password}}", ""},
+    {"{ # it's\n:\n}\n(:)# it's\n:;# it's\n:&#it's\nwait\n", "P={{password}}", ""},
+    {"## it's not served\n", "P={{password}}", ""},
+    {": \"\\\\\"\n: a\\\nb '\\'\n", "P={{password}}", ""},
+};
+
+constexpr Case kBadShell[] = {
+    {"", "P=\"{{password}}\"", ""},
+    {"", "P='{{password}}'", ""},
+    {"", "P=`{{password}}`", ""},
+    {"", "P=x{{password}}", ""},
+    {"", "P={{password}}x", ""},
+    {"", "P={{password}}#", ""},
+    {"", "P={{password}}; :", ""},
+    {"", "P={{password}} sh -c :", ""},
+    {"", "P={{password}} \\", ""},
+    {"", "P={{password}}{{client_id}}", ""},
+    {"", "P= {{password}}", ""},
+    {"", "P ={{password}}", ""},
+    {"", "P+={{password}}", ""},
+    {"", "1P={{password}}", ""},
+    {"", "$P={{password}}", ""},
+    {"", "A='x' P={{password}}", ""},
+    {"", ":; P={{password}}", ""},
+    {"", "env P={{password}}", ""},
+    {"", "eval P={{password}}", ""},
+    {"", "eval {{password}}", ""},
+    {"", "sh -c {{password}}", ""},
+    {"", "echo \"pw: {{password}} \"", ""},
+    {"", "{{password}}", ""},
+    {"", "# {{password}}", ""},
+    {"", "P={{client_id}} # {{password}}", ""},
+    {"P='\n", "P={{password}}", "'\n"},
+    {"eval \"\n", "P={{password}}", "\"\n"},
+    {"eval \"$x\n", "P={{password}}", "\"\n"},
+    {"eval \"$(echo \"a\")\n", "P={{password}}", "\"\n"},
+    {"eval 'it'\\''s' '\n", "P={{password}}", "'\n"},
+    {"eval \\\n", "P={{password}}", ""},
+    {"eval x=1 \\\\\\\n", "P={{password}}", ""},
+    {"eval `\n", "P={{password}}", "`\n"},
+    {"eval $(\n", "P={{password}}", ")\n"},
+    {"eval \"$(cat <<E\n", "P={{password}}", "E\n)\"\n"},
+    {": ${x:=\n", "P={{password}}", "}\n"},
+    {": $((\n", "P={{password}}", "))\n"},
+    {"sh <<E\n", "P={{password}}", "E\n"},
+    {"sh <<-'E F'\n", "P={{password}}", "\tE F\n"},
+    {"sh <<E\n E\n", "P={{password}}", "E\n"},
+    {"sh <<E\n\tE\n", "P={{password}}", "E\n"},
+    {"sh <<A; sh <<B\n:\nA\n", "P={{password}}", "B\n"},
+    {"echo x#'\n", "P={{password}}", "'\n"},
+    {"echo }#'\n", "P={{password}}", "'\n"},
+    {"echo \\#'\n", "P={{password}}", "'\n"},
+    {"echo ''#'\n", "P={{password}}", "'\n"},
+    {"echo $#'\n", "P={{password}}", "'\n"},
+    {"echo a\\\n#'\n", "P={{password}}", "'\n"},
+    {"# it's a comment \\\nP='\n", "P={{password}}", "'\n"},
+    // Not followed, so refused.
+    {"cat <<E\n\\\nE\n", "P={{password}}", ""},
+    {"echo $'it\\'s'\n", "P={{password}}", ""},
+    {"x=$(case x in x) echo;; esac)\n", "P={{password}}", ""},
+    {"x=`echo \\`echo a\\``\n", "P={{password}}", ""},
+    {"x=\"${y:-it's}\"\n", "P={{password}}", ""},
+};
+
+// A value that does harm wherever it is not a literal, in a single or a double quote, a here-document or a comment.
+constexpr std::string_view kNasty = "'; echo EXECUTED; '\"; echo EXECUTED; \"$(echo EXECUTED)`echo EXECUTED`\\";
+
+TEST_F(TemplateTest, AValueIsTheWholeRightSideOfAnAssignment) {
+  for (const Case& each : kGoodShell) {
+    files["linux/a.sh"] =
+        std::string(each.before) + std::string(each.line) + "\n" + std::string(each.behind) + "printf %s \"$P\"\n";
+    const Result<Template> result = compile();
+    ASSERT_TRUE(result.ok()) << each.before << each.line << ": " << result.status().message();
+    SlotValues values = good_values();
+    values.deposit.password = kNasty;
+    const ShellResult ran = run_shell(script(result.value(), values));
+    EXPECT_EQ(ran.out, kNasty) << each.before << each.line << ran.err;
   }
-  files["linux/a.sh"] = "A='x'\nP={{password}} # it's fine here\n# '{{code}}'\n";
-  EXPECT_THAT(render(), HasSubstr("P='foobaz' # it's fine here"));
+}
+
+TEST_F(TemplateTest, AValueAnywhereElseIsRefused) {
+  for (const Case& each : kBadShell) {
+    files["linux/a.sh"] = std::string(each.before) + std::string(each.line) + "\n" + std::string(each.behind);
+    const auto line = static_cast<std::size_t>(std::count(each.before.begin(), each.before.end(), '\n')) + 1;
+    EXPECT_THAT(error(), ::testing::StartsWith("linux/a.sh:" + std::to_string(line) + ": {{"))
+        << each.before << each.line;
+    EXPECT_THAT(error(),
+                HasSubstr("}} must be the whole right side of an assignment on a line of its own, such as NAME={{"));
+    EXPECT_THAT(error(), Not(HasSubstr("or stand in a comment"))) << "a value may have line breaks";
+  }
+}
+
+constexpr Case kGoodPowerShell[] = {
+    {"", "$P = {{password}}", ""},
+    {"", "\t$Script:P={{password}} # it's the password", ""},
+    {"", "  [string] $env:P = {{password}}", ""},
+    {"function F {\n  if ($x) {\n", "$P = {{password}}", "}}\n"},
+    {"<# it's\n\"a\" #>\n# don't\n", "$P = {{password}}", ""},
+    {"$x = 'it''s' + \"say \"\"$('a')\"\" `\" \"\n", "$P = {{password}}", ""},
+    {"$x = @'\nit's \"\n '@\n'@\n$y = @\"\nsay \"\" it's\n\"@\n", "$P = {{password}}", ""},
+    {"$x = @{ A = 1\n  B = @(1, 2)\n}\n$y = $x[\"A\"] + ${it's}; Write-Host `' a`\n b\n", "$P = {{password}}", ""},
+    {"$x = '\u2019\u2018' + \"\u201d\u201c\"\n", "$P = {{password}}", ""},
+};
+
+constexpr Case kBadPowerShell[] = {
+    {"", "$P = \"{{password}}\"", ""},
+    {"", "$P = '{{password}}'", ""},
+    {"", "P={{password}}", ""},
+    {"", "$P = {{password}}; 1", ""},
+    {"", "$P = {{password}} | iex", ""},
+    {"", "$P = {{password}} `", ""},
+    {"", "$P += {{password}}", ""},
+    {"", "$P.Q = {{password}}", ""},
+    {"", "iex {{password}}", ""},
+    {"", "& {{password}}", ""},
+    {"", "{{password}}", ""},
+    {"", "# {{password}}", ""},
+    {"", "<# #> $P = {{password}}", ""},
+    {"<#\n", "$P = {{password}}", "#>\n"},
+    {"iex (\n", "$P = {{password}}", ")\n"},
+    {"iex $(\n", "$P = {{password}}", ")\n"},
+    {"iex @(if (1) {\n", "$P = {{password}}", "})\n"},
+    {"$x = @{\n", "$P = {{password}}", "}\n"},
+    {"$x = $y[\n", "$P = {{password}}", "]\n"},
+    {"iex '\n", "$P = {{password}}", "'\n"},
+    {"iex 'it''\n", "$P = {{password}}", "'\n"},
+    {"iex \"\n", "$P = {{password}}", "\"\n"},
+    {"iex \"`\"\n", "$P = {{password}}", "\"\n"},
+    {"iex \"$(\"a\")\n", "$P = {{password}}", "\"\n"},
+    {"iex \u2018\n", "$P = {{password}}", "'\n"},
+    {"iex \u201e\n", "$P = {{password}}", "\"\n"},
+    {"iex @'\n", "$P = {{password}}", "'@\n"},
+    {"iex @'\n '@\n", "$P = {{password}}", "'@\n"},
+    {"iex @\"\n'@\n", "$P = {{password}}", "\"@\n"},
+    {"iex `\n", "$P = {{password}}", ""},
+    // Not followed, so refused.
+    {"Write-Host a#b\n", "$P = {{password}}", ""},
+    {"cmd --% /c \"\n", "$P = {{password}}", ""},
+    {"Write-Host :)\n", "$P = {{password}}", ""},
+};
+
+TEST_F(TemplateTest, InPowerShellAValueIsTheWholeRightSideOfAnAssignment) {
+  for (const Case& each : kGoodPowerShell) {
+    const std::string text = std::string(each.before) + std::string(each.line) + "\n" + std::string(each.behind);
+    files["linux/a.sh"] = text;
+    std::string expected = text;
+    expected.replace(expected.find("{{password}}"), 12, "'foobaz'");
+    EXPECT_EQ(render(good_values(), Dialect::kPowerShell), expected);
+  }
+}
+
+TEST_F(TemplateTest, InPowerShellAValueAnywhereElseIsRefused) {
+  for (const Case& each : kBadPowerShell) {
+    files["linux/a.sh"] = std::string(each.before) + std::string(each.line) + "\n" + std::string(each.behind);
+    const Result<Template> result = compile("linux/a.sh", Dialect::kPowerShell);
+    ASSERT_FALSE(result.ok()) << each.before << each.line;
+    EXPECT_THAT(std::string(result.status().message()), HasSubstr("such as $Name = {{password}}")) << each.before;
+  }
+}
+
+TEST_F(TemplateTest, ConstantsObeyTheSameRule) {
+  for (const std::string_view bad : {"eval {{version}}", "V=\"{{version}}\"", "# {{sha256}}", "V='\n{{version}}\n'"}) {
+    files["linux/a.sh"] = std::string(bad) + "\n";
+    EXPECT_THAT(error(), HasSubstr("}} must be the whole right side of an assignment")) << bad;
+  }
+}
+
+TEST_F(TemplateTest, WhatIsOpenIsFollowedThroughIncludesAndNamed) {
+  files["linux/a.sh"] = "x\n{{> b.sh}}\n\nP={{password}}\n";
+  files["linux/b.sh"] = "y\necho \"open";
+  EXPECT_EQ(
+      error(),
+      "linux/a.sh:4: {{password}} must be the whole right side of an assignment on a line of its own, such as "
+      "NAME={{password}}, and not behind a quote that was opened in linux/b.sh:2. Anywhere else its value might be "
+      "executed: write the assignment first, and use the variable there");
+  files["linux/b.sh"] = "cat <<E";
+  EXPECT_THAT(error(), HasSubstr("not behind a here-document that began in linux/b.sh:1"));
+  files["linux/b.sh"] = "eval \\";
+  files["linux/a.sh"] = "{{> b.sh}}\nP={{password}}\n";
+  EXPECT_THAT(error(), HasSubstr("not behind a command that began in linux/b.sh:1"));
+  files["linux/b.sh"] = "x=$'it'";
+  EXPECT_THAT(error(),
+              HasSubstr("not behind $'...', which not every shell knows, in linux/b.sh:1, behind which quotes cannot"));
+  files["linux/a.sh"] = "P={{password}}\n{{> b.sh}}\n";
+  EXPECT_EQ(render(), "P='foobaz'\nx=$'it'\n") << "what comes later does not matter";
 }
 
 TEST_F(TemplateTest, SlotsThatAreTooFarApartAreRefused) {
-  files["linux/a.sh"] = "{{connect_url}}" + std::string(Template::kMaxBlock, 'x') + "{{password}}";
+  files["linux/a.sh"] = "U={{connect_url}}\n" + std::string(Template::kMaxBlock, 'x') + "\nP={{password}}";
   EXPECT_THAT(error(), HasSubstr("must stand close together"));
-  files["linux/a.sh"] = "{{connect_url}}{{connect_url}}";
+  files["linux/a.sh"] = "U={{connect_url}}\nV={{connect_url}}";
   EXPECT_THAT(error(), HasSubstr("each once"));
   // What lies before the first and behind the last does not count.
-  files["linux/a.sh"] = std::string(100'000, 'x') + "{{password}}" + std::string(100'000, 'y');
-  EXPECT_EQ(render().size(), 200'008U);
+  files["linux/a.sh"] = std::string(100'000, 'x') + "\nP={{password}}\n" + std::string(100'000, 'y');
+  EXPECT_EQ(render().size(), 200'012U);
 }
 
 TEST_F(TemplateTest, TheBoundOnTheBlockIsExact) {
   // Whatever compiles must render the worst values within the bound.
   std::size_t largest = 0;
   for (std::size_t gap = 0; gap < 3000; ++gap) {
-    files["linux/a.sh"] = "{{connect_url}}{{fingerprint}}{{client_id}}" + std::string(gap, 'x') + "{{password}}";
+    files["linux/a.sh"] =
+        "U={{connect_url}}\nF={{fingerprint}}\nI={{client_id}}\n" + std::string(gap, 'x') + "\nP={{password}}";
     const Result<Template> result = compile();
     if (!result.ok()) break;
     largest = gap;
   }
   EXPECT_GT(largest, 500U) << "room for a few assignments";
   EXPECT_LT(largest, 2999U);
-  files["linux/a.sh"] = "{{connect_url}}{{fingerprint}}{{client_id}}" + std::string(largest, 'x') + "{{password}}";
+  files["linux/a.sh"] =
+      "U={{connect_url}}\nF={{fingerprint}}\nI={{client_id}}\n" + std::string(largest, 'x') + "\nP={{password}}";
   const std::string url(kMaxConnectUrl, '\'');
   SlotValues values = good_values();
   values.deposit.connect_url = url;
@@ -284,7 +514,7 @@ TEST_F(TemplateTest, TheBoundOnTheBlockIsExact) {
 
 TEST_F(TemplateTest, ErrorsNeverHoldAConstantsValue) {
   constants["version"] = "SECRET";
-  files["linux/a.sh"] = "{{version}} {{nonsense}}";
+  files["linux/a.sh"] = "V={{version}}\n{{nonsense}}";
   EXPECT_THAT(error(), Not(HasSubstr("SECRET")));
 }
 

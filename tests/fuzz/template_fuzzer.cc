@@ -73,17 +73,72 @@ class Expander {
 
  private:
   void add_line(std::string_view line, std::string& result) const {
+    const bool assigns = is_assignment(line);
+    const std::size_t line_begin = result.size();
     for (std::size_t begin = line.find("{{"); begin != std::string_view::npos; begin = line.find("{{")) {
       const std::size_t end = line.find("}}", begin);
       expect(end != std::string_view::npos, "a slot that compiles ends");
       result += line.substr(0, begin);
-      result += slot(line.substr(begin + 2, end - begin - 2));
+      const std::string_view name = line.substr(begin + 2, end - begin - 2);
+      if (!assigns) {
+        expect(name == "code", "a value is the whole right side of an assignment");
+        expect(dialect_ == Dialect::kPowerShell || result.find('#', line_begin) != std::string::npos,
+               "a code is that, too, or stands in a comment");
+      }
+      result += slot(name, assigns);
       line.remove_prefix(end + 2);
     }
     result += line;
   }
 
-  std::string slot(std::string_view name) const {
+  // Whether the line is an assignment of its first slot, with nothing behind it but a comment without slots.
+  bool is_assignment(std::string_view line) const {
+    const std::size_t begin = line.find("{{");
+    const std::size_t end = line.find("}}");
+    if (begin == std::string_view::npos || end == std::string_view::npos) return false;
+    std::string before;
+    for (const char c : line.substr(0, begin)) before += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    std::string_view left = before;
+    const auto skip = [&left](std::string_view blanks) {
+      left.remove_prefix(std::min(left.find_first_not_of(blanks), left.size()));
+    };
+    skip(" \t");
+    if (dialect_ == Dialect::kPowerShell) {
+      if (left.starts_with("[string]")) left.remove_prefix(8);
+      skip(" \t");
+      if (!left.starts_with('$')) return false;
+      left.remove_prefix(1);
+      for (const std::string_view scope : {"script:", "global:", "local:", "private:", "env:"}) {
+        if (left.starts_with(scope) && left.size() > scope.size()) {
+          left.remove_prefix(scope.size());
+          break;
+        }
+      }
+      while (left.ends_with(' ') || left.ends_with('\t')) left.remove_suffix(1);
+      if (!left.ends_with('=')) return false;
+      left.remove_suffix(1);
+      while (left.ends_with(' ') || left.ends_with('\t')) left.remove_suffix(1);
+    } else {
+      const std::string_view lower = line.substr(begin - left.size(), left.size());
+      for (const std::string_view word : {"export", "readonly", "local"}) {
+        const std::string_view rest = lower.substr(std::min(word.size(), lower.size()));
+        if (!lower.starts_with(word) || (!rest.starts_with(' ') && !rest.starts_with('\t'))) continue;
+        left.remove_prefix(word.size());
+        skip(" \t");
+        break;
+      }
+      if (!left.ends_with('=')) return false;
+      left.remove_suffix(1);
+    }
+    const bool is_name = !left.empty() && (left.front() < '0' || left.front() > '9') &&
+                         left.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
+    const std::string_view behind = line.substr(end + 2);
+    const std::size_t rest = behind.find_first_not_of(" \t");
+    return is_name && behind.find("{{") == std::string_view::npos &&
+           (rest == std::string_view::npos || behind[rest] == '\n' || (rest > 0 && behind[rest] == '#'));
+  }
+
+  std::string slot(std::string_view name, bool assigns) const {
     const DepositView& deposit = values_.deposit;
     if (name == "connect_url") return literal(dialect_, deposit.connect_url);
     if (name == "client_id") return literal(dialect_, deposit.client_id);
@@ -101,7 +156,7 @@ class Expander {
             std::string_view::npos;
         shown += harmless ? c : '?';
       }
-      return shown;
+      return assigns ? "'" + shown + "'" : shown;
     }
     const auto constant = constants().find(name);
     expect(constant != constants().end(), "a name that compiles is known");

@@ -23,17 +23,19 @@ enum class Dialect { kPosixShell, kPowerShell };
 // The values that a script gets per request.
 struct SlotValues {
   DepositView deposit;
-  std::string_view code;  // only shown, in a comment: see `{{code}}`
+  std::string_view code;  // only shown: see `{{code}}`
 };
 
 // Template text is copied to the script as it is, except for
 //   {{name}}     a slot, written as one complete literal of the dialect, quotes included: there is no way to get at a
-//                value unquoted. To be written as the whole right side of an assignment; a quote before it on its line
-//                is an error. (What opened on an earlier line, a here-document or a long string, is not seen.)
+//                value unquoted. Anywhere but on the right side of an assignment such a literal may be executed
+//                (`eval {{password}}`, "{{password}}"). So a slot is the whole right side of an assignment on a line of
+//                its own, `NAME={{password}}` or `$Name = {{password}}`, outside of all quotes, here-documents and
+//                brackets, wherever these began. Everything else is an error.
 //                Per request: connect_url, fingerprint, client_id, password. All others are constants, known when
 //                compiled.
-//   {{code}}     the requested code for a comment: bare, with every character outside A-Z a-z 0-9 . _ ~ - shown as '?',
-//                at most 64 characters.
+//   {{code}}     the requested code, with every character outside A-Z a-z 0-9 . _ ~ - shown as '?', at most 64
+//                characters: a literal in an assignment, and bare in a comment, where it may stand, too.
 //   {{> name}}   alone on a line: that template's text in place of the line. At most 8 levels deep.
 //   ## text      alone on a line: a comment on the template, left out of what is served.
 // Anything else behind `{{` is an error. Per-request slots must stand close together: what lies between the first and
@@ -66,6 +68,7 @@ class PAIRPORT_EXPORT Template {
   // One slot and the static text behind it.
   struct Piece {
     Slot slot;
+    bool is_literal;  // else bare, in a comment
     std::string text;
   };
   class PAIRPORT_LOCAL Compiler;

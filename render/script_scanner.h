@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// Follows the quotes, comments and here-documents of a script from line to line, to tell where a literal is one.
+#ifndef PAIRPORT_RENDER_SCRIPT_SCANNER_H_
+#define PAIRPORT_RENDER_SCRIPT_SCANNER_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pairport/template.h>
+
+namespace pairport {
+
+// Reads a script line by line, as the shell that runs it would: POSIX.1-2017, Shell Command Language, 2.2 (quoting),
+// 2.3 (tokens) and 2.7.4 (here-documents); PowerShell: about_Quoting_Rules and about_Comments. It knows no grammar
+// beyond that. Where a construct means different things to different shells, or where following it would need the
+// grammar, the scanner says so from there on (is_unsure()) instead of guessing.
+class ScriptScanner {
+ public:
+  // Stands for a slot in a line. No template holds one.
+  static constexpr char kSlot = '\0';
+
+  explicit ScriptScanner(Dialect dialect) noexcept : dialect_(dialect) {}
+
+  // Where a new statement may begin: no quote, here-document, block comment or bracket is open, and the line before
+  // does not continue.
+  bool is_fresh() const noexcept;
+  // Something passed that cannot be followed.
+  bool is_unsure() const noexcept { return !unsure_.empty(); }
+  // What stands in the way of is_fresh(), or of being sure, and where it began, for an error message: "a quote that is
+  // open since linux/a.sh:3". Empty when nothing does.
+  std::string obstacle() const;
+
+  // Reads the next line, which ends in LF unless it is the last one. `where` names it ("linux/a.sh:3"). `in_comment`
+  // gets, for each kSlot of the line, whether it stands in a comment. May throw std::bad_alloc.
+  void scan(std::string_view line, const std::string& where, std::vector<bool>& in_comment);
+
+  // Whether the line is an assignment whose whole right side is its only slot: NAME=<slot>, with `export`, `readonly`
+  // or `local` before it; $Name = <slot>. White space and a comment may follow.
+  static bool is_assignment(Dialect dialect, std::string_view line) noexcept;
+
+ private:
+  enum class Kind {
+    kSingle,        // '...'
+    kDouble,        // "..."
+    kBacktick,      // `...` of a shell
+    kParameter,     // ${...}
+    kArithmetic,    // $((...))
+    kSubstitution,  // $(...), in which there is code; in PowerShell every bracket that holds an expression
+    kBlock,         // {...} of PowerShell
+    kBlockComment,  // <# ... #>
+    kHereSingle,    // @' ... '@
+    kHereDouble,    // @" ... "@
+  };
+  struct Frame {
+    Kind kind;
+    std::string where;
+    char end = '\0';   // of kSubstitution and kBlock
+    int brackets = 0;  // open ones within it that are no frames
+  };
+  // What was read in one go.
+  struct Step {
+    std::size_t size;
+    bool is_comment = false;
+  };
+  struct HereDocument {
+    std::string end;
+    std::string where;
+    bool strips_tabs;
+    bool expands;
+  };
+
+  // Each reads what `rest`, which is not empty and ends in LF, begins with.
+  Step shell(std::string_view rest, const std::string& where);
+  Step shell_code(std::string_view rest, const std::string& where);
+  Step shell_expansion(std::string_view rest, const std::string& where);
+  Step shell_here_document(std::string_view rest, const std::string& where);
+  void shell_body_line(std::string_view line);
+  Step powershell(std::string_view rest, bool at_start, const std::string& where);
+  Step powershell_code(std::string_view rest, const std::string& where);
+
+  bool is_in(Kind kind) const noexcept { return !frames_.empty() && frames_.back().kind == kind; }
+  bool is_below(Kind kind) const noexcept;  // whether any frame is of that kind
+  void open(Kind kind, const std::string& where, char end = '\0') { frames_.push_back({kind, where, end, 0}); }
+  void close() noexcept { frames_.pop_back(); }
+  void doubt(std::string_view what, const std::string& where);
+
+  Dialect dialect_;
+  std::vector<Frame> frames_;
+  std::vector<HereDocument> awaited_;  // their bodies follow the line
+  bool is_in_body_ = false;            // of the first of them
+  bool body_continues_ = false;        // its line before ended in a backslash
+  bool continued_ = false;             // the line before ended in the character that continues it
+  std::string continued_where_;
+  bool in_word_ = false;  // the character before belongs to a word, in which no comment begins
+  std::string word_;      // the bare word so far
+  std::string unsure_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_RENDER_SCRIPT_SCANNER_H_
