@@ -471,6 +471,7 @@ void read_installer(Reader& reader, const toml::table& root, Config& config) {
     section.setting(key, config.service, *target);
   }
   section.boolean("use_repositories", installer.use_repositories);
+  section.boolean("strict_checksums", installer.strict_checksums);
   section.string("templates", config.templates_folder, "the path of a folder");
   const OptionRule& digests = rule_of("sha256");
   section.table("sha256", "a table: " + std::string(digests.expected), [&](const toml::table& table) {

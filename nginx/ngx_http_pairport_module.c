@@ -83,6 +83,7 @@ typedef struct {
   ngx_str_t repo_keys;
   ngx_str_t tacoscript_url;
   ngx_flag_t use_repositories;
+  ngx_flag_t strict_checksums;
   ngx_array_t* digests; /* pairport_digest */
   ngx_str_t templates;  /* a folder */
   ngx_array_t* texts;   /* ngx_http_pairport_template_t, what was found there: workers may not read it any more */
@@ -824,6 +825,7 @@ static ngx_command_t ngx_http_pairport_commands[] = {
     NGX_HTTP_PAIRPORT_SETTING("pairport_repo_keys", NGX_CONF_TAKE1, ngx_conf_set_str_slot, repo_keys),
     NGX_HTTP_PAIRPORT_SETTING("pairport_tacoscript_url", NGX_CONF_TAKE1, ngx_conf_set_str_slot, tacoscript_url),
     NGX_HTTP_PAIRPORT_SETTING("pairport_use_repositories", NGX_CONF_FLAG, ngx_conf_set_flag_slot, use_repositories),
+    NGX_HTTP_PAIRPORT_SETTING("pairport_strict_checksums", NGX_CONF_FLAG, ngx_conf_set_flag_slot, strict_checksums),
     NGX_HTTP_PAIRPORT_SETTING("pairport_sha256", NGX_CONF_TAKE2, ngx_http_pairport_add_digest, digests),
     NGX_HTTP_PAIRPORT_SETTING("pairport_templates", NGX_CONF_TAKE1, ngx_http_pairport_set_templates, templates),
     ngx_null_command};
@@ -838,6 +840,7 @@ static void* ngx_http_pairport_create_main_conf(ngx_conf_t* cf) {
   conf->require_locked_memory = NGX_CONF_UNSET;
   conf->deposits_per_second = conf->deposit_burst = conf->misses_per_second = conf->miss_burst = -1;
   conf->use_repositories = NGX_CONF_UNSET;
+  conf->strict_checksums = NGX_CONF_UNSET;
   conf->parts_fd = NGX_INVALID_FILE;
   conf->first_worker = NGX_CONF_UNSET;
   conf->servers = ngx_array_create(cf->pool, 4, sizeof(ngx_http_core_srv_conf_t*));
@@ -949,6 +952,7 @@ static int ngx_http_pairport_create_service(ngx_http_pairport_main_conf_t* conf,
   ngx_http_pairport_choose(&options.repo_keys, &conf->repo_keys);
   ngx_http_pairport_choose(&options.tacoscript_url, &conf->tacoscript_url);
   if (conf->use_repositories != NGX_CONF_UNSET) options.use_repositories = conf->use_repositories == 1;
+  if (conf->strict_checksums != NGX_CONF_UNSET) options.strict_checksums = conf->strict_checksums == 1;
   if (conf->digests != NULL) {
     options.digests = conf->digests->elts;
     options.digest_count = conf->digests->nelts;

@@ -109,7 +109,7 @@ static_assert(PAIRPORT_MAX_BODY == pairport::kMaxBody);
 static_assert(PAIRPORT_MAX_FRAGMENTS == pairport::Response::kMaxFragments);
 
 // Sizes in the first version that had the structure: none is shorter.
-constexpr std::size_t kFirstOptions = sizeof(pairport_options);
+constexpr std::size_t kFirstOptions = offsetof(pairport_options, random_user) + sizeof(void*);
 constexpr std::size_t kFirstRequest = sizeof(pairport_request);
 constexpr std::size_t kFirstStats = offsetof(pairport_stats, memory_level) + sizeof(int);
 constexpr std::size_t kMaxRefusal = 1024;
@@ -139,6 +139,7 @@ pairport_options default_options() noexcept {
   options.repo_keys = string_of(installer.repo_keys);
   options.tacoscript_url = string_of(installer.tacoscript_url);
   options.use_repositories = installer.use_repositories ? 1 : 0;
+  options.strict_checksums = installer.strict_checksums ? 1 : 0;
   return options;
 }
 
@@ -172,6 +173,7 @@ bool convert(const pairport_options& from, ServiceOptions& to) {
   to.installer.repo_keys = text(from.repo_keys);
   to.installer.tacoscript_url = text(from.tacoscript_url);
   to.installer.use_repositories = from.use_repositories != 0;
+  to.installer.strict_checksums = from.strict_checksums != 0;
   if (from.digest_count != 0 && from.digests == nullptr) return false;
   for (std::size_t i = 0; i < from.digest_count; ++i) {
     to.installer.sha256[text(from.digests[i].file)] = text(from.digests[i].sha256);

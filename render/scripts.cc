@@ -107,6 +107,7 @@ Template::Constants script_constants(const ServiceOptions& options) {
           {"tacoscript_url", expand(installer.tacoscript_url)},
           {"use_repositories", installer.use_repositories ? "true" : "false"},
           {"sha256", sha256},
+          {"strict_checksums", installer.strict_checksums ? "true" : "false"},
           {"pairing_url", options.url},
           {"pairport_version", PAIRPORT_VERSION}};
 }

@@ -141,6 +141,7 @@ static void defaults_make_a_service(void) {
   EXPECT(options.deposits_per_second == 5 && options.deposit_burst == 50);
   EXPECT(options.misses_per_second == 1 && options.miss_burst == 20);
   EXPECT(options.use_repositories == 1);
+  EXPECT(options.strict_checksums == 0);
   EXPECT(options.version.size != 0 && options.linux_url.size != 0);
   EXPECT(options.random == NULL && options.load_template == NULL && options.static_code.size == 0);
   open_with(&options);
@@ -156,7 +157,11 @@ static void options_of_other_versions(void) {
   pairport_options options = good_options();
   EXPECT(pairport_options_init(NULL, sizeof options) == PAIRPORT_INVALID_ARGUMENT);
   EXPECT(pairport_options_init(&options, 0) == PAIRPORT_INVALID_ARGUMENT);
-  EXPECT(pairport_options_init(&options, sizeof options - 1) == PAIRPORT_INVALID_ARGUMENT);
+  /* The first version ended before strict_checksums. */
+  EXPECT(pairport_options_init(&options, offsetof(pairport_options, strict_checksums) - 1) ==
+         PAIRPORT_INVALID_ARGUMENT);
+  EXPECT(pairport_options_init(&options, offsetof(pairport_options, strict_checksums)) == PAIRPORT_OK);
+  options = good_options();
 
   memset(&longer, 0xff, sizeof longer);
   EXPECT(pairport_options_init(&longer.options, sizeof longer) == PAIRPORT_OK);
@@ -256,6 +261,7 @@ static void every_option_arrives(void) {
   options.version = text("9.8.7");
   options.linux_url = text("https://files.example.com/{version}.tar.gz");
   options.use_repositories = 0;
+  options.strict_checksums = 1;
   options.digests = &digest;
   options.digest_count = 1;
   options.random = letter_a;
@@ -270,6 +276,7 @@ static void every_option_arrives(void) {
   EXPECT(strstr(body_text, "'9.8.7'") != NULL);
   EXPECT(strstr(body_text, "'https://files.example.com/{version}.tar.gz'") != NULL);
   EXPECT(strstr(body_text, hexadecimal) != NULL);
+  EXPECT(strstr(body_text, "STRICT='true'") != NULL);
   EXPECT(pairport_response_code_hash(response) != 0);
   now.monotonic_ms += 2000;
   EXPECT(get("/aaaaaaaaa") == 404);

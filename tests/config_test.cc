@@ -109,6 +109,7 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(installer.repo_keys, defaults.service.installer.repo_keys);
   EXPECT_EQ(installer.tacoscript_url, defaults.service.installer.tacoscript_url);
   EXPECT_EQ(installer.use_repositories, defaults.service.installer.use_repositories);
+  EXPECT_EQ(installer.strict_checksums, defaults.service.installer.strict_checksums);
 }
 
 TEST(ConfigTest, ReadsEveryKey) {
@@ -165,6 +166,7 @@ rpm_repo = "https://d.example.com/rpm"
 repo_keys = "https://d.example.com"
 tacoscript_url = "https://e.example.com/?arch={os}_{arch}"
 use_repositories = false
+strict_checksums = true
 templates = "/etc/pairport/templates"
 sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef" }
 )",
@@ -209,6 +211,7 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_TRUE(config.value().require_seccomp);
   EXPECT_EQ(service.installer.version, "1.2.3");
   EXPECT_FALSE(service.installer.use_repositories);
+  EXPECT_TRUE(service.installer.strict_checksums);
   EXPECT_EQ(service.installer.sha256.begin()->second,
             "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef");
   EXPECT_EQ(config.value().templates_folder, "/etc/pairport/templates");

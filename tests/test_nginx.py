@@ -233,6 +233,11 @@ class Settings(unittest.TestCase):
         with Nginx(http="pairport_use_repositories off;" + STATIC) as off, Nginx(http=STATIC) as on:
             self.assertNotEqual(off.get("/0000000")[2], on.get("/0000000")[2].replace(on.url.encode(), off.url.encode()))
 
+    def test_checksums_can_be_demanded(self):
+        with Nginx(http="pairport_strict_checksums on;" + STATIC) as strict, Nginx(http=STATIC) as usual:
+            self.assertIn(b"STRICT='true'", strict.get("/0000000")[2])
+            self.assertIn(b"STRICT='false'", usual.get("/0000000")[2])
+
     def test_below_a_prefix(self):
         for prefix in ("/pair/", "/pair"):
             with Nginx(http="pairport_url https://x.example.com/pair;",

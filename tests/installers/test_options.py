@@ -2,6 +2,7 @@
 """Every option of the installer does what -h says, alone and combined; service managers; packages and repositories."""
 
 import base64
+import hashlib
 import json
 import os
 import re
@@ -117,6 +118,38 @@ class Options(support.InstallerTest):
             self.assertExit(root.run(self.script(), ["-f", "-z", self.web.url + "/private.tar.gz"]), 3)
             root.path("/usr/bin/curl").unlink()
             self.assertExit(root.run(self.script(), ["-f", "-z", self.web.url + "/private.tar.gz"], env=env), 1)
+
+    def test_strict_checksums_refuse_what_nobody_has_named(self):
+        """Installer, update and Tacoscript; by an address, too. What is in the list at checksums_url, or pinned, is taken."""
+        package = client_archive("0.9.14")
+        digest = hashlib.sha256(package).hexdigest()
+        name = support.ARCHIVE.format("0.9.14")
+        self.web.files["/own.tar.gz"] = client_archive("7.7.7")
+        self.web.files["/deb/dists/bookworm/Release"] = self.web.files["/keys/dearmor.gpg"] = b"x"  # would be used otherwise
+        strict = "  use_repositories = true\n  strict_checksums = true\n"
+        cases = ((strict, None, [], 3), (strict, b"", [], 3), (strict, digest.encode() + b"  " + name.encode() + b"\n", [], 0),
+                 (strict, digest.encode() + b"  " + name.encode() + b"\n", ["-i"], 3), (strict, None, ["-z", self.web.url + "/own.tar.gz"], 3),
+                 (strict + f'  sha256 = {{ "{name}" = "{digest}" }}\n', None, [], 0),
+                 (strict + f'  sha256 = {{ "{name}" = "{"0" * 64}" }}\n', None, [], 3))
+        self.addCleanup(self.web.files.update, {f"/{name}": self.web.files["/" + name]})
+        self.web.files["/" + name] = package
+        for extra, sums, args, code in cases:
+            self.web.files["/0.9.14/checksums.txt"] = sums if sums is not None else 404
+            with self.subTest(extra=extra, sums=sums, args=args), \
+                    support.Pairport(support.configuration(self.web.url, extra)) as service, IsolatedRoot() as root:
+                root.write("/etc/os-release", OS_RELEASE)
+                before = root.snapshot()
+                pairing = service.deposit(connect_url=self.web.url + "/connected", fingerprint=support.FINGERPRINT, client_id=support.ID,
+                                          password=support.PASSWORD)["pairing_code"]
+                result = root.run(service.get("/" + pairing)[2], args)
+                self.assertExit(result, code)
+                if code == 0:
+                    self.assertIn(b"sha256 is correct", result.stdout)
+                    self.assertExit(root.run(service.get("/update")[2], ["-z", self.web.url + "/own.tar.gz"]), 3)
+                    self.assertEqual(json.loads(root.read("/var/lib/rport/stand-in.json"))["version"], "0.9.14")
+                else:
+                    self.assertEqual(root.changes(before), {})
+                    self.assertIn(b"sha256", result.stderr)
 
     def test_no_service(self):
         with IsolatedRoot() as root:

@@ -141,6 +141,9 @@ typedef struct pairport_options {
   void* template_user;
   pairport_random random; /* NULL: getrandom(2). Else it must work as long as the service lives */
   void* random_user;
+
+  /* Nonzero: the scripts refuse packages whose SHA-256 is unknown, so those of repositories, too. */
+  int strict_checksums;
 } pairport_options;
 
 /* Writes the defaults to `options`, whose `size` bytes are sizeof(pairport_options) of the caller.

@@ -38,6 +38,7 @@ struct InstallerOptions {
   std::string repo_keys = "https://repo.openrport.io";
   std::string tacoscript_url = "https://downloads.openrport.io/tacoscript/{channel}/?arch={os}_{arch}";
   bool use_repositories = true;
+  bool strict_checksums = false;              // no package whose SHA-256 is unknown, so none of a repository either
   std::map<std::string, std::string> sha256;  // file name to 64 hexadecimal digits
 };
 

@@ -22,6 +22,7 @@ sources() {
 	USE_REPOSITORIES={{use_repositories}}
 	TACOSCRIPT_URL={{tacoscript_url}}
 	SHA256={{sha256}}
+	STRICT={{strict_checksums}}
 	PAIRING_URL={{pairing_url}}
 }
 help() {
@@ -154,7 +155,7 @@ get_ready() {
 	elif [ -n "$BIN" ] && [ "$FORCE$VERSION$CHANNEL" = stable ] && [ -n "$(version_of "$BIN")" ]; then
 		FROM=keep
 		say "- keep $BIN $(version_of "$BIN")"
-	elif [ "$USE_REPOSITORIES" = true ] && ! has p && [ "$BIN" != /usr/local/bin/rport ] && repository_answers; then
+	elif [ "$USE_REPOSITORIES$STRICT" = truefalse ] && ! has p && [ "$BIN" != /usr/local/bin/rport ] && repository_answers; then
 		FROM=repository
 	else
 		get_client

@@ -11,6 +11,7 @@ sources() {
 	CHECKSUMS_URL={{checksums_url}}
 	TACOSCRIPT_URL={{tacoscript_url}}
 	SHA256={{sha256}}
+	STRICT={{strict_checksums}}
 	PAIRING_URL={{pairing_url}}
 }
 help() {
@@ -97,6 +98,7 @@ get_ready() {
 		get_client "$URL"
 		[ "$GOT" = archive ] || FROM='file'
 	elif [ "$METHOD" != archive ]; then
+		[ "$STRICT" != true ] || die 3 'this pairing service demands a sha256 for each package (strict_checksums); none is known for those of a repository.' 'Use -z with a package that its operator has named, or the package manager.'
 		has p || FROM=repository
 	elif [ "${VERSION:-$STABLE}" = "$OLD_VERSION" ]; then
 		FROM=keep

@@ -65,7 +65,11 @@ check_sum() {
 	echo "$SHA256" >"$TMP/sums"
 	by='pinned by this pairing service' known=$(sum_of "$2")
 	if [ -z "$known" ] && [ -n "${3:-}" ] && fetch "$3" "$TMP/sums"; then by=$3 known=$(sum_of "$2"); fi
-	if [ -z "$known" ]; then warn "no sha256 is known for $2: nothing could be checked."; return; fi
+	if [ -z "$known" ]; then
+		[ "$STRICT" != true ] || die 3 "no sha256 is known for $2, and this pairing service demands one." 'Its operator can add it: [installer] sha256, or checksums_url.'
+		warn "no sha256 is known for $2: nothing could be checked."
+		return
+	fi
 	actual=$(if have sha256sum; then sha256sum <"$1"; else openssl dgst -sha256 -r <"$1"; fi | cut -d ' ' -f 1)
 	[ "$actual" = "$known" ] || die 3 "the sha256 of $2 is wrong." "expected $known ($by)" "got      $actual"
 	say "  sha256 is correct ($by)"
