@@ -314,6 +314,33 @@ struct Buffer {
   std::array<char, 5000> text{};
 };
 
+#if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// What is in the registers, someone saves on the stack later: a signal, or the dynamic linker when it binds a function.
+TEST(WipeStack, WipesVectorRegisters) {
+  std::array<unsigned char, 64> secret;
+  secret.fill(0x5a);
+  alignas(64) std::array<unsigned char, 64> low{};
+  alignas(64) std::array<unsigned char, 64> high{};
+  wipe_stack();  // bound by now
+  asm volatile("movdqu %0, %%xmm5" ::"m"(secret) : "xmm5");
+  wipe_stack();
+  asm volatile("movdqu %%xmm5, %0" : "=m"(low));
+  EXPECT_EQ(low, (std::array<unsigned char, 64>{}));
+  if (__builtin_cpu_supports("avx")) {
+    asm volatile("vmovdqu %0, %%ymm15" ::"m"(secret) : "xmm15");
+    wipe_stack();
+    asm volatile("vmovdqu %%ymm15, %0" : "=m"(low));
+    EXPECT_EQ(low, (std::array<unsigned char, 64>{}));
+  }
+  if (__builtin_cpu_supports("avx512vl")) {
+    asm volatile("vmovdqu64 %0, %%zmm31" ::"m"(secret));
+    wipe_stack();
+    asm volatile("vmovdqu64 %%zmm31, %0" : "=m"(high));
+    EXPECT_EQ(high, (std::array<unsigned char, 64>{}));
+  }
+}
+#endif
+
 TEST(SecretPool, HandsOutCleanObjectsAndUsesTheirMemoryAgain) {
   SecretPool<Buffer> pool{SecretLevel::kPlain};
   const Buffer* place = nullptr;
