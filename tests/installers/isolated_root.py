@@ -21,7 +21,9 @@ import tempfile
 import time
 import unittest
 
-SHELLS = ("dash", "bash", "mksh", "yash", "zsh")
+# Those that the scripts promise to run in; Debian 13 has no yash.
+EVERY_SHELL = ("dash", "bash", "mksh", "yash", "zsh")
+SHELLS = tuple(filter(shutil.which, EVERY_SHELL))
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Not part of the machine's lasting state, or written by the useradd of Debian as a back-up of its own.
 IGNORED = ("/proc", "/sys", "/dev", "/run", "/tmp", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-",
@@ -29,6 +31,9 @@ IGNORED = ("/proc", "/sys", "/dev", "/run", "/tmp", "/etc/passwd-", "/etc/group-
            "/var/lib/apt", "/var/log/faillog", "/var/log/lastlog")
 
 HIDDEN = ("/etc/rport", "/var/lib/rport", "/var/log/rport", "/etc/machine-id")
+
+# Programs that the scripts look for and that are no part of every Debian.
+HIDDEN_TOOLS = ("rport", "tacoscript", "rpm", "dnf", "yum", "zypper", "apk", "opkg", "restorecon")
 
 _SETUP = r"""
 set -eu
@@ -52,6 +57,10 @@ if [ "$kind" = busybox ]; then
 else
   mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" overlay "$root"
   rm -rf "$root/etc/rport" "$root/var/lib/rport" "$root/var/log/rport"
+  # Whatever this machine has installed, the scripts find of these only what a test puts there.
+  for tool in $4; do
+    for bin in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do rm -f "$root$bin/$tool"; done
+  done
 fi
 echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 mount -t tmpfs tmpfs "$root/tmp"
@@ -115,7 +124,7 @@ class IsolatedRoot:
         self.base = tempfile.mkdtemp(prefix="pairport-root-")
         self.holder = subprocess.Popen(
             ["unshare", "-m", "-p", "-u", "-f", "--kill-child", "--propagation", "private", "sh", "-c", _SETUP, "sh", self.base,
-             self.kind, source], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+             self.kind, source, " ".join(HIDDEN_TOOLS)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 30
         while True:
             self.init = self._init_pid()

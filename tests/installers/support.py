@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(HERE)]
 
-from isolated_root import IsolatedRoot, SHELLS, busybox, require_isolation, unavailable  # noqa: E402,F401
+from isolated_root import EVERY_SHELL, HIDDEN_TOOLS, IsolatedRoot, SHELLS, busybox, require_isolation, unavailable  # noqa: E402,F401
 from pairport_process import Pairport, binary  # noqa: E402,F401
 
 FINGERPRINT = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"

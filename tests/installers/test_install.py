@@ -95,6 +95,11 @@ class Install(support.InstallerTest):
             self.assertExit(root.run(self.script()), 0)
             self.connected(root)
 
+    def test_no_package_manager_of_this_machine_is_seen(self):
+        with IsolatedRoot() as root:
+            for tool in support.HIDDEN_TOOLS:
+                self.assertEqual(root.call(["sh", "-c", f"command -v {tool}"]).stdout, b"")
+
     def test_an_expired_code_installs_nothing(self):
         with support.Pairport(support.configuration(self.web.url, pairing='[pairing]\n  ttl = "1s"')) as service, IsolatedRoot() as root:
             code = service.deposit(connect_url=self.web.url, fingerprint=FINGERPRINT, client_id="a", password="b")["pairing_code"]

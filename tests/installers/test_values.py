@@ -124,6 +124,7 @@ class Values(unittest.TestCase):
     def test_mksh(self):
         self.check("host", "mksh")
 
+    @unittest.skipUnless("yash" in support.SHELLS, "SKIPPED: no yash on this machine")
     def test_yash(self):
         self.check("host", "yash")
 
