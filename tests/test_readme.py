@@ -4,6 +4,7 @@
 import pathlib
 import re
 import subprocess
+import tempfile
 import textwrap
 import unittest
 
@@ -43,6 +44,34 @@ class Readme(unittest.TestCase):
                 real = subprocess.run(["sh", "-s", "--", "-h"], input=script, capture_output=True, timeout=60)
                 self.assertEqual(real.returncode, 0, real.stderr)
                 self.assertIn(f"$ sh rport-{name}.sh -h\n{real.stdout.decode()}```\n", README)
+
+    def test_the_first_steps_of_script_server_deposit_what_is_typed(self):
+        printed = re.search(r"^  cat <<END\n(.*?)^END\n", (ROOT / "script" / "server").read_text(encoding="utf-8"), re.S | re.M).group(1)
+        lines = subprocess.run(["sh", "-c", f"cat <<END\n{printed}END"], capture_output=True, text=True, timeout=60).stdout.splitlines()
+        for line in lines[:3]:
+            self.assertIn(line + "\n", README)
+        # A password that means something to curl's -F, and none that means something to the shell that it is typed into.
+        self.assertIn("password=foobaz ", lines[1])
+        with Pairport() as service:
+            for password in ("a;b", "@/etc/passwd", "<x", 'a";type=text/html'):
+                steps = "\n".join(lines[1:3]).replace("password=foobaz ", f"'password={password}' ").replace("127.0.0.1:9978", f"127.0.0.1:{service.port}")
+                done = subprocess.run(["sh", "-c", steps], capture_output=True, text=True, timeout=60, cwd=self.folder())
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertIn(f"PASSWORD='{password}'\n", done.stdout)
+
+    def test_json_on_standard_input_deposits_what_is_typed(self):
+        command = re.search(r"^\$ (curl [^\n]*<<'END'\n.*?^END\n)", README, re.S | re.M).group(1)
+        with Pairport() as service:
+            done = subprocess.run(["sh", "-c", command.replace("127.0.0.1:9978", f"127.0.0.1:{service.port}")], capture_output=True,
+                                  text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            code = re.search(r'"pairing_code":"([^"]+)"', done.stdout).group(1)
+            self.assertIn(b"PASSWORD='a;b'\n", service.get("/" + code)[2])
+
+    def folder(self):
+        folder = tempfile.TemporaryDirectory(prefix="pairport-readme-")
+        self.addCleanup(folder.cleanup)
+        return folder.name
 
     def test_every_source_folder_and_file_of_the_map_exists(self):
         paths = re.findall(r"^\d+\. `([^`]+)`", README, re.M)
