@@ -147,3 +147,31 @@ configure() {
   fi
   cmake --preset "$1" -DPAIRPORT_BUILD_TESTS="$2" >&2 || fail "the build could not be configured"
 }
+
+# What tests skip: script/test shows it at its end.
+skipped=build/skipped.txt
+
+# note_skipped PRESET: one line for each reason that a test gave in the last run, with the test's name.
+note_skipped() {
+  log=build/$1/Testing/Temporary/LastTest.log
+  [ -f "$log" ] || return 0
+  awk -v preset="$1" '
+    function note(reason) { if (!count[name ": " reason]++) order[++lines] = name ": " reason }
+    /^[0-9]+\/[0-9]+ Test: / { name = $3 }
+    after_gtest { note($0); after_gtest = 0 }
+    /: Skipped$/ { after_gtest = 1 } # GoogleTest: the reason is the next line
+    match($0, /skipped [\047"].*[\047"]$/) { note(substr($0, RSTART + 9, RLENGTH - 10)) } # unittest
+    END {
+      for (i = 1; i <= lines; i++) {
+        times = count[order[i]] > 1 ? " (" count[order[i]] " times)" : ""
+        print preset ": " order[i] times
+      }
+    }' "$log" >>"$skipped"
+}
+
+# At the end, however it comes.
+list_skipped() {
+  [ -s "$skipped" ] || return 0
+  say "== skipped, and why:"
+  cat "$skipped" >&2
+}

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""script/test: how it is called, and what it says of tests that were skipped."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import runner
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+UNITTEST = """import unittest
+class Some(unittest.TestCase):
+    def test_plain(self):
+        self.skipTest("no yash on this machine")
+    def test_again(self):
+        self.skipTest("no yash on this machine")
+    @unittest.skip('needs "root"')
+    def test_quoted(self):
+        "What it does."
+    def test_passes(self):
+        print("a word that is skipped 'here' is no reason, in the middle of a line")
+@unittest.skip("whole class")
+class Whole(unittest.TestCase):
+    def test_it(self):
+        pass
+unittest.main(verbosity=2)
+"""
+# As GoogleTest 1.12 and 1.16 print it with --gtest_brief=1.
+GOOGLETEST = """Running main() from ./googletest/src/gtest_main.cc
+./tests/memory_scan_test.cc:310: Skipped
+a sanitizer keeps copies of what was freed
+[==========] 1 test from 1 test suite ran. (0 ms total)
+"""
+
+
+class Skipped(unittest.TestCase):
+    def test_each_reason_is_listed_once_with_its_test(self):
+        with tempfile.TemporaryDirectory(prefix="pairport-script-") as name:
+            folder = pathlib.Path(name)
+            build = folder / "build" / "release"
+            build.mkdir(parents=True)
+            (folder / "some.py").write_text(UNITTEST, encoding="utf-8")
+            (folder / "googletest").write_text(GOOGLETEST, encoding="utf-8")
+            (build / "CTestTestfile.cmake").write_text(
+                f'add_test(some "{sys.executable}" "{folder}/some.py")\nadd_test(unit.scan cat "{folder}/googletest")\n', encoding="utf-8")
+            subprocess.run(["ctest"], cwd=build, check=True, stdout=subprocess.DEVNULL, timeout=60)
+            subprocess.run(["sh", "-euc", f". '{ROOT}/script/lib.sh'; note_skipped release"], cwd=folder, check=True, timeout=60)
+            self.assertEqual((folder / "build" / "skipped.txt").read_text(encoding="utf-8").splitlines(),
+                             ["release: some: no yash on this machine (2 times)", 'release: some: needs "root"',
+                              "release: some: whole class", "release: unit.scan: a sanitizer keeps copies of what was freed"])
+            listed = subprocess.run(["sh", "-euc", f". '{ROOT}/script/lib.sh'; list_skipped"], cwd=folder, check=True, timeout=60,
+                                    capture_output=True, text=True)
+            self.assertIn("== skipped, and why:\nrelease: some: no yash", listed.stderr)
+
+
+class Usage(unittest.TestCase):
+    def test_help_names_every_way_to_call_it(self):
+        said = subprocess.run([ROOT / "script" / "test", "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
+        for way in ("release", "fuzz [SECONDS]", "--coverage", "long [...]", "debian13 [...]"):
+            self.assertIn(f"script/test {way} ", said)
+        self.assertIn("PAIRPORT_LONG=1", said)
+
+
+@unittest.skipUnless(shutil.which("apt-get") and shutil.which("debootstrap"), "SKIPPED: needs apt and debootstrap")
+class AnotherRelease(unittest.TestCase):
+    def test_its_packages_come_from_where_this_machine_has_its_own(self):
+        source = subprocess.run(["sh", "-euc", ". script/lib.sh; . script/debian.sh; package_source"], cwd=ROOT, capture_output=True,
+                                text=True, check=True, timeout=60).stdout.strip()
+        if not source:
+            self.skipTest("SKIPPED: apt of this machine has no source for its release")
+        configured = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True, check=True,
+                                    timeout=60).stdout
+        self.assertIn(source + "/\n", configured)
+
+
+if __name__ == "__main__":
+    runner.run()
