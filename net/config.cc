@@ -298,11 +298,25 @@ void read_server(Reader& reader, const toml::table& root, Config& config) {
     config.service.url = config.url;
     return true;
   });
-  const bool all_unix = std::all_of(config.addresses.begin(), config.addresses.end(),
-                                    [](const ListenAddress& address) { return address.address.starts_with("unix:"); });
+  const auto is_unix = [](const ListenAddress& address) { return address.address.starts_with("unix:"); };
+  const bool all_unix = std::all_of(config.addresses.begin(), config.addresses.end(), is_unix);
   if (all_unix && config.url.empty()) {
     section.report("url",
                    "is missing: a Unix socket has no URL that clients could open; set it to the one of the proxy");
+  }
+  section.read<std::string>("socket_mode", "permissions as an octal number from \"0000\" to \"0777\", such as \"0660\"",
+                            [&](const std::string& value) {
+                              const char* const end = value.data() + value.size();
+                              const auto [at, error] = std::from_chars(value.data(), end, config.socket_file.mode, 8);
+                              return error == std::errc() && at == end && value.size() <= 4 &&
+                                     config.socket_file.mode <= 0777;
+                            });
+  section.string("socket_group", config.socket_group, "the name or the number of a group",
+                 [](std::string_view text) { return !text.empty() && has_no_control_character(text); });
+  for (const char* key : {"socket_mode", "socket_group"}) {
+    if (section.has(key) && std::none_of(config.addresses.begin(), config.addresses.end(), is_unix)) {
+      section.report(key, "is not used: no address begins with unix:");
+    }
   }
   section.strings("trusted_proxies", "a list of addresses, networks such as \"10.0.0.0/8\", and \"unix\"",
                   [&](const std::string& text) { return config.server.trusted_proxies.add(text); });

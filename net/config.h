@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
 #include <pairport/status.h>
@@ -30,7 +31,9 @@ struct ListenAddress {
 
 struct Config {
   std::vector<ListenAddress> addresses{{std::string(kDefaultAddress), false}};
-  std::string url;  // empty: made from the first address with TLS, else from the first with a port
+  std::string url;           // empty: made from the first address with TLS, else from the first with a port
+  SocketFile socket_file;    // of Unix sockets, but for its group
+  std::string socket_group;  // a name or a number; empty: as it comes
   std::vector<CertificateFiles> certificates;  // not empty exactly when there is an address with TLS
   TlsVersion tls_min_version = TlsVersion::kTls12;
   std::size_t tls_threads = 0;                   // that handshakes are computed on; 0: two for each processor

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include <pairport/ascii.h>
 
@@ -92,7 +93,7 @@ Listener::~Listener() {
   if (!path_.empty()) unlink(path_.c_str());
 }
 
-Result<Listener> Listener::open_unix(const std::string& path) {
+Result<Listener> Listener::open_unix(const std::string& path, const SocketFile& file) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.c_str(), path.size());
@@ -104,9 +105,12 @@ Result<Listener> Listener::open_unix(const std::string& path) {
     return cannot_listen("unix:" + path, errno);
   }
   listener.path_ = path;
-  // Connecting takes the right to write. Anyone may ask a pairing service; who may reach the socket is for its folder
-  // to say.
-  if (chmod(address.sun_path, 0666) != 0) return cannot_listen("unix:" + path, errno);
+  // Nobody can connect before listen(2).
+  if (file.group && chown(address.sun_path, static_cast<uid_t>(-1), *file.group) != 0) {
+    return Status(StatusCode::kSystem, "cannot give unix:" + path + " to the group " + std::to_string(*file.group) +
+                                           ": " + std::strerror(errno) + "; the user of the service must belong to it");
+  }
+  if (chmod(address.sun_path, file.mode) != 0) return cannot_listen("unix:" + path, errno);
   if (listen(listener.fd_, kBacklog) != 0) return cannot_listen("unix:" + path, errno);
   listener.url_ = "unix:" + path;
   return listener;
@@ -120,9 +124,9 @@ Status Listener::check(std::string_view address) {
   return split(address) ? Status() : not_an_address(address);
 }
 
-Result<Listener> Listener::open(std::string_view address) {
+Result<Listener> Listener::open(std::string_view address, const SocketFile& file) {
   if (Status status = check(address); !status.ok()) return status;
-  if (address.starts_with("unix:")) return open_unix(std::string(address.substr(5)));
+  if (address.starts_with("unix:")) return open_unix(std::string(address.substr(5)), file);
   const auto [host, port] = *split(address);
 
   addrinfo hints{};
@@ -132,18 +136,24 @@ Result<Listener> Listener::open(std::string_view address) {
   addrinfo* found = nullptr;
   const int code = getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &found);
   if (code != 0) {
-    return Status(StatusCode::kInvalidArgument,
+    // While a machine boots its name servers may not answer yet.
+    const bool passes = code == EAI_AGAIN || code == EAI_SYSTEM || code == EAI_MEMORY;
+    return Status(passes ? StatusCode::kSystem : StatusCode::kInvalidArgument,
                   "cannot resolve '" + host + "' of [server] address: " + gai_strerror(code) + "; use an IP address");
   }
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, &freeaddrinfo);
-  // All interfaces: the IPv6 wildcard takes IPv4 too; IPv4 alone only where there is no IPv6.
+  std::vector<const addrinfo*> candidates;
+  for (const addrinfo* info = found; info != nullptr; info = info->ai_next) candidates.push_back(info);
+  // All interfaces: the IPv6 wildcard takes IPv4 too.
   if (host.empty()) {
-    for (addrinfo* info = found; info != nullptr; info = info->ai_next) {
-      if (info->ai_family == AF_INET6) found = info;
-    }
+    std::stable_partition(candidates.begin(), candidates.end(),
+                          [](const addrinfo* info) { return info->ai_family == AF_INET6; });
   }
   int error = EADDRNOTAVAIL;
-  for (const addrinfo* info = found; info != nullptr; info = info->ai_next) {
+  bool first = true;
+  for (const addrinfo* info : candidates) {
+    // IPv4 alone only where there is no IPv6: not where its port is taken.
+    if (host.empty() && !std::exchange(first, false) && error != EAFNOSUPPORT && error != EADDRNOTAVAIL) break;
     Listener listener;
     listener.fd_ = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener.fd_ < 0) {

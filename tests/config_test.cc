@@ -68,6 +68,7 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   const Config defaults;
   EXPECT_EQ(addresses_of(example.value()), addresses_of(defaults));
   EXPECT_EQ(example.value().url, defaults.url);
+  EXPECT_EQ(example.value().socket_file.mode, defaults.socket_file.mode);
   const ServiceOptions& shown = example.value().service;
   EXPECT_EQ(shown.ttl_ms, defaults.service.ttl_ms);
   EXPECT_EQ(shown.code_length, defaults.service.code_length);
@@ -124,6 +125,8 @@ tls_threads = 3
 redirect_to_https = false
 hsts = "180d"
 acme_webroot = "/var/www/acme"
+socket_mode = "0660"
+socket_group = "www-data"
 [pairing]
 ttl = "1h30m5s"
 code_length = 12
@@ -197,6 +200,8 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(config.value().certificates[0].key, "/etc/a.key");
   EXPECT_EQ(config.value().tls_min_version, TlsVersion::kTls13);
   EXPECT_EQ(config.value().tls_threads, 3U);
+  EXPECT_EQ(config.value().socket_file.mode, 0660U);
+  EXPECT_EQ(config.value().socket_group, "www-data");
   EXPECT_FALSE(config.value().redirect_to_https);
   EXPECT_EQ(config.value().server.hsts_seconds, 180U * 24 * 3600);
   EXPECT_EQ(config.value().server.acme_webroot, "/var/www/acme");
@@ -220,7 +225,8 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
 TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
   EXPECT_EQ(error_of("[server]\nadress = \"x\"\n"),
             "test.conf:2: [server] adress: there is no such key; [server] has acme_webroot, address, hsts, "
-            "redirect_to_https, tls_cert, tls_key, tls_min_version, tls_threads, trusted_proxies, url");
+            "redirect_to_https, socket_group, socket_mode, tls_cert, tls_key, tls_min_version, tls_threads, "
+            "trusted_proxies, url");
   EXPECT_EQ(error_of("\n[pairing]\nttl = 10\n"),
             "test.conf:3: [pairing] ttl: expected a duration from \"1s\" to \"24h\" in whole seconds, such as "
             "\"10m\" or \"1h30m\"");
@@ -325,6 +331,15 @@ TEST(ConfigTest, KeysAboutHttpsMustFitTheAddresses) {
       "test.conf:2: [server] url: begins with http://, but every address with https://: clients could not follow it");
   EXPECT_THAT(server("hsts = \"731d\"\n"), HasSubstr("[server] hsts: expected a duration from \"0s\" to \"730d\""));
   EXPECT_THAT(server("tls_min_version = \"1.1\"\n"), HasSubstr("expected \"1.2\" or \"1.3\""));
+  for (const char* mode : {"\"\"", "\"0668\"", "\"1777\"", "\"-1\"", "\"0x1\"", "\"00660\"", "660", "\"u+rw\""}) {
+    EXPECT_THAT(server("url = \"http://x\"\naddress = \"unix:/s\"\nsocket_mode = " + std::string(mode) + "\n"),
+                HasSubstr("test.conf:4: [server] socket_mode: expected permissions as an octal number"))
+        << mode;
+  }
+  EXPECT_THAT(server("url = \"http://x\"\naddress = \"unix:/s\"\nsocket_group = \"\"\n"),
+              HasSubstr("[server] socket_group: expected the name or the number of a group"));
+  EXPECT_EQ(server("socket_mode = \"0660\"\n"),
+            "test.conf:2: [server] socket_mode: is not used: no address begins with unix:");
   EXPECT_THAT(server("tls_threads = 129\n"), HasSubstr("a whole number from 0 to 128"));
   EXPECT_THAT(server("acme_webroot = \"www\"\n"), HasSubstr("the absolute path of a folder"));
   EXPECT_THAT(error_of("[limits]\nmax_handshakes = 0\n"), HasSubstr("a whole number from 1 to 65536"));

@@ -3,6 +3,7 @@
 #ifndef PAIRPORT_LISTENER_H_
 #define PAIRPORT_LISTENER_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,17 +13,24 @@
 
 namespace pairport {
 
+// The file of a Unix socket. Connecting takes the right to write it, and to enter its folder.
+struct SocketFile {
+  unsigned mode = 0666;           // permissions (chmod(2))
+  std::optional<unsigned> group;  // a group ID; none: that of the process, or of the folder (S_ISGID)
+};
+
 // A bound socket that listen(2) has been called on. Owns the file descriptor, and the socket file of a Unix socket. One
 // thread at a time.
 class PAIRPORT_EXPORT Listener {
  public:
-  // `address` is `host:port`, `[IPv6]:port`, `:port` (all interfaces, IPv4 and IPv6) or `unix:/path`. Port 0 lets the
-  // kernel choose. A socket file that nobody listens on is replaced; a new one takes connections of everybody who can
-  // reach its folder. A TCP connection can be accepted once its client has sent something or ended its side, or after
-  // about a second (TCP_DEFER_ACCEPT; at once while the kernel answers with SYN cookies); until then it is in the
-  // backlog. kInvalidArgument: not an address; kSystem: cannot be bound. The message names the address, the
-  // cause and the remedy. Resolves host names, so it may block: for the start of a program.
-  static Result<Listener> open(std::string_view address);
+  // `address` is `host:port`, `[IPv6]:port`, `:port` (all interfaces, IPv4 and IPv6; IPv4 alone where the kernel has no
+  // IPv6) or `unix:/path`. Port 0 lets the kernel choose. A socket file that nobody listens on is replaced; `file` says
+  // who may connect to a new one. A TCP connection can be accepted once its client has sent something or ended its
+  // side, or after about a second (TCP_DEFER_ACCEPT; at once while the kernel answers with SYN cookies); until then it
+  // is in the backlog. kInvalidArgument: not an address, or no such host; kSystem: cannot be bound, or no name server
+  // answers. The message names the address, the cause and the remedy. Resolves host names, so it may block: for the
+  // start of a program.
+  static Result<Listener> open(std::string_view address, const SocketFile& file = {});
 
   // Whether `address` is one of these forms: kOk, or kInvalidArgument with a message. Touches nothing.
   static Status check(std::string_view address);
@@ -51,7 +59,7 @@ class PAIRPORT_EXPORT Listener {
 
  private:
   Listener() noexcept = default;
-  PAIRPORT_LOCAL static Result<Listener> open_unix(const std::string& path);
+  PAIRPORT_LOCAL static Result<Listener> open_unix(const std::string& path, const SocketFile& file);
 
   int fd_ = -1;
   bool any_ = false;
