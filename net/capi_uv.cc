@@ -55,6 +55,9 @@ static_assert(PAIRPORT_EVENT_DEPOSITS_REFUSED == static_cast<int>(ServerEvent::k
 static_assert(PAIRPORT_EVENT_ACCEPT_PAUSED == static_cast<int>(ServerEvent::kAcceptPaused));
 static_assert(PAIRPORT_EVENT_MEMORY_FELL == static_cast<int>(ServerEvent::kMemoryFell));
 static_assert(PAIRPORT_EVENT_HANDSHAKES_DROPPED == static_cast<int>(ServerEvent::kHandshakesDropped));
+static_assert(PAIRPORT_EVENT_DEPOSITS_LIMITED == static_cast<int>(ServerEvent::kDepositsLimited));
+static_assert(PAIRPORT_EVENT_LOOK_UPS_LIMITED == static_cast<int>(ServerEvent::kLookUpsLimited));
+static_assert(PAIRPORT_EVENT_UNTRUSTED_PROXY == static_cast<int>(ServerEvent::kUntrustedProxy));
 static_assert(PAIRPORT_TLS_1_2 == static_cast<int>(TlsVersion::kTls12));
 static_assert(PAIRPORT_TLS_1_3 == static_cast<int>(TlsVersion::kTls13));
 

@@ -443,7 +443,9 @@ void Connection::dispatch(RequestHead& parsed, std::string_view body, const Now&
   keep_alive_ = parsed.keep_alive && !finishing_ && !lingers_;
   ClientAddress client = peer_;
   for (const std::string_view line : parsed.forwarded_for) {
-    if (!line.empty()) client = context_.trusted_proxies_.client_of(client, line);
+    if (line.empty()) continue;
+    if (!context_.trusted_proxies_.trusts(peer_)) context_.has_seen_untrusted_proxy_ = true;
+    client = context_.trusted_proxies_.client_of(client, line);
   }
   request.body = body;
   request.client = client.key();

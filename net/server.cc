@@ -146,7 +146,8 @@ class Server::Impl {
 
   void on_tick() noexcept;
   bool work_off(const Now& time) noexcept;
-  void tell(ServerEvent event, int detail) noexcept;
+  bool tell(ServerEvent event, int detail) noexcept;
+  void tell_limit(ServerEvent event, std::uint64_t limited, std::uint64_t& told) noexcept;
   void tell_of_the_store() noexcept;
   void on_idle() noexcept;
   void keep_ticking() noexcept;
@@ -204,7 +205,11 @@ class Server::Impl {
   SecretBlock read_buffer_;
   uv_timer_t tick_;
   uv_idle_t idle_;
-  std::array<std::uint64_t, 4> tell_again_at_{};  // by ServerEvent
+  // By ServerEvent.
+  std::array<std::uint64_t, static_cast<std::size_t>(ServerEvent::kUntrustedProxy) + 1> tell_again_at_{};
+  std::uint64_t deposits_limited_ = 0;
+  std::uint64_t look_ups_limited_ = 0;
+  bool untrusted_proxy_told_ = false;
   std::uint64_t deposits_refused_ = 0;
   SecretLevel level_;
   bool started_ = false;
@@ -417,11 +422,18 @@ void Server::Impl::on_tick() noexcept {
   }
 }
 
-void Server::Impl::tell(ServerEvent event, int detail) noexcept {
+bool Server::Impl::tell(ServerEvent event, int detail) noexcept {
   std::uint64_t& again_at = tell_again_at_[static_cast<std::size_t>(event)];
-  if (!options_.on_event || uv_now(loop_) < again_at) return;
+  if (!options_.on_event || uv_now(loop_) < again_at) return false;
   again_at = uv_now(loop_) + kEventMs;
   options_.on_event(event, detail);
+  return true;
+}
+
+// `told`: how many of the `limited` have been told of.
+void Server::Impl::tell_limit(ServerEvent event, std::uint64_t limited, std::uint64_t& told) noexcept {
+  const std::uint64_t more = std::min<std::uint64_t>(limited - told, std::numeric_limits<int>::max());
+  if (more != 0 && tell(event, static_cast<int>(more))) told = limited;
 }
 
 void Server::Impl::tell_of_the_store() noexcept {
@@ -432,6 +444,11 @@ void Server::Impl::tell_of_the_store() noexcept {
   if (service_.store().level() < level_) {
     level_ = service_.store().level();
     tell(ServerEvent::kMemoryFell, 0);
+  }
+  tell_limit(ServerEvent::kDepositsLimited, service_.deposits_limited(), deposits_limited_);
+  tell_limit(ServerEvent::kLookUpsLimited, service_.look_ups_limited(), look_ups_limited_);
+  if (context_.has_seen_untrusted_proxy() && !untrusted_proxy_told_) {
+    untrusted_proxy_told_ = tell(ServerEvent::kUntrustedProxy, 0);
   }
 }
 

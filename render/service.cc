@@ -168,6 +168,8 @@ class Service::Impl {
   const ErrorHeaders& plain_errors() const noexcept { return errors_; }
   Store& store() noexcept { return *store_; }
   std::uint64_t deposits_refused() const noexcept { return deposits_refused_; }
+  std::uint64_t deposits_limited() const noexcept { return deposits_limited_; }
+  std::uint64_t look_ups_limited() const noexcept { return look_ups_limited_; }
   Status add_static(const StaticDeposit& deposit);
 
  private:
@@ -211,6 +213,8 @@ class Service::Impl {
   const bool hash_codes_;
   const std::uint64_t code_seed_;
   std::uint64_t deposits_refused_ = 0;
+  std::uint64_t deposits_limited_ = 0;
+  std::uint64_t look_ups_limited_ = 0;
   const SecretLevel minimum_level_;
   CodeGenerator codes_;
   const Language linux_;
@@ -508,6 +512,7 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
   if (is_plausible_code(values.code)) {
     // An address without tokens gets the same answer for every code: else guessing would go on.
     if (const std::uint64_t wait = misses_->wait_ms(request.client, now.monotonic_ms); wait != 0) {
+      ++look_ups_limited_;
       response.retry_after_ = static_cast<std::uint32_t>((wait + 999) / 1000);
       refuse_look_up(language, 429,
                      "too many requests for unknown pairing codes from this address; wait a moment and try again",
@@ -555,6 +560,7 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
                                                    Response& response) noexcept {
   const bool as_problem = prefers_json(request.accept);
   if (const std::uint64_t wait = deposits_->wait_ms(request.client, now.monotonic_ms); wait != 0) {
+    ++deposits_limited_;
     response.retry_after_ = static_cast<std::uint32_t>((wait + 999) / 1000);
     return error(response, 429, errors_, "too many deposits from this address; wait a moment and try again",
                  as_problem);
@@ -752,6 +758,12 @@ std::span<const std::string_view> Service::static_parts() const noexcept {
 
 std::uint64_t Service::deposits_refused() const noexcept {
   return impl_->deposits_refused();
+}
+std::uint64_t Service::deposits_limited() const noexcept {
+  return impl_->deposits_limited();
+}
+std::uint64_t Service::look_ups_limited() const noexcept {
+  return impl_->look_ups_limited();
 }
 
 const Store& Service::store() const noexcept {

@@ -61,6 +61,10 @@ class PAIRPORT_EXPORT ConnectionContext {
   ConnectionContext(const ConnectionContext&) = delete;
   ConnectionContext& operator=(const ConnectionContext&) = delete;
 
+  // Whether a request with X-Forwarded-For has come from a peer that is no trusted proxy: clients behind it share one
+  // address and its limits.
+  bool has_seen_untrusted_proxy() const noexcept { return has_seen_untrusted_proxy_; }
+
  private:
   friend class Connection;
   struct PAIRPORT_LOCAL Exchange;  // an answer and its head
@@ -88,6 +92,7 @@ class PAIRPORT_EXPORT ConnectionContext {
   SecretPool<Body> bodies_;
   SecretPool<Rest> rests_;
   std::size_t queued_ = 0;
+  bool has_seen_untrusted_proxy_ = false;
   std::int64_t date_seconds_ = std::numeric_limits<std::int64_t>::min();
   std::array<char, kOkLine.size() + 37> ok_and_date_{};
   std::array<char, 64> hsts_text_;

@@ -32,10 +32,13 @@ struct uv_loop_s; /* libuv's uv_loop_t */
 
 /* What goes wrong without an answer that says so to the operator. */
 enum {
-  PAIRPORT_EVENT_DEPOSITS_REFUSED = 0,  /* there is no room for more */
-  PAIRPORT_EVENT_ACCEPT_PAUSED = 1,     /* no descriptor or memory for a new connection; `detail` is the errno */
-  PAIRPORT_EVENT_MEMORY_FELL = 2,       /* credentials are protected less than before: see pairport_service_stats() */
-  PAIRPORT_EVENT_HANDSHAKES_DROPPED = 3 /* too many clients wait for a handshake of TLS; some were closed */
+  PAIRPORT_EVENT_DEPOSITS_REFUSED = 0,   /* there is no room for more */
+  PAIRPORT_EVENT_ACCEPT_PAUSED = 1,      /* no descriptor or memory for a new connection; `detail` is the errno */
+  PAIRPORT_EVENT_MEMORY_FELL = 2,        /* credentials are protected less than before: see pairport_service_stats() */
+  PAIRPORT_EVENT_HANDSHAKES_DROPPED = 3, /* too many clients wait for a handshake of TLS; some were closed */
+  PAIRPORT_EVENT_DEPOSITS_LIMITED = 4,   /* deposits got 429; `detail`: how many since this was told last */
+  PAIRPORT_EVENT_LOOK_UPS_LIMITED = 5,   /* the same for look-ups */
+  PAIRPORT_EVENT_UNTRUSTED_PROXY = 6     /* X-Forwarded-For from a peer that is no trusted proxy; told once */
 };
 
 /* Told of an event, of each at most once a minute. */

@@ -30,6 +30,11 @@ enum class ServerEvent {
   kMemoryFell,       // the protection of memory for credentials is less than it was: see Store::level()
   // More clients have begun a handshake of TLS than may wait for one: those of the client with most of them are closed.
   kHandshakesDropped,
+  // Requests were answered with 429: how many since this was told last.
+  kDepositsLimited,
+  kLookUpsLimited,
+  // X-Forwarded-For has come from a peer that is no trusted proxy. Told once.
+  kUntrustedProxy,
 };
 
 struct ServerOptions {

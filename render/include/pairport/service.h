@@ -154,6 +154,9 @@ class PAIRPORT_EXPORT Service {
   const Store& store() const noexcept;
   // Deposits that were refused for lack of room or memory, since create().
   std::uint64_t deposits_refused() const noexcept;
+  // Deposits, and look-ups, that were answered with 429 because their client had used up its limit, since create().
+  std::uint64_t deposits_limited() const noexcept;
+  std::uint64_t look_ups_limited() const noexcept;
 
  private:
   class PAIRPORT_LOCAL Impl;
