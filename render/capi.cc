@@ -196,19 +196,6 @@ int fail(StatusCode code, std::string_view text, char* message, std::size_t mess
   return code_of(code);
 }
 
-// Credentials of a static deposit are in a string of ServiceOptions while the service is created.
-struct OptionsWiper {
-  ServiceOptions& options;
-  ~OptionsWiper() {
-    if (!options.static_deposit) return;
-    for (std::string* text :
-         {&options.static_deposit->code, &options.static_deposit->connect_url, &options.static_deposit->fingerprint,
-          &options.static_deposit->client_id, &options.static_deposit->password}) {
-      pairport::wipe(text->data(), text->size());
-    }
-  }
-};
-
 // The n-th "Name: value\r\n" of `lines`.
 bool line_at(std::string_view lines, std::size_t index, pairport_header& header) noexcept {
   for (;;) {
@@ -296,7 +283,6 @@ int pairport_service_create(const pairport_options* options, const pairport_now*
                   message, message_size);
     }
     ServiceOptions converted;
-    const OptionsWiper wiper{converted};
     if (!convert(known, converted)) {
       return fail(StatusCode::kInvalidArgument,
                   "an option is a NULL pointer with a length, or an unknown level of memory", message, message_size);

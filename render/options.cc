@@ -5,6 +5,7 @@
 
 #include <pairport/ascii.h>
 #include <pairport/deposit.h>
+#include <pairport/secret_memory.h>
 #include <pairport/service.h>
 
 namespace pairport {
@@ -96,6 +97,13 @@ constexpr OptionRule kRules[] = {
 };
 
 }  // namespace
+
+StaticDeposit::~StaticDeposit() {
+  // Short texts are in the string itself, and behind the end of any may be what it was before.
+  for (std::string* text : {&code, &connect_url, &fingerprint, &client_id, &password}) {
+    wipe(text->data(), text->capacity());
+  }
+}
 
 std::span<const OptionRule> option_rules() noexcept {
   return kRules;

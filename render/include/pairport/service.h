@@ -42,8 +42,10 @@ struct InstallerOptions {
   std::map<std::string, std::string> sha256;  // file name to 64 hexadecimal digits
 };
 
-// One deposit that never expires, for testing the scripts.
-struct StaticDeposit {
+// One deposit that never expires, for testing the scripts. Its text is wiped at its end.
+struct PAIRPORT_EXPORT StaticDeposit {
+  ~StaticDeposit();
+
   std::string code;
   std::string connect_url;
   std::string fingerprint;
