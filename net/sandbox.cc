@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <utility>
 
 #include "file_descriptor.h"
 
@@ -65,6 +67,8 @@ struct RulesetAttributes {
 };
 
 constexpr std::uint64_t kReading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+// What a folder holds is no business of who knows the names of the files it needs.
+constexpr std::uint64_t kReadingFiles = LANDLOCK_ACCESS_FS_READ_FILE;
 
 std::uint64_t file_rights(long abi) {
   std::uint64_t rights = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
@@ -133,10 +137,13 @@ SandboxPart restrict_files(const SandboxOptions& options) {
   if (ruleset.get() < 0) return not_in_force(kName, std::strerror(errno));
 
   std::string readable;
-  for (const std::string& path : kSanitizer ? std::vector<std::string>() : options.read_only_paths) {
-    const std::string error = allow_beneath(ruleset.get(), path, kReading);
-    if (!error.empty()) return not_in_force(kName, error);
-    readable += (readable.empty() ? "" : ", ") + path;
+  for (const auto& [paths, rights] :
+       {std::pair(&options.read_only_paths, kReading), {&options.unlisted_paths, kReadingFiles}}) {
+    for (const std::string& path : kSanitizer ? std::vector<std::string>() : *paths) {
+      const std::string error = allow_beneath(ruleset.get(), path, rights);
+      if (!error.empty()) return not_in_force(kName, error);
+      readable += (readable.empty() ? "" : ", ") + path;
+    }
   }
   for (const std::string& path : options.removal_folders) {
     const std::string error = allow_beneath(ruleset.get(), path, LANDLOCK_ACCESS_FS_REMOVE_FILE);
@@ -184,14 +191,14 @@ constexpr long kAllowed[] = {
 #ifdef __x86_64__  // arm64 has none of the old ones
     SYS_epoll_wait, SYS_poll,
 #endif
-    SYS_epoll_pwait, SYS_read, SYS_write, SYS_writev, SYS_readv, SYS_sendto, SYS_sendmsg, SYS_recvfrom, SYS_recvmsg,
-    SYS_sendfile, SYS_tee, SYS_splice, SYS_epoll_ctl, SYS_accept4, SYS_close, SYS_shutdown, SYS_getsockopt,
-    SYS_setsockopt, SYS_getpeername, SYS_getsockname, SYS_pread64, SYS_preadv, SYS_fstat, SYS_newfstatat, SYS_statx,
-    SYS_lseek, SYS_copy_file_range, SYS_pipe2, SYS_eventfd2, SYS_epoll_create1, SYS_ppoll,
+    SYS_epoll_pwait, SYS_read, SYS_write, SYS_writev, SYS_readv, SYS_recvfrom, SYS_recvmsg, SYS_sendfile, SYS_tee,
+    SYS_splice, SYS_epoll_ctl, SYS_accept4, SYS_close, SYS_shutdown, SYS_getsockopt, SYS_setsockopt, SYS_getpeername,
+    SYS_getsockname, SYS_pread64, SYS_preadv, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_lseek, SYS_copy_file_range,
+    SYS_pipe2, SYS_eventfd2, SYS_epoll_create1, SYS_ppoll,
     // Time and randomness; the first two only where the vDSO does not help.
     SYS_clock_gettime, SYS_gettimeofday, SYS_clock_getres, SYS_nanosleep, SYS_clock_nanosleep, SYS_getrandom,
     // Memory.
-    SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mlock, SYS_mlock2, SYS_munlock, SYS_memfd_secret, SYS_ftruncate,
+    SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mlock, SYS_mlock2, SYS_munlock, SYS_memfd_secret,
     // Threads and signals.
     SYS_futex, SYS_set_robust_list, SYS_rseq, SYS_sched_yield, SYS_sched_getaffinity, SYS_getcpu, SYS_gettid,
     SYS_getpid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_uname, SYS_rt_sigaction, SYS_rt_sigprocmask,
@@ -201,12 +208,13 @@ constexpr long kAllowed[] = {
 // try.
 constexpr long kFatal[] = {SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev};
 
-// A condition on 32 bits of an argument: (word & mask) == value.
+// A condition on 32 bits of an argument: (word & mask) == value, or the opposite.
 struct Condition {
   unsigned argument;
   std::uint32_t mask;
   std::uint32_t value;
   bool high = false;  // the upper half of the argument
+  bool inverted = false;
 };
 
 constexpr std::uint32_t kAll = 0xffffffff;
@@ -239,6 +247,17 @@ class Filter {
   // Allows `call` when one of the conditions holds.
   void allow_if_any(long call, std::span<const Condition> conditions) {
     begin(call, conditions.size());
+    for (const Condition& condition : conditions) {
+      test(condition, 0, 1);
+      answer(SECCOMP_RET_ALLOW);
+    }
+    answer(SECCOMP_RET_ERRNO | EPERM);
+  }
+  // Allows `call` when `always` and one of the conditions hold.
+  void allow_on(long call, const Condition& always, std::span<const Condition> conditions) {
+    begin(call, conditions.size() + 1);
+    test(always, 1, 0);
+    answer(SECCOMP_RET_ERRNO | EPERM);
     for (const Condition& condition : conditions) {
       test(condition, 0, 1);
       answer(SECCOMP_RET_ALLOW);
@@ -291,6 +310,7 @@ class Filter {
     // Both architectures are little-endian.
     load(offsetof(seccomp_data, args) + condition.argument * sizeof(std::uint64_t) + (condition.high ? 4 : 0));
     add(BPF_ALU | BPF_AND | BPF_K, condition.mask);
+    if (condition.inverted) std::swap(on_true, on_false);
     add(BPF_JMP | BPF_JEQ | BPF_K, condition.value, on_true, on_false);
   }
 
@@ -300,16 +320,25 @@ class Filter {
 
 Filter make_filter(const SandboxOptions& options) {
   Filter filter;
-  for (const long call : kAllowed) filter.on(call, SECCOMP_RET_ALLOW);
-  for (const long call : kFatal) filter.on(call, SECCOMP_RET_KILL_PROCESS);
   const auto value = [](unsigned argument, std::uint32_t number) { return Condition{argument, kAll, number}; };
   const auto without = [](unsigned argument, std::uint32_t bits) { return Condition{argument, bits, 0}; };
-
+  // First, because it is frequent and no answer to it is remembered. Its address is in memory, where no filter sees it;
+  // of the sockets that there are none takes one without MSG_FASTOPEN, which would connect one that was shut down.
+  filter.allow_if_any(SYS_sendmsg, std::array{without(2, MSG_FASTOPEN)});
+  for (const long call : kAllowed) filter.on(call, SECCOMP_RET_ALLOW);
+  for (const long call : kFatal) filter.on(call, SECCOMP_RET_KILL_PROCESS);
+  // send(2), to who is connected already.
+  filter.allow_if_all(SYS_sendto, std::array{without(3, MSG_FASTOPEN), value(4, 0), Condition{4, kAll, 0, true}});
+  // The log may be a file. What is in it stays: it is neither truncated nor, through a copy of its descriptor or
+  // without O_APPEND, written over.
+  const Condition no_log{0, kAll, STDERR_FILENO, false, true};
+  filter.allow_if_all(SYS_ftruncate, std::array{no_log});
   filter.allow_if_any(SYS_openat, std::array{without(2, kOpensForWriting)});
   filter.allow_if_any(SYS_mmap, std::array{without(2, PROT_EXEC)});
   filter.allow_if_any(SYS_mprotect, std::array{without(2, PROT_EXEC)});
-  filter.allow_if_any(SYS_fcntl, std::array{value(1, F_GETFL), value(1, F_SETFL), value(1, F_GETFD), value(1, F_SETFD),
-                                            value(1, F_DUPFD_CLOEXEC), value(1, F_SETPIPE_SZ), value(1, F_GETPIPE_SZ)});
+  filter.allow_on(SYS_fcntl, no_log,
+                  std::array{value(1, F_GETFL), value(1, F_SETFL), value(1, F_GETFD), value(1, F_SETFD),
+                             value(1, F_DUPFD_CLOEXEC), value(1, F_SETPIPE_SZ), value(1, F_GETPIPE_SZ)});
   filter.allow_if_any(SYS_ioctl,
                       std::array{value(1, FIONBIO), value(1, FIONREAD), value(1, FIOCLEX), value(1, TCGETS)});
   // Threads of the pool, started when the first file is asked for. clone3 has its flags in memory, where no filter sees

@@ -12,6 +12,8 @@ struct SandboxOptions {
   // Files, and folders with everything beneath them, that are read later. A rule belongs to the file or folder that is
   // there now: name the folder where files are going to be replaced.
   std::vector<std::string> read_only_paths;
+  // The same, but folders are not listed: for who knows the names of the files in them.
+  std::vector<std::string> unlisted_paths;
   // Folders in which files are removed later, such as that of a listening Unix socket.
   std::vector<std::string> removal_folders;
 };
@@ -40,7 +42,8 @@ SandboxPart refuse_io_uring();
 SandboxPart restrict_files(const SandboxOptions& options);
 
 // seccomp: of the system calls only those that serving takes, for all threads. Executing and tracing end the process
-// with SIGSYS; anything else fails with EPERM.
+// with SIGSYS; anything else fails with EPERM. What descriptor 2 writes to is neither truncated nor duplicated, and
+// keeps its flags, so that a log file with O_APPEND can only grow.
 SandboxPart restrict_system_calls(const SandboxOptions& options);
 
 }  // namespace pairport

@@ -6,7 +6,8 @@
 //                                        "none") with FOLDER/readable to be read, does ACTION and prints "ok" or the
 //                                        name of the error
 //   sandbox_probe --without CALL=ERROR,... PROGRAM ARGUMENT...
-//                                        executes PROGRAM, for which these system calls fail with that error
+//                                        executes PROGRAM, for which these system calls fail with that error; "socket6"
+//                                        is socket(AF_INET6, ...)
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -25,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -87,10 +89,60 @@ int map(int protection) {
   return mmap(nullptr, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0;
 }
 
+sockaddr_in address_of(int fd) {
+  sockaddr_in address{};
+  socklen_t size = sizeof(address);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  return address;
+}
+
+int listener() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  return on_loopback(fd, bind, 0) == 0 && listen(fd, 5) == 0 ? fd : -1;
+}
+
+// What an intruder can make of a listening socket: a client of `target`, and a byte on its way there.
+long leave_by_fast_open(int fd, int target, bool as_message) {
+  sockaddr_in address = address_of(target);
+  char byte = 'x';
+  iovec part{&byte, 1};
+  msghdr message{};
+  message.msg_name = &address;
+  message.msg_namelen = sizeof(address);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (shutdown(fd, SHUT_RDWR) != 0) return -1;
+  return as_message ? sendmsg(fd, &message, MSG_FASTOPEN)
+                    : sendto(fd, &byte, 1, MSG_FASTOPEN, reinterpret_cast<sockaddr*>(&address), sizeof(address));
+}
+
+long send_datagram(int fd, int target) {
+  const sockaddr_in address = address_of(target);
+  return sendto(fd, "x", 1, 0, reinterpret_cast<const sockaddr*>(&address), sizeof(address));
+}
+
+// As sockets of clients are written to.
+long send_message(int fd) {
+  char byte = 'x';
+  iovec part{&byte, 1};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_MORE);
+}
+
 int probe(const std::string& parts, const std::string& folder, const std::string& action) {
   // Opened before, as the program's sockets are.
   const int tcp = socket(AF_INET, SOCK_STREAM, 0);
   const int other_tcp = socket(AF_INET, SOCK_STREAM, 0);
+  const int listening = listener();
+  const int target = listener();
+  const int datagrams = socket(AF_INET, SOCK_DGRAM, 0);
+  std::array<int, 2> pair{};
+  if (listening < 0 || target < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, pair.data()) != 0) return 2;
+  // A log that is a file, as the shell's `2>FILE` makes it.
+  const int log = open(folder.c_str(), O_RDWR | O_TMPFILE, 0600);
+  const int memory = memfd_create("probe", 0);
   const pid_t parent = getppid();
   void* page = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   const std::map<std::string, std::function<long()>> actions = {
@@ -118,6 +170,20 @@ int probe(const std::string& parts, const std::string& folder, const std::string
       {"read-through-link", [&] { return open_and_close(folder + "/readable/link", O_RDONLY); }},
       {"list", [&] { return open_and_close(folder, O_RDONLY | O_DIRECTORY); }},
       {"read-readable", [&] { return open_and_close(folder + "/readable/file", O_RDONLY); }},
+      {"read-unlisted", [&] { return open_and_close(folder + "/unlisted/file", O_RDONLY); }},
+      {"list-unlisted", [&] { return open_and_close(folder + "/unlisted", O_RDONLY | O_DIRECTORY); }},
+      {"list-readable", [&] { return open_and_close(folder + "/readable", O_RDONLY | O_DIRECTORY); }},
+      {"write-log", [&] { return write(STDERR_FILENO, "x", 1); }},
+      {"truncate-log", [&] { return ftruncate(STDERR_FILENO, 0); }},
+      {"duplicate-log", [&] { return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3); }},
+      {"flags-of-log", [&] { return fcntl(STDERR_FILENO, F_SETFL, 0); }},
+      {"truncate-memory", [&] { return ftruncate(memory, 4096); }},
+      {"flags", [&] { return fcntl(tcp, F_SETFL, O_NONBLOCK); }},
+      {"fast-open", [&] { return leave_by_fast_open(listening, target, false); }},
+      {"fast-open-message", [&] { return leave_by_fast_open(listening, target, true); }},
+      {"send-to", [&] { return send_datagram(datagrams, target); }},
+      {"send", [&] { return send(pair[0], "x", 1, MSG_NOSIGNAL); }},
+      {"send-message", [&] { return send_message(pair[0]); }},
       {"socket", [&] { return socket(AF_INET, SOCK_STREAM, 0); }},
       {"socket-unix", [&] { return socket(AF_UNIX, SOCK_STREAM, 0); }},
       {"socket-netlink", [&] { return socket(AF_NETLINK, SOCK_RAW, 0); }},
@@ -164,7 +230,7 @@ int probe(const std::string& parts, const std::string& folder, const std::string
   if (found == actions.end()) return 2;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (parts != "none") {
-    const pairport::SandboxOptions options{{folder + "/readable"}, {folder + "/removable"}};
+    const pairport::SandboxOptions options{{folder + "/readable"}, {folder + "/unlisted"}, {folder + "/removable"}};
     pairport::SandboxPart part = pairport::forbid_new_privileges();
     if (part.in_force && parts == "io_uring") part = pairport::refuse_io_uring();
     if (part.in_force && (parts == "landlock" || parts == "both")) part = pairport::restrict_files(options);
@@ -174,6 +240,7 @@ int probe(const std::string& parts, const std::string& folder, const std::string
       return 77;
     }
   }
+  dup2(log, STDERR_FILENO);
   errno = 0;
   const long result = found->second();
   std::printf("%s\n", result >= 0 ? "ok" : strerrorname_np(errno));
@@ -184,15 +251,27 @@ int run_without(const std::string& calls, char** program) {
   static const std::map<std::string, long> kCalls = {{"landlock_create_ruleset", SYS_landlock_create_ruleset},
                                                      {"landlock_restrict_self", SYS_landlock_restrict_self},
                                                      {"seccomp", SYS_seccomp}};
-  static const std::map<std::string, int> kErrors = {{"ENOSYS", ENOSYS}, {"EPERM", EPERM}, {"EOPNOTSUPP", EOPNOTSUPP}};
+  static const std::string kSocket6 = "socket6";
+  static const std::map<std::string, int> kErrors = {
+      {"ENOSYS", ENOSYS}, {"EPERM", EPERM}, {"EOPNOTSUPP", EOPNOTSUPP}, {"EAFNOSUPPORT", EAFNOSUPPORT}};
   std::vector<sock_filter> code = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
   std::istringstream list(calls);
   for (std::string item; std::getline(list, item, ',');) {
     const std::size_t equals = item.find('=');
+    const std::uint32_t answer = SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(kErrors.at(item.substr(equals + 1)));
+    if (item.substr(0, equals) == kSocket6) {
+      for (const sock_filter& step : {sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 4),
+                                      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+                                      sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+                                      sock_filter BPF_STMT(BPF_RET | BPF_K, answer),
+                                      sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))}) {
+        code.push_back(step);
+      }
+      continue;
+    }
     code.push_back(
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(kCalls.at(item.substr(0, equals))), 0, 1));
-    code.push_back(
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(kErrors.at(item.substr(equals + 1)))));
+    code.push_back(BPF_STMT(BPF_RET | BPF_K, answer));
   }
   code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
   const sock_fprog filter{static_cast<unsigned short>(code.size()), code.data()};
