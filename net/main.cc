@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The program: command line, configuration, log, signals. Everything else is in the libraries.
+#include <fcntl.h>
+#include <grp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -25,13 +30,13 @@
 
 #include <llhttp.h>
 #include <simdjson.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <uv.h>
 #include <CLI/CLI.hpp>
 
 #include <pairport/kernel_random.h>
 #include <pairport/listener.h>
+#include <pairport/secret_memory.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
 #include <pairport/tls.h>
@@ -41,8 +46,11 @@
 #include "certificate_watcher.h"
 #include "certificates.h"
 #include "config.h"
+#include "log.h"
+#include "log_writer.h"
 #include "sandbox.h"
 #include "scheduling.h"
+#include "start_checks.h"
 
 namespace pairport {
 namespace {
@@ -50,6 +58,9 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
+
+// How long the end of the process waits for whoever reads the log.
+constexpr std::chrono::milliseconds kLastWords{2000};
 
 Now clock_now() {
   timespec monotonic{};
@@ -75,15 +86,6 @@ std::optional<std::string> read_file(const std::string& path) {
   std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   if (file.bad()) return std::nullopt;
   return text;
-}
-
-// One log line for each line of `text`.
-void log_lines(spdlog::level::level_enum level, std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    spdlog::log(level, "{}", text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
 }
 
 constexpr std::string_view kNoFile = "no configuration file, running on the defaults";
@@ -115,6 +117,12 @@ Result<LoadedConfig> load_config(const std::string& requested) {
   return Status(StatusCode::kBadConfiguration, "there is no configuration file; looked for " + looked_for);
 }
 
+// Parsing the configuration leaves pieces of it on the stack, much deeper than wipe_stack() goes.
+[[gnu::noinline]] void wipe_deep_stack() {
+  std::array<std::byte, 256 * 1024> remains;
+  wipe(remains.data(), remains.size());
+}
+
 // No part of the process's memory reaches a disk by way of a core dump, nor another process of the same user.
 void forbid_core_dumps() {
   const rlimit none{0, 0};
@@ -124,44 +132,26 @@ void forbid_core_dumps() {
   }
 }
 
-// Raises a limit as far as it goes without privileges, and returns it.
-rlim_t raise_limit(__rlimit_resource resource) {
-  rlimit limit{};
-  if (getrlimit(resource, &limit) != 0) return RLIM_INFINITY;
-  limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(resource, &limit) != 0) getrlimit(resource, &limit);
-  return limit.rlim_cur;
-}
-
-// Says at the start what would otherwise be found out under load.
-void check_limits(const Config& config) {
-  // A connection, and a file that is sent on it.
-  const rlim_t files = raise_limit(RLIMIT_NOFILE);
-  if (files < 2 * config.server.max_connections + 64) {
-    spdlog::warn(
-        "RLIMIT_NOFILE is {}: [limits] max_connections = {} needs twice as many (LimitNOFILE= in a systemd unit)",
-        files, config.server.max_connections);
-  }
-  const rlim_t locked = raise_limit(RLIMIT_MEMLOCK);
-  if (geteuid() != 0 && locked < config.service.store.max_bytes) {
-    spdlog::warn(
-        "RLIMIT_MEMLOCK is {} KiB: beyond it credentials are {} (LimitMEMLOCK= in a systemd unit)", locked / 1024,
-        config.service.store.minimum_level == SecretLevel::kPlain ? "in memory that may be swapped" : "refused");
+// Descriptors 0, 1 and 2 lead nowhere but to the log. A socket that got the number of a closed one would be written to.
+// What the log is written to, if a file, can only grow from here on, whoever has opened it.
+void settle_standard_descriptors() {
+  const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (nowhere < 0) return spdlog::warn("/dev/null cannot be opened: {}", std::strerror(errno));
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO}) dup2(nowhere, fd);
+  if (fcntl(STDERR_FILENO, F_GETFD) < 0) dup2(nowhere, STDERR_FILENO);
+  if (nowhere > STDERR_FILENO) close(nowhere);
+  struct stat status {};
+  if (fstat(STDERR_FILENO, &status) == 0 && S_ISREG(status.st_mode)) {
+    fcntl(STDERR_FILENO, F_SETFL, fcntl(STDERR_FILENO, F_GETFL) | O_APPEND);
   }
 }
 
-// The folders of the configuration, which must not turn out to be missing when somebody needs them.
-Status check_folders(const Config& config) {
-  for (const auto& [key, folder] : {std::pair("[installer] templates", &config.templates_folder),
-                                    {"[installer] package_dir", &config.server.package_folder},
-                                    {"[server] acme_webroot", &config.server.acme_webroot}}) {
-    std::error_code error;
-    if (!folder->empty() && !std::filesystem::is_directory(*folder, error)) {
-      return {StatusCode::kBadConfiguration, std::string(key) + ": " + *folder + " is not a folder that can be read" +
-                                                 (error ? ": " + error.message() : "")};
-    }
-  }
-  return StatusCode::kOk;
+// Signals that would end the process for nothing: a peer that is gone, a file that must not grow (`ulimit -f`), and
+// what an operator sends to ask a service for something. SIGHUP gets its meaning once there is a loop.
+bool ignore_signals() {
+  const std::array<int, 5> signals = {SIGPIPE, SIGXFSZ, SIGHUP, SIGUSR1, SIGUSR2};
+  return std::none_of(signals.begin(), signals.end(),
+                      [](int number) { return std::signal(number, SIG_IGN) == SIG_ERR; });
 }
 
 // A listening socket of the configuration.
@@ -172,11 +162,30 @@ struct OpenAddress {
   std::string url() const { return tls ? "https" + listener.url().substr(4) : listener.url(); }
 };
 
+// kInvalidArgument: there is no such group.
+Result<SocketFile> resolve_socket_file(const Config& config) {
+  SocketFile file = config.socket_file;
+  const std::string& name = config.socket_group;
+  if (name.empty()) return file;
+  unsigned number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error == std::errc() && end == name.data() + name.size()) {
+    file.group = number;
+  } else if (const group* found = getgrnam(name.c_str()); found != nullptr) {
+    file.group = found->gr_gid;
+  } else {
+    return Status(StatusCode::kInvalidArgument, "[server] socket_group: there is no group " + name);
+  }
+  return file;
+}
+
 // All of them, or none.
 Result<std::vector<OpenAddress>> open_addresses(const Config& config) {
+  Result<SocketFile> socket_file = resolve_socket_file(config);
+  if (!socket_file.ok()) return socket_file.status();
   std::vector<OpenAddress> opened;
   for (const ListenAddress& address : config.addresses) {
-    Result<Listener> listener = Listener::open(address.address);
+    Result<Listener> listener = Listener::open(address.address, socket_file.value());
     if (!listener.ok()) return listener.status();
     opened.push_back({std::move(listener).value(), address.tls});
   }
@@ -303,6 +312,7 @@ int check_config(const LoadedConfig& loaded) {
   const Config& config = loaded.config;
   const std::string url = config.url.empty() ? "http://127.0.0.1:9978" : config.url;
   Status status = check_folders(config);
+  if (status.ok()) status = resolve_socket_file(config).status();
   if (status.ok()) status = create_tls(config, random).status();
   if (status.ok()) status = create_service(config, url, random).status();
   if (!status.ok()) {
@@ -329,18 +339,7 @@ Status enter_sandbox(const Config& config, const SandboxPart& io_uring) {
     spdlog::warn("landlock, seccomp: not in force: [security] sandbox = false");
     return StatusCode::kOk;
   }
-  SandboxOptions options;
-  for (const std::string* folder : {&config.server.package_folder, &config.server.acme_webroot}) {
-    if (!folder->empty()) options.read_only_paths.push_back(*folder);
-  }
-  for (std::string& folder : folders_of(config.certificates)) options.read_only_paths.push_back(std::move(folder));
-  for (const auto& [address, tls] : config.addresses) {
-    constexpr std::string_view kUnix = "unix:";
-    if (!address.starts_with(kUnix)) continue;
-    // The socket's file goes at the end.
-    const std::filesystem::path folder = std::filesystem::path(address.substr(kUnix.size())).parent_path();
-    options.removal_folders.push_back(folder.empty() ? "." : folder.string());
-  }
+  const SandboxOptions options = choose_sandbox(config);
   Status status = enter(restrict_files(options), config.require_landlock ? "[security] require_landlock" : nullptr);
   if (!status.ok()) return status;
   // The filter would end a loop that has a ring.
@@ -348,25 +347,26 @@ Status enter_sandbox(const Config& config, const SandboxPart& io_uring) {
                config.require_seccomp ? "[security] require_seccomp" : nullptr);
 }
 
-// One line for each answer, on stderr like everything else.
+// One line for each answer.
 class AccessLog final : public AccessObserver {
  public:
   // REQUIRES: format is not kOff
-  AccessLog(AccessFormat format, bool shorten) : format_(format), shorten_(shorten) {
-    log_.set_pattern(
-        format == AccessFormat::kJson ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v})" : "%Y-%m-%dT%H:%M:%SZ access: %v",
-        spdlog::pattern_time_type::utc);
-  }
+  AccessLog(AccessFormat format, bool shorten, std::shared_ptr<LogWriter> writer)
+      : format_(format),
+        shorten_(shorten),
+        log_(make_logger("access", std::move(writer), LogLine::kAccess,
+                         format == AccessFormat::kJson ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ",%v})"
+                                                       : "%Y-%m-%dT%H:%M:%SZ access: %v")) {}
 
   void on_answer(const AccessEntry& entry) noexcept override {
     AccessLine line;
-    log_.info(format_access(entry, format_, shorten_, line));
+    log_->info(format_access(entry, format_, shorten_, line));
   }
 
  private:
   const AccessFormat format_;
   const bool shorten_;
-  spdlog::logger log_{"access", std::make_shared<spdlog::sinks::stderr_sink_st>()};
+  const std::shared_ptr<spdlog::logger> log_;
 };
 
 void log_event(const Service& service, ServerEvent event, int detail) {
@@ -383,6 +383,23 @@ void log_event(const Service& service, ServerEvent event, int detail) {
     case ServerEvent::kHandshakesDropped:
       spdlog::warn(
           "new connections to https addresses are closed: more handshakes wait than [limits] max_handshakes allows");
+      break;
+    case ServerEvent::kDepositsLimited:
+      spdlog::warn(
+          "{} deposits were refused (429): clients exceed [limits] deposits_per_second and deposit_burst; behind a "
+          "proxy see [server] trusted_proxies",
+          detail);
+      break;
+    case ServerEvent::kLookUpsLimited:
+      spdlog::warn(
+          "{} look-ups were refused (429): clients exceed [limits] misses_per_second and miss_burst, as guessing does; "
+          "behind a proxy see [server] trusted_proxies",
+          detail);
+      break;
+    case ServerEvent::kUntrustedProxy:
+      spdlog::warn(
+          "a peer that [server] trusted_proxies does not name sends X-Forwarded-For, which is not believed; if it is "
+          "your proxy, add its address, because all clients behind it share its limits");
       break;
     case ServerEvent::kMemoryFell:
       spdlog::warn("memory for credentials: from now on {}; raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit)",
@@ -406,11 +423,10 @@ struct Program {
 void stop(Program& program) {
   program.server->stop([&program] {
     // Without handlers a second signal would now kill the process before it has said goodbye.
-    sigset_t both;
-    sigemptyset(&both);
-    sigaddset(&both, SIGTERM);
-    sigaddset(&both, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &both, nullptr);
+    sigset_t handled;
+    sigemptyset(&handled);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
+    pthread_sigmask(SIG_BLOCK, &handled, nullptr);
     for (uv_signal_t* handle : {&program.terminate, &program.interrupt, &program.hangup}) {
       uv_close(reinterpret_cast<uv_handle_t*>(handle), nullptr);
     }
@@ -458,14 +474,15 @@ void watch_certificates(Program& program, const Config& config) {
   uv_unref(reinterpret_cast<uv_handle_t*>(&program.daily));
 }
 
-int run(const LoadedConfig& loaded) {
+int run(LoadedConfig& loaded, const std::shared_ptr<LogWriter>& log) {
   const Config& config = loaded.config;
+  settle_standard_descriptors();
   forbid_core_dumps();
   // Threads that compute handshakes are SCHED_BATCH on top (ServerOptions::batch_handshakes). On two cores, with 200
   // handshakes a second that stall, the p99 of answers over TLS was 1.8 to 2.4 ms with neither, 0.7 to 1.3 with short
   // turns alone, 0.4 to 0.7 with both, and 0.4 to 0.6 without any handshake.
   prefer_short_turns();
-  if (std::signal(SIGPIPE, SIG_IGN) == SIG_ERR) return kExitFailure;
+  if (!ignore_signals()) return kExitFailure;
   spdlog::info("pairport {} starting: {}", PAIRPORT_VERSION, loaded.origin);
   check_limits(config);
   if (const Status status = check_folders(config); !status.ok()) {
@@ -488,6 +505,9 @@ int run(const LoadedConfig& loaded) {
   const std::string url = config.url.empty() ? default_url(addresses.value()) : config.url;
 
   Result<std::unique_ptr<Service>> service = create_service(config, url, random);
+  // The service has it where it is safe.
+  loaded.config.service.static_deposit.reset();
+  wipe_deep_stack();
   if (!service.ok()) {
     log_lines(spdlog::level::err, service.status().message());
     const StatusCode code = service.status().code();
@@ -521,7 +541,7 @@ int run(const LoadedConfig& loaded) {
   ServerOptions options = config.server;
   std::optional<AccessLog> access_log;
   if (config.access_log != AccessFormat::kOff)
-    options.observer = &access_log.emplace(config.access_log, config.shorten_addresses);
+    options.observer = &access_log.emplace(config.access_log, config.shorten_addresses, log);
   options.on_event = [&service](ServerEvent event, int detail) { log_event(*service.value(), event, detail); };
   std::array<std::uint8_t, sizeof(options.hash_seed)> seed{};
   if (!random.fill(seed)) {
@@ -557,8 +577,11 @@ int run(const LoadedConfig& loaded) {
   // With the first stream of a loop libuv opens /dev/null, and would try again with every connection if it could not.
   uv_tcp_init(&program.loop, &program.first_stream);
   uv_close(reinterpret_cast<uv_handle_t*>(&program.first_stream), nullptr);
+  warn_of_proxies(config, url);
   // The last step: everything is open, and no thread but this one is running yet.
   if (ready.ok()) ready = enter_sandbox(config, io_uring);
+  // Before it is the caller that writes, and may wait: nobody is served yet.
+  if (!log->start()) spdlog::warn("no thread for the log: whoever reads it can stop the service");
   if (ready.ok()) {
     spdlog::info("clients reach this service at {}", url);
     for (const std::string& address : listening) spdlog::info("listening on {}", address);
@@ -585,12 +608,9 @@ std::string version_text() {
          ")";
 }
 
-int main_with(int argc, char** argv) {
+int main_with(int argc, char** argv, const std::shared_ptr<LogWriter>& log) {
   // Messages are for people and for a journal alike: UTC, one line each, on stderr.
-  auto log = std::make_shared<spdlog::logger>("pairport", std::make_shared<spdlog::sinks::stderr_sink_st>());
-  log->set_pattern("%Y-%m-%dT%H:%M:%SZ %l: %v", spdlog::pattern_time_type::utc);
-  log->flush_on(spdlog::level::trace);
-  spdlog::set_default_logger(std::move(log));
+  spdlog::set_default_logger(make_logger("pairport", log, LogLine::kMessage, "%Y-%m-%dT%H:%M:%SZ %l: %v"));
 
   CLI::App app(
       "Pairing service for RPort: takes the credentials of a client, keeps them in memory for some minutes,\n"
@@ -620,12 +640,13 @@ int main_with(int argc, char** argv) {
     std::cout << version_text() << '\n';
     return kExitOk;
   }
-  const Result<LoadedConfig> loaded = load_config(config_name);
+  Result<LoadedConfig> loaded = load_config(config_name);
+  wipe_deep_stack();
   if (!loaded.ok()) {
     log_lines(spdlog::level::err, loaded.status().message());
     return kExitUsage;
   }
-  return check ? check_config(loaded.value()) : run(loaded.value());
+  return check ? check_config(loaded.value()) : run(loaded.value(), log);
 }
 
 }  // namespace
@@ -633,7 +654,10 @@ int main_with(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
-    return pairport::main_with(argc, argv);
+    const auto log = std::make_shared<pairport::LogWriter>(STDERR_FILENO);
+    const int code = pairport::main_with(argc, argv, log);
+    log->finish(pairport::kLastWords);
+    return code;
   } catch (const std::exception& error) {
     std::cerr << "pairport: " << error.what() << '\n';
     return 1;

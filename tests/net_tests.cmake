@@ -12,6 +12,7 @@ pairport_unit_test(transmitter LIBRARIES pairport::uv)
 pairport_unit_test(way_chooser LIBRARIES pairport::uv)
 pairport_unit_test(server LIBRARIES pairport::uv MbedTLS::mbedtls)
 pairport_unit_test(access_log SOURCES ${PROJECT_SOURCE_DIR}/net/access_log.cc LIBRARIES pairport::http)
+pairport_unit_test(log_writer SOURCES ${PROJECT_SOURCE_DIR}/net/log_writer.cc)
 pairport_unit_test(config SOURCES ${PROJECT_SOURCE_DIR}/net/config.cc LIBRARIES pairport::uv tomlplusplus::tomlplusplus)
 target_compile_definitions(config_test PRIVATE PAIRPORT_EXAMPLE_CONFIG="${PROJECT_SOURCE_DIR}/packaging/pairport.conf")
 

@@ -194,5 +194,79 @@ class Events(unittest.TestCase):
                 self.assertEqual(service.log.count(b"warning: memory for credentials: from now on plain"), 1, service.log)
 
 
+class StuckReader(unittest.TestCase):
+    """Whoever reads stderr stops reading, as a journal does that hangs: a line for each answer, and nobody waits for it."""
+
+    REQUESTS = 40_000
+
+    def test_the_service_goes_on_and_counts_what_was_lost(self):
+        with Pairport(config("text")) as service:
+            request = b"HEAD /a/b HTTP/1.1\r\nHost: x\r\n\r\n"
+            with socket.create_connection(("127.0.0.1", service.port), timeout=60) as client:
+                answers = 0
+                for _ in range(self.REQUESTS // 100):
+                    client.sendall(request * 100)
+                    received = b""
+                    while received.count(b"\r\n\r\n") < 100:
+                        data = client.recv(1 << 20)
+                        self.assertTrue(data)
+                        received += data
+                    answers += received.count(b"HTTP/1.1 404")
+            self.assertEqual(answers, self.REQUESTS)
+            self.assertEqual(service.get("/update")[0], 200)
+            service.stop()
+            logged = len(re.findall(rb" access: HEAD other 404 ", service.log))
+            lost = [int(count) for count in re.findall(rb"Z warning: (\d+) lines of the log were lost: whoever reads them does not keep up\n", service.log)]
+            self.assertGreater(sum(lost), 0)
+            # The last GET has its line, or is among the lost.
+            self.assertEqual(logged + sum(lost) + service.log.count(b" access: GET update 200 "), self.REQUESTS + 1)
+            self.assertIn(b"info: stopped\n", service.log, "messages have room of their own")
+
+    def test_the_service_ends_although_nobody_reads(self):
+        with Pairport(config("text")) as service:
+            with socket.create_connection(("127.0.0.1", service.port), timeout=60) as client:
+                for _ in range(20):
+                    client.sendall(b"HEAD /a/b HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+                    received = b""
+                    while received.count(b"\r\n\r\n") < 100:
+                        received += client.recv(1 << 20)
+            service.process.terminate()
+            self.assertEqual(service.process.wait(30), 0)
+
+
+class Limits(unittest.TestCase):
+    def test_a_limit_that_trips_is_told_with_a_count(self):
+        with Pairport("[limits]\n  miss_burst = 3\n  misses_per_second = 0.001\n  deposit_burst = 2\n  deposits_per_second = 0.001\n") as service:
+            statuses = [service.get(f"/123456{i}")[0] for i in range(6)]
+            self.assertEqual(statuses, [404] * 3 + [429] * 3)
+            deposits = [service.request("POST", "/", {"Content-Type": "application/json"}, json.dumps(GOOD))[0] for _ in range(5)]
+            self.assertEqual(deposits, [200] * 2 + [429] * 3)
+            time.sleep(0.3)  # a few ticks: nothing more is told within the minute
+            self.assertEqual(service.get("/1234567")[0], 429)
+            service.stop()
+        look_ups = re.findall(r"warning: (\d) look-ups were refused \(429\): .*misses_per_second", service.log.decode())
+        self.assertEqual(len(look_ups), 1, service.log)
+        self.assertTrue(1 <= int(look_ups[0]) <= 3, look_ups)
+        told = re.findall(r"warning: (\d) deposits were refused \(429\): .*deposits_per_second", service.log.decode())
+        self.assertEqual(len(told), 1, service.log)
+
+    def test_no_limit_no_word(self):
+        with Pairport() as service:
+            service.get("/1234567")
+            service.get("/update")
+            service.stop()
+        self.assertNotIn(b"refused", service.log)
+        self.assertNotIn(b"X-Forwarded-For", service.log)
+
+    def test_a_header_of_a_peer_that_is_not_trusted_is_told_once(self):
+        for trusted, count in (("", 1), ('  trusted_proxies = ["127.0.0.1"]\n', 0)):
+            with Pairport("[server]\n" + trusted) as service:
+                for _ in range(3):
+                    self.assertEqual(service.get("/update", headers={"X-Forwarded-For": "192.0.2.1"})[0], 200)
+                    time.sleep(0.15)  # more than a tick
+                service.stop()
+            self.assertEqual(service.log.count(b"warning: a peer that [server] trusted_proxies does not name sends X-Forwarded-For"), count, service.log)
+
+
 if __name__ == "__main__":
     runner.run()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The program as an operator meets it: options, exit codes, messages, signals."""
 
+import grp
 import os
 import pathlib
 import re
@@ -19,6 +20,7 @@ from certificates import make_certificate
 from pairport_process import Pairport, binary
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROBE = os.path.join(os.environ.get("PAIRPORT_BUILD", str(ROOT / "build" / "release")), "bin", "sandbox_probe")
 SECRET = "hunter2-secret"
 STATIC = f"""
 [static-deposit]
@@ -38,6 +40,21 @@ def run(*arguments, config=None, env=None, cwd=None, seconds=60):
             arguments = ("-c", path, *arguments)
         return subprocess.run([binary(), *arguments], capture_output=True, text=True, timeout=seconds, cwd=cwd or folder,
                               env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL)
+
+
+def places_of(pid, needle):
+    """Where `needle` is in the memory of a process: names of mappings, but for those that hold credentials, which are
+    left out of core dumps (or cannot be read at all: memfd_secret)."""
+    found = []
+    with open(f"/proc/{pid}/smaps", encoding="utf-8", errors="replace") as smaps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for entry in re.split(r"^(?=[0-9a-f]+-[0-9a-f]+ )", smaps.read(), flags=re.M)[1:]:
+            start, end = (int(number, 16) for number in entry.split(" ", 1)[0].split("-"))
+            if re.search(r"^VmFlags:.* dd\b", entry, re.M) or not entry.split(" ")[1].startswith("r") or "[vvar" in entry or "secretmem" in entry:
+                continue
+            memory.seek(start)
+            if needle in memory.read(end - start):
+                found.append(entry.splitlines()[0])
+    return found
 
 
 class CommandLine(unittest.TestCase):
@@ -87,7 +104,7 @@ class CommandLine(unittest.TestCase):
         for folder in ("/var/lib/pairport/packages", "/var/www/letsencrypt"):
             everything = everything.replace(f'"{folder}"', '"/tmp"')
         self.assertIn('\n  code = "0000000"', everything)
-        everything = everything.replace('\n  address = "127.0.0.1:9978"', '\n  address = ["https://:443", "http://:80"]')
+        everything = everything.replace('\n  address = "127.0.0.1:9978"', '\n  address = ["https://:443", "http://:80", "unix:/run/pairport/pairport.sock"]')
         with tempfile.TemporaryDirectory() as folder:
             certificate, key = make_certificate(folder)
             everything = re.sub(r'"[^"]*fullchain.pem"', f'"{certificate}"', everything)
@@ -243,6 +260,104 @@ class CommandLine(unittest.TestCase):
                 self.assertLess(time.monotonic() - start, 5, "an idle connection does not hold it up")
                 idle.close()
                 self.assertIn(b"stopped", service.log)
+
+    def test_signals_that_ask_for_something_never_kill(self):
+        with Pairport(STATIC) as service:
+            for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP, signal.SIGXFSZ, signal.SIGPIPE):
+                service.process.send_signal(number)
+                self.assertEqual(service.get("/0000000")[0], 200, number)
+            status = pathlib.Path(f"/proc/{service.process.pid}/status").read_text(encoding="ascii")
+            ignored = int(re.search(r"^SigIgn:\s*(\w+)$", status, re.M)[1], 16)
+            for number in (signal.SIGUSR1, signal.SIGUSR2):
+                self.assertTrue(ignored >> (number - 1) & 1, "from before the loop to the very end")
+            self.assertEqual(service.stop(), 0)
+
+    def test_without_ipv6_all_interfaces_are_those_of_ipv4(self):
+        with Pairport(STATIC, address=":0", wrapper=[PROBE, "--without", "socket6=EAFNOSUPPORT"]) as service:
+            self.assertRegex(service.address, r"^http://0\.0\.0\.0:\d+$")
+            self.assertEqual(service.get("/0000000")[0], 200)
+        with Pairport(STATIC, address=":0") as service:
+            self.assertRegex(service.address, r"^http://(\[::\]|0\.0\.0\.0):\d+$")
+            self.assertEqual(service.get("/0000000")[0], 200)
+
+    @unittest.skipUnless(os.path.exists("/proc/net/if_inet6"), "SKIPPED: no IPv6 here")
+    def test_where_the_port_is_taken_in_ipv6_there_is_no_half_of_all_interfaces(self):
+        with socket.socket(socket.AF_INET6) as other:
+            other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            other.bind(("::", 0))
+            other.listen()
+            result = run(config=f'[server]\naddress = ":{other.getsockname()[1]}"\nurl = "http://p.example.com"\n')
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("Address already in use", result.stderr)
+
+    def test_a_proxy_that_is_not_trusted_is_told_at_the_start(self):
+        words = b"warning: a proxy seems to be in front of this service"
+        url, trusted = '  url = "https://p.example.com"\n', '  trusted_proxies = ["127.0.0.1"]\n'
+        with tempfile.TemporaryDirectory() as folder:
+            unix = f'  address = "unix:{folder}/s"\n'
+            both = f'  address = ["unix:{folder}/s", "127.0.0.1:0"]\n'
+            for server, told in ((url, True), (unix + url, True), (both + url, True), ("", False), (url + trusted, False),
+                                 ('  url = "http://localhost:8080"\n', False), ('  url = "http://[::1]:1"\n', False),
+                                 ('  address = ":0"\n' + url, False), ('  address = ["127.0.0.1:0", ":0"]\n' + url, False)):
+                with Pairport("[server]\n" + server) as service:
+                    service.stop()
+                    self.assertEqual(words in service.log, told, (server, service.log))
+
+    def test_a_socket_for_a_group(self):
+        with tempfile.TemporaryDirectory() as folder:
+            server = f'[server]\n  address = "unix:{folder}/s"\n  url = "https://p.example.com"\n'
+            group = os.getgroups()[-1] if os.getgroups() else os.getgid()
+            for more, mode, owner in (("", 0o666, None), ('  socket_mode = "0660"\n', 0o660, None),
+                                      (f'  socket_mode = "600"\n  socket_group = "{group}"\n', 0o600, group),
+                                      (f'  socket_group = "{grp.getgrgid(group).gr_name}"\n', 0o666, group)):
+                with Pairport(server + more):
+                    status = os.stat(f"{folder}/s")
+                    self.assertEqual(oct(status.st_mode & 0o7777), oct(mode))
+                    self.assertEqual(status.st_gid, os.getgid() if owner is None else owner)
+            for arguments in ([], ["--check-config"]):
+                result = run(*arguments, config=server + '  socket_group = "no-such-group"\n')
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertIn("[server] socket_group: there is no group no-such-group", result.stderr)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_a_socket_that_makes_everybody_a_trusted_proxy_is_told(self):
+        words = b"warning: every user of this machine can connect to unix:"
+        with tempfile.TemporaryDirectory() as folder:
+            server = f'[server]\n  address = "unix:{folder}/s"\n  url = "https://p.example.com"\n  trusted_proxies = ["unix"]\n'
+            for permissions, more, told in ((0o755, "", True), (0o750, "", False), (0o755, '  socket_mode = "0660"\n', False)):
+                os.chmod(folder, permissions)
+                with Pairport(server + more) as service:
+                    self.assertEqual(words in service.log, told, service.log)
+
+    def test_a_name_that_cannot_be_resolved_yet_is_exit_code_1(self):
+        # While a machine boots: nobody answers on the name server's port. Exit code 2 would be for good.
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "resolv.conf").write_text("nameserver 127.0.0.1\noptions timeout:1 attempts:1\n", encoding="ascii")
+            pathlib.Path(folder, "c.conf").write_text('[server]\naddress = "not.yet.example.com:9978"\n', encoding="utf-8")
+            command = ["unshare", "-rnm", "sh", "-c", 'mount --bind "$1/resolv.conf" /etc/resolv.conf && exec "$0" -c "$1/c.conf"', binary(), folder]
+            result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            if "unshare" in result.stderr or "mount" in result.stderr:
+                self.skipTest("SKIPPED: no name space of its own here: " + result.stderr)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("cannot resolve 'not.yet.example.com' of [server] address: ", result.stderr)
+
+    @unittest.skipIf(os.environ.get("PAIRPORT_SANITIZE"), "SKIPPED: sanitizers keep freed memory")
+    @unittest.skipUnless(os.geteuid() == 0, "SKIPPED: needs root to read the memory of a process that forbids it")
+    def test_the_static_deposit_is_nowhere_but_where_credentials_are_kept(self):
+        # Short ones are in the objects of strings themselves, long ones on the heap; escapes go through the parser's buffer.
+        for password in ("Kq7xZ2mW9p", "Kq7xZ2mW9p" * 6, "Kq7xZ2mW9p" * 40):
+            config = STATIC.replace(SECRET, password).replace("client1", "idof" + password[:10])
+            config += f'#{"x" * 20_000}\n'  # more than a buffer of the library holds
+            with Pairport(config) as service:
+                self.assertEqual(service.get("/0000000")[0], 200)
+                found = places_of(service.process.pid, password[:10].encode())
+                self.assertEqual(found, [], f"{len(password)} characters")
+
+    def test_memory_is_really_searched(self):
+        if os.geteuid() != 0:
+            self.skipTest("SKIPPED: needs root")
+        with Pairport(STATIC) as service:
+            self.assertTrue(places_of(service.process.pid, b"rport-installer.sh"))
 
     def test_answers_under_way_are_finished(self):
         with Pairport(STATIC) as service:

@@ -12,9 +12,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import runner
+from certificates import make_certificate
 from pairport_process import ROOT, Pairport, binary
 
 SANITIZER = os.environ.get("PAIRPORT_SANITIZE", "")
@@ -58,6 +60,22 @@ ELSE = [
     ("read-through-link", "ok", "EACCES", "ok"),
     ("list", "ok", "EACCES", "ok"),
     ("read-readable", "ok", "ok", "ok"),
+    ("list-readable", "ok", "ok", "ok"),
+    ("read-unlisted", "ok", "ok", "ok"),
+    ("list-unlisted", "ok", "EACCES", "ok"),
+    # A log that is a file: it may grow, and nothing else.
+    ("write-log", "ok", "ok", "ok"),
+    ("truncate-log", "ok", "ok", "EPERM"),
+    ("duplicate-log", "ok", "ok", "EPERM"),
+    ("flags-of-log", "ok", "ok", "EPERM"),
+    ("truncate-memory", "ok", "ok", "ok"),
+    ("flags", "ok", "ok", "ok"),
+    # A listening socket that has been shut down becomes a client of whoever is named. Landlock does not see that.
+    ("fast-open", "ok", None, "EPERM"),
+    ("fast-open-message", "ok", None, "EPERM"),
+    ("send-to", "ok", "ok", "EPERM"),
+    ("send", "ok", "ok", "ok"),
+    ("send-message", "ok", "ok", "ok"),
     ("socket", "ok", "ok", "EPERM"),
     ("socket-unix", "ok", "ok", "EPERM"),
     ("socket-netlink", "ok", "ok", "EPERM"),
@@ -89,9 +107,9 @@ class Probe(unittest.TestCase):
     def outcome(self, parts, action):
         with tempfile.TemporaryDirectory(prefix="pairport-sandbox-") as name:
             folder = pathlib.Path(name)
-            for path in ("readable", "removable", "empty"):
+            for path in ("readable", "unlisted", "removable", "empty"):
                 (folder / path).mkdir()
-            for path in ("file", "readable/file", "removable/file"):
+            for path in ("file", "readable/file", "unlisted/file", "removable/file"):
                 (folder / path).write_bytes(b"content")
             (folder / "readable" / "link").symlink_to("../file")
             with socket.socket(socket.AF_UNIX) as abstract:
@@ -195,7 +213,7 @@ class Program(unittest.TestCase):
         with package_folder() as folder, Pairport(self.config(folder)) as service:
             self.assertEqual(service.get("/packages/client.tar.gz")[0], 200)
             tasks = list(pathlib.Path(f"/proc/{service.process.pid}/task").iterdir())
-            self.assertGreater(len(tasks), 1, "a file is read by a thread of the pool")
+            self.assertGreater(len(tasks), 2, "a file is read by a thread of the pool; another one writes the log")
             for task in tasks if not SANITIZER else []:
                 text = (task / "status").read_text(encoding="utf-8")
                 self.assertRegex(text, r"NoNewPrivs:\s*1\n")
@@ -230,6 +248,92 @@ class Program(unittest.TestCase):
                 process.terminate()
                 self.assertEqual(process.wait(30), 0)
             self.assertIn(b"info: stopped\n", path.read_bytes(), "also what is written after the start")
+
+    def test_a_log_that_is_a_file_is_only_appended_to_and_nothing_else_of_the_shell_stays_open(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path, other = pathlib.Path(folder, "log"), pathlib.Path(folder, "other")
+            config = pathlib.Path(folder, "c.conf")
+            config.write_text('[server]\naddress = "127.0.0.1:0"\n', encoding="utf-8")
+            # As `2>FILE` opens it: not for appending.
+            with open(path, "wb") as log, open(other, "w+b") as both, \
+                    subprocess.Popen([binary(), "-c", config], stdin=both, stdout=both, stderr=log) as process:
+                while b"listening on" not in path.read_bytes():
+                    self.assertIsNone(process.poll())
+                    time.sleep(0.01)
+                for fd in (0, 1):
+                    self.assertEqual(os.readlink(f"/proc/{process.pid}/fd/{fd}"), "/dev/null")
+                flags = re.search(r"^flags:\s*([0-7]+)$", pathlib.Path(f"/proc/{process.pid}/fdinfo/2").read_text(encoding="ascii"), re.M)[1]
+                self.assertTrue(int(flags, 8) & os.O_APPEND, flags)
+                os.truncate(path, 0)  # as logrotate's copytruncate does
+                process.terminate()
+                self.assertEqual(process.wait(30), 0)
+            self.assertRegex(path.read_bytes(), rb"\A\d{4}-.*info: stopp", "appended at the end there is, without a hole")
+
+    def test_a_descriptor_2_that_is_closed_is_no_socket(self):
+        with tempfile.TemporaryDirectory() as folder:
+            config = pathlib.Path(folder, "c.conf")
+            config.write_text(f'[server]\naddress = "unix:{folder}/s"\nurl = "https://p.example.com"\n', encoding="utf-8")
+            with subprocess.Popen(["sh", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', binary(), config]) as process:
+                for _ in range(1000):
+                    with socket.socket(socket.AF_UNIX) as client:
+                        try:
+                            client.connect(f"{folder}/s")
+                            client.sendall(b"GET /update HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                            self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 200"))
+                            break
+                        except OSError:
+                            self.assertIsNone(process.poll())
+                            time.sleep(0.02)
+                self.assertEqual([os.readlink(f"/proc/{process.pid}/fd/{fd}") for fd in (0, 1, 2)], ["/dev/null"] * 3)
+                process.terminate()
+                self.assertEqual(process.wait(30), 0)
+
+    @unittest.skipIf(SANITIZER or ABI < 1, "SKIPPED: sanitizer build, or no Landlock")
+    def test_what_can_be_read_and_removed_is_no_more_than_it_takes(self):
+        with tempfile.TemporaryDirectory() as name:
+            root = pathlib.Path(name)
+            challenges = root / "www" / ".well-known" / "acme-challenge"
+            challenges.mkdir(parents=True)
+            (challenges / "token").write_bytes(b"token.thumbprint")
+            (root / "socket").mkdir()
+            config = f'[server]\n  address = ["127.0.0.1:0", "unix:{root}/socket/s"]\n  acme_webroot = "{root}/www"\n'
+            with Pairport(config) as service:
+                self.assertIn(f"or read outside of {challenges};".encode(), service.log)
+                self.assertNotIn(b"warning: landlock", service.log)
+                self.assertEqual(service.get("/.well-known/acme-challenge/token")[2], b"token.thumbprint")
+            # Without the folder all of its parent is readable; something else lies beside the socket.
+            shutil.rmtree(root / "www" / ".well-known")
+            (root / "socket" / "other").write_bytes(b"")
+            with Pairport(config) as service:
+                self.assertIn(f"warning: landlock: all of [server] acme_webroot can be read, because {challenges} is not there".encode(), service.log)
+                self.assertIn(f"warning: landlock: any file in {root}/socket can be removed, because unix:{root}/socket/s is there".encode(), service.log)
+                challenges.mkdir(parents=True)
+                (challenges / "token").write_bytes(b"token.thumbprint")
+                self.assertEqual(service.get("/.well-known/acme-challenge/token")[2], b"token.thumbprint", "made later, as certbot does")
+            # A link would lead out of the folder.
+            shutil.rmtree(challenges)
+            challenges.symlink_to(root / "socket")
+            with Pairport(config) as service:
+                self.assertIn(f"or read outside of {root}/www;".encode(), service.log)
+
+    @unittest.skipIf(SANITIZER or ABI < 1, "SKIPPED: sanitizer build, or no Landlock")
+    def test_a_socket_in_the_folder_of_everybody_is_told(self):
+        with tempfile.TemporaryDirectory() as name:
+            path = "/tmp/" + os.path.basename(name) + ".sock"
+            with Pairport(f'[server]\n  address = "unix:{path}"\n  url = "https://p.example.com"\n') as service:
+                self.assertIn(f"warning: landlock: any file in /tmp can be removed, because unix:{path} is there; give the socket".encode(), service.log)
+
+    @unittest.skipIf(SANITIZER or ABI < 1, "SKIPPED: sanitizer build, or no Landlock")
+    def test_a_foreign_key_beside_the_certificate_is_told(self):
+        with tempfile.TemporaryDirectory() as name:
+            certificate, key = make_certificate(name)
+            config = f'[server]\n  address = "https://127.0.0.1:0"\n  tls_cert = "{certificate}"\n  tls_key = "{key}"\n'
+            foreign = pathlib.Path(name, "foreign.key")
+            for there in (False, True):
+                if there:
+                    foreign.write_bytes(b"")
+                with Pairport(config) as service:
+                    self.assertEqual(f"warning: landlock: {foreign} can be read".encode() in service.log, there, service.log)
 
     @unittest.skipIf(SANITIZER, "SKIPPED: the sanitizer's run-time opens files of its own")
     @unittest.skipUnless(shutil.which("strace"), "SKIPPED: strace is not installed")

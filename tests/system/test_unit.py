@@ -4,6 +4,7 @@
 import ctypes
 import pathlib
 import re
+import socket
 import subprocess
 import unittest
 import urllib.request
@@ -68,6 +69,59 @@ class Unit(unittest.TestCase):
             state = machine.call(["systemctl", "show", "-p", "Result", "-p", "ExecMainStatus", "pairport"]).stdout.decode()
             self.assertIn("Result=success", state)
             self.assertIn("ExecMainStatus=0", state)
+            self.waits_for_an_address(machine)
+            self.closes_the_folder_of_its_socket(machine)
+
+    def show(self, machine, *properties):
+        """What systemd says of the unit."""
+        options = [option for name in properties for option in ("-p", name)]
+        text = machine.call(["systemctl", "show", *options, "pairport"]).stdout.decode()
+        return dict(line.split("=", 1) for line in text.splitlines())
+
+    def until(self, machine, condition):
+        for _ in range(150):
+            if condition():
+                return
+            machine.call(["sleep", "0.2"])
+        self.fail(machine.call(["journalctl", "-u", "pairport", "-o", "cat", "--no-pager", "-n", "30"]).stdout.decode())
+
+    def waits_for_an_address(self, machine):
+        """While a machine boots: five failures are not the end (DefaultStartLimitBurst=), however fast they come."""
+        unit = (ROOT / "packaging" / "pairport.service").read_text(encoding="utf-8")
+        self.assertRegex(unit, r"(?m)^RestartSec=2$")
+        machine.write("/etc/systemd/system/pairport.service.d/fast.conf", b"[Service]\nRestartSec=50ms\n")
+        machine.call(["systemctl", "daemon-reload"])
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            machine.write("/etc/rport/rport-pairing.conf", CONFIG.replace(":0", f":{port}").encode())
+            machine.call(["systemctl", "start", "pairport"])
+            self.until(machine, lambda: int(self.show(machine, "NRestarts")["NRestarts"]) > 7)
+        self.until(machine, lambda: self.answers(f"http://127.0.0.1:{port}/0000000"))
+        machine.call(["systemctl", "stop", "pairport"])
+
+    @staticmethod
+    def answers(url):
+        try:
+            with urllib.request.urlopen(url, timeout=20) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    def closes_the_folder_of_its_socket(self, machine):
+        """Whoever reaches the socket is believed as a proxy: the service's group alone."""
+        machine.write("/etc/systemd/system/pairport.service.d/group.conf", b"[Service]\nGroup=daemon\n")
+        machine.call(["systemctl", "daemon-reload"])
+        machine.write("/etc/rport/rport-pairing.conf", b'[server]\naddress = "unix:/run/pairport/pairport.sock"\n'
+                      b'url = "https://p.example.com"\ntrusted_proxies = ["unix"]\n')
+        machine.call(["systemctl", "start", "pairport"])
+        self.until(machine, lambda: machine.call(["test", "-S", "/run/pairport/pairport.sock"]).returncode == 0)
+        folder = machine.call(["stat", "-L", "-c", "%a %G", "/run/pairport"]).stdout.decode()
+        self.assertEqual(folder, "750 daemon\n")
+        log = machine.call(["journalctl", "-u", "pairport", "-o", "cat", "--no-pager"]).stdout.decode()
+        self.assertNotIn("every user of this machine can connect", log)
+        machine.call(["systemctl", "stop", "pairport"])
 
 
 if __name__ == "__main__":

@@ -48,6 +48,8 @@ class PAIRPORT_EXPORT TrustedProxies {
   // nothing is added, when `text` is none of these. May throw std::bad_alloc: for the start of a program.
   bool add(std::string_view text);
 
+  bool empty() const noexcept { return networks_.empty(); }
+
   // The client behind `peer`: `peer` itself when it is not trusted, else the rightmost address in `forwarded_for` that
   // is not trusted. What stands left of it may be anybody's invention. An entry that is no address ends the search at
   // the last proxy that is known.

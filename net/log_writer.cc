@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// Invariants: only the thread moves `head`, and lines are only put behind head + size, so that the thread writes
+// without holding the lock. The thread shares the buffer, because it may be waiting for a reader when the process ends.
+#include "log_writer.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <new>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace pairport {
+namespace {
+
+// Whole lines of at most PIPE_BUF bytes are not torn by others who write to the same pipe (pipe(7)).
+constexpr std::size_t kPortion = 4096;
+constexpr std::size_t kStack = std::size_t{128} << 10;
+// Somebody else may have made the descriptor non-blocking.
+constexpr int kPollMs = 1000;
+
+// One write(2), as far as it goes. 0: nothing of it can be written, whatever is tried.
+std::size_t write_some(int fd, const iovec* parts, int count) noexcept {
+  for (;;) {
+    const ssize_t written = writev(fd, parts, count);
+    if (written > 0) return static_cast<std::size_t>(written);
+    if (written < 0 && errno == EINTR) continue;
+    if (written == 0 || errno != EAGAIN) return 0;
+    pollfd wanted{fd, POLLOUT, 0};
+    if (poll(&wanted, 1, kPollMs) < 0 && errno != EINTR) return 0;
+  }
+}
+
+// REQUIRES: room for 128 bytes
+std::size_t loss_line(std::uint64_t lost, std::span<char> out) noexcept {
+  timespec now{};
+  tm utc{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  gmtime_r(&now.tv_sec, &utc);
+  char* at = out.data() + strftime(out.data(), out.size(), "%Y-%m-%dT%H:%M:%SZ warning: ", &utc);
+  at = std::to_chars(at, out.data() + out.size(), lost).ptr;
+  constexpr std::string_view kRest = " lines of the log were lost: whoever reads them does not keep up\n";
+  return static_cast<std::size_t>(std::copy(kRest.begin(), kRest.end(), at) - out.data());
+}
+
+}  // namespace
+
+struct LogWriter::Buffer {
+  explicit Buffer(int descriptor) : fd(descriptor), bytes(kCapacity) {}
+
+  void put(std::string_view text) noexcept {
+    const std::size_t at = (head + size) % kCapacity;
+    const std::size_t first = std::min(text.size(), kCapacity - at);
+    text.copy(bytes.data() + at, first);
+    text.copy(bytes.data(), text.size() - first, first);
+    size += text.size();
+  }
+  // With a line about what is lost before it, if something is. `line` may be empty: that alone.
+  bool add(std::string_view line, std::size_t room) noexcept {
+    std::array<char, 128> text;
+    const std::size_t told = lost == 0 ? 0 : loss_line(lost, text);
+    if (size + told + line.size() > room) return false;
+    put({text.data(), told});
+    put(line);
+    lost = 0;
+    return true;
+  }
+  // The next whole lines, or a part of a long one.
+  std::size_t portion() const noexcept {
+    const std::size_t most = std::min(size, kPortion);
+    for (std::size_t end = most; end != 0; --end) {
+      if (bytes[(head + end - 1) % kCapacity] == '\n') return end;
+    }
+    return most;
+  }
+  std::uint64_t lines_in(std::size_t count) const noexcept {
+    std::uint64_t lines = 0;
+    for (std::size_t i = 0; i < count; ++i) lines += bytes[(head + i) % kCapacity] == '\n';
+    return lines;
+  }
+  [[noreturn]] void run() noexcept;
+
+  const int fd;
+  std::vector<char> bytes;
+  std::size_t head = 0;
+  std::size_t size = 0;
+  std::uint64_t lost = 0;  // lines, since the last one that told of it
+  bool running = false;
+  std::mutex mutex;
+  std::condition_variable filled;
+  std::condition_variable emptied;
+};
+
+void LogWriter::Buffer::run() noexcept {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    filled.wait(lock, [this] { return size != 0; });
+    const std::size_t count = portion();
+    const std::size_t first = std::min(count, kCapacity - head);
+    const std::array<iovec, 2> parts = {iovec{bytes.data() + head, first}, iovec{bytes.data(), count - first}};
+    lock.unlock();
+    const std::size_t written = write_some(fd, parts.data(), count == first ? 1 : 2);
+    lock.lock();
+    // A full disk, or a reader that is gone: the next line that is added tells of it.
+    if (written == 0) lost += lines_in(count);
+    const std::size_t gone = written == 0 ? count : written;
+    head = (head + gone) % kCapacity;
+    size -= gone;
+    if (size == 0 && lost != 0 && written != 0) add({}, kCapacity);
+    if (size == 0) emptied.notify_all();
+  }
+}
+
+LogWriter::LogWriter(int fd) : buffer_(std::make_shared<Buffer>(fd)) {}
+
+bool LogWriter::start() noexcept {
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return false;
+  pthread_attr_setstacksize(&attributes, kStack);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  // Signals are for the others.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_t thread{};
+  auto* shared = new (std::nothrow) std::shared_ptr<Buffer>(buffer_);
+  const bool started = shared != nullptr && pthread_create(
+                                                &thread, &attributes,
+                                                [](void* argument) -> void* {
+                                                  auto* handed = static_cast<std::shared_ptr<Buffer>*>(argument);
+                                                  const std::shared_ptr<Buffer> own = std::move(*handed);
+                                                  delete handed;
+                                                  own->run();
+                                                },
+                                                shared) == 0;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (!started) delete shared;
+  const std::lock_guard lock(buffer_->mutex);
+  buffer_->running = started;
+  return started;
+}
+
+void LogWriter::write(std::string_view line, LogLine kind) noexcept {
+  Buffer& buffer = *buffer_;
+  const std::lock_guard lock(buffer.mutex);
+  if (!buffer.running) {
+    while (!line.empty()) {
+      const iovec part{const_cast<char*>(line.data()), line.size()};  // writev(2) only reads it
+      const std::size_t written = write_some(buffer.fd, &part, 1);
+      if (written == 0) return;
+      line.remove_prefix(written);
+    }
+    return;
+  }
+  const bool was_empty = buffer.size == 0;
+  if (!buffer.add(line, kind == LogLine::kAccess ? kCapacity - kForMessages : kCapacity)) ++buffer.lost;
+  if (was_empty) buffer.filled.notify_one();
+}
+
+bool LogWriter::finish(std::chrono::milliseconds limit) noexcept {
+  std::unique_lock lock(buffer_->mutex);
+  return !buffer_->running || buffer_->emptied.wait_for(lock, limit, [this] { return buffer_->size == 0; });
+}
+
+}  // namespace pairport
