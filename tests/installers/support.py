@@ -9,6 +9,7 @@ import io
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -125,6 +126,24 @@ def configuration(web_url, extra="", pairing=""):
 {f'  templates = "{templates}"' if templates else ""}
 {extra}
 """
+
+
+AWKS = ("gawk", "mawk", "original-awk", "busybox")
+LONG = os.environ.get("PAIRPORT_LONG") == "1"
+
+
+def use_awk(root, name):
+    """The scripts find this awk first."""
+    program = shutil.which(name)
+    if not program:
+        raise unittest.SkipTest(f"SKIPPED: no {name} on this machine")
+    root.path("/usr/local/sbin/awk").symlink_to(program)
+
+
+def quick(script):
+    """The same script, content with a connection of 3 seconds."""
+    assert script.count(b"\nHOLD=15\n") == 1
+    return script.replace(b"\nHOLD=15\n", b"\nHOLD=3\n")
 
 
 class InstallerTest(unittest.TestCase):

@@ -128,9 +128,11 @@ class Failures(support.InstallerTest):
             self.assertExit(root.run(self.script(), ["-f"]), 0)
 
     def test_not_connected(self):
-        cases = {"refused": ("credentials", "new code", 0), "leak": ("credentials", "***", 0), "duplicate": ("-d -f", "in use", 0),
-                 "silent": ("No connection", "fingerprint", 1), "mismatch": ("Invalid fingerprint", "fingerprint", 1),
-                 "crash": ("No connection", "firewall", 0)}
+        cases = {"refused": ("credentials", "new code", "Authentication failed", 0),
+                 "used": ("auth_multiuse_creds", 'client auth ID is already in use: "***"', 0),
+                 "duplicate": ("-d -f", "power cut", "client is already connected or previous session", 1),
+                 "silent": ("No connection", "fingerprint", 1), "mismatch": ("invalid fingerprint", "fingerprint", 1),
+                 "crash": ("ended at once", 0)}
         for play, (*words, running) in cases.items():
             with self.subTest(play=play), IsolatedRoot() as root:
                 result = root.run(self.script(play), env=QUICK)

@@ -53,7 +53,9 @@ program and settings stay, the old configuration is saved.
   -N          no service: print the client's command
 Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD (login for -z), RPORT_INSTALLER_WAIT (seconds, 40), https_proxy
 Exit code: 0 connected, 1 wrong usage or environment, 2 cannot reach the server, 3 bad download or package (1-3: nothing
-  changed), 4 installed, not connected (stopped if refused), 5 configuration of unknown form, left alone, 130 interrupted
+  changed), 4 not connected: the old pairing was put back if it was connected, else installed (and stopped if refused),
+  5 configuration of unknown form, left alone, 130 interrupted. Started by the client itself, or when the terminal ends, it
+  goes on in the background: see /var/log/rport-installer.log
 END
 }
 
@@ -63,7 +65,7 @@ main() {
 	options "$@"
 	case $ACTION in
 		version) echo "rport ${VERSION:-$STABLE}" ;;
-		*) "$ACTION" ;;
+		*) "$ACTION" "$@" ;;
 	esac
 }
 options() {
@@ -92,15 +94,22 @@ install() {
 	credentials
 	[ "$(getenforce 2>/dev/null)" != Enforcing ] || has l || die 1 'SELinux is enforcing and may stop the client.' 'Use -l.'
 	need_sudo
-	make_tmp
 	detect_arch
 	detect_init
+	if [ -z "$DRY${RPORT_DETACHED:-}" ] && inside_client; then detach "$@"; return; fi
+	make_or_take_tmp
 	detect_fetcher
 	detect_packages
 	find_client
 	look_at_old
 	probe_server
 	get_ready
+	## A package may stop the client itself.
+	case $FROM$DRY in repository | file) unbroken apply_and_connect ;; esac
+	apply
+	connect
+}
+apply_and_connect() {
 	apply
 	connect
 }
@@ -118,7 +127,8 @@ look_at_old() {
 		LOG=$(toml "$CONF" logging log_file)
 		ATTRS=$(toml "$CONF" client attributes_file_path)
 	fi
-	LOG=${LOG:-$LOGS/rport.log} ATTRS=${ATTRS:-$DATA/client_attributes.json} RUN_AS=${RUN_AS:-$(owner_of_data)}
+	LOG=${LOG:-$LOGS/rport.log} ATTRS=${ATTRS:-$DATA/client_attributes.json} OLD_USER=$(owner_of_data)
+	RUN_AS=${RUN_AS:-$OLD_USER}
 	case $TAGS$ATTRS in "$ATTRS" | *.json) ;; *) die 1 "the tags are in $ATTRS, which is not JSON." 'Leave out -g.' ;; esac
 }
 
@@ -132,14 +142,17 @@ probe_server() {
 		*) host=http://$host ;;
 	esac
 	act "test the connection to $host" || return 0
-	login='' limit=yes
-	! request "$host/" /dev/null || return 0
-	case $(said) in
-		*[Ee][Rr][Rr][Oo][Rr]:*[345][0-9][0-9]* | *'ERROR '[345][0-9][0-9]*) return ;;
-		*[Pp]roxy*) why='Check the proxy variables (sudo -E keeps them).' ;;
-		*resolve* | *'bad address'* | *'not known'*) why='Check its name and the DNS here.' ;;
-		*'imed out'* | *timeout* | *Terminated*) why='No answer: is there a firewall, or a proxy needed?' ;;
-		*ertificate* | *SSL* | *TLS*) why='TLS failed: check its certificate and the clock here.' ;;
+	login='' limit=yes status=0
+	request "$host/" /dev/null || status=$?
+	[ $status -ne 0 ] || return 0
+	## What the tool says is in the language of the machine, what it returns is not.
+	case $FETCHER$status:$(cat "$TMP/said") in
+		curl22:* | curl52:* | wget8:* | busybox*'server returned error: HTTP/'*) return ;;
+		curl5:* | curl97:* | *[Pp]roxy*) why='Check the proxy variables (sudo -E keeps them).' ;;
+		curl6:* | *resolve* | *'bad address'* | *'not known'*) why='Check its name and the DNS here.' ;;
+		curl28:* | *'imed out'* | *timeout* | *Terminated*) why='No answer: is there a firewall, or a proxy needed?' ;;
+		curl35:* | curl5[389]:* | curl6[06]:* | curl7[7]:* | curl8[023]:* | curl9[01]:* | wget5:* | *ertificate* | *SSL* | *TLS*)
+			why='TLS failed: check its certificate and the clock here.' ;;
 		*) why='Refused: is it running, and is the port right?' ;;
 	esac
 	die 2 "cannot reach the server $host." "$why" "$(said)"
@@ -377,21 +390,40 @@ connect() {
 	command="su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF'"
 	if has N; then say "Installed. This runs the client: $command"; return; fi
 	act "start the client and wait up to $WAIT s for its connection" || return 0
+	if [ -n "$WORKER" ]; then bring_up; else unbroken bring_up; fi
+}
+bring_up() {
 	STARTED=yes
+	: >"$TMP/peers"
+	worked=$(connections)
 	service_stop
 	if start_and_wait; then
-		say "Connected to $host."
+		if [ -z "$NOTE" ]; then say "Connected to $SERVER_HOST."; else say 'The client runs.' && warn "$NOTE"; fi
 		[ "$INIT" != none ] || say "No init system starts it again; this does: $command"
+		[ "$RUN_AS" = "$OLD_USER" ] || remove_user "$OLD_USER"
 		return
 	fi
+	why=$(advice) words=$(last_words)
 	case $VERDICT in
-		refused) why='Wrong credentials: use a new code. Stopped, since five failed logins ban this address for an hour.' ;;
-		duplicate) why='Another client has this id; for a cloned machine use -d -f. Stopped.' ;;
-		*) why="No connection in $WAIT s. Check fingerprint, server, firewall and $LOG." ;;
+		duplicate | elsewhere) ;;
+		*)
+			[ -z "$EXISTING" ] || [ -z "$worked" ] || old_pairing
+			[ "$VERDICT" = silent ] || service_stop
+			;;
 	esac
-	words=$(last_words)
-	[ "$VERDICT" = silent ] || service_stop
 	die 4 'installed, but not connected.' "$why" "$words"
+}
+## A client that was connected is not lost by a pairing that is not.
+old_pairing() {
+	service_stop
+	undo
+	RUN_AS=$OLD_USER LOG=$(toml "$CONF" logging log_file)
+	LOG=${LOG:-$LOGS/rport.log}
+	chown -hR "$RUN_AS" "$DATA" "$LOGS"
+	if [ "$INIT" = systemd ]; then hush systemctl daemon-reload && hush systemctl enable rport; fi || :
+	again='The old pairing was put back and is connected.'
+	start_and_wait || again='The old pairing was put back and does not connect any more.'
+	die 4 'the new pairing does not connect.' "$again" "$why" "$words"
 }
 
 {{> lib/common.sh}}
@@ -405,6 +437,7 @@ connect() {
 {{> lib/config.sh}}
 {{> lib/settings.sh}}
 {{> lib/service.sh}}
+{{> lib/unbroken.sh}}
 {{> lib/connect.sh}}
 
 main "$@"

@@ -34,13 +34,14 @@ version does not connect, the old one is put back.
   -s          sudo rule: full root access for the client
   -r          let the server send files
   -b          sudo rule: received files may go anywhere (needs -r)
-Started by the client itself, it goes on in the background, see /var/log/rport-update.log.
-Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD  login for -z
+Started by the client itself, or when the terminal ends, it goes on in the background: see /var/log/rport-update.log.
+Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD  login for -z (sudo -E keeps them)
              RPORT_INSTALLER_WAIT  seconds to wait for the connection (40)
              http_proxy, https_proxy, no_proxy  for downloads
 Exit code:   0 updated and connected, or up to date
              1 wrong usage or environment   3 bad download, package or checksum   (1, 3: nothing was changed)
-             4 the new version does not connect, the old one was put back   130 interrupted
+             4 the new version does not connect, the old one was put back (or stays, if the id is still in use)
+             130 interrupted
 END
 }
 
@@ -76,8 +77,8 @@ update() {
 	find_client
 	[ -n "$BIN" ] || die 1 'the client is not installed here.' 'Pair this machine with an installer.'
 	detect_init
-	if [ -z "$DRY${RPORT_UPDATE_FOLDER:-}" ] && inside_client; then detach "$@"; return; fi
-	case ${RPORT_UPDATE_FOLDER:-} in */rport.????????) TMP=$RPORT_UPDATE_FOLDER ;; *) make_tmp ;; esac
+	if [ -z "$DRY${RPORT_DETACHED:-}" ] && inside_client; then detach "$@"; return; fi
+	make_or_take_tmp
 	detect_arch
 	detect_fetcher
 	need_sudo
@@ -85,8 +86,17 @@ update() {
 	LOG=$(toml "$CONF" logging log_file)
 	LOG=${LOG:-$LOGS/rport.log} OLD_VERSION=$(version_of "$BIN")
 	get_ready
+	NEWS=''
+	## The package itself stops the client.
+	case $FROM$DRY in repository | file) unbroken change ;; esac
 	apply
-	restart
+	[ -n "$NEWS$DRY" ] || return 0
+	act "restart the client and wait up to $WAIT s for its connection" || return 0
+	unbroken restart
+}
+change() {
+	apply
+	if [ -n "$NEWS" ]; then restart; fi
 }
 get_ready() {
 	FROM=archive PACKAGES=''
@@ -100,6 +110,7 @@ get_ready() {
 	elif [ "$METHOD" != archive ]; then
 		[ "$STRICT" != true ] || die 3 'this pairing service demands a sha256 for each package (strict_checksums); none is known for those of a repository.' 'Use -z with a package that its operator has named, or the package manager.'
 		has p || FROM=repository
+		from_file_only || :
 	elif [ "${VERSION:-$STABLE}" = "$OLD_VERSION" ]; then
 		FROM=keep
 		say "- the client has version $OLD_VERSION already"
@@ -112,12 +123,32 @@ get_ready() {
 	esac
 	has m || [ ! -f /usr/local/bin/tacoscript ] || get_tacoscript
 }
+## A client from a single deb gets nothing from a repository that does not have it.
+from_file_only() {
+	[ "$FROM$PACKAGES" = repositoryapt ] && [ ! -f /etc/apt/sources.list.d/rport.list ] && [ -z "$(apt-cache madison rport 2>/dev/null)" ] || return 0
+	[ "${VERSION:-$STABLE}" != "$OLD_VERSION" ] || { FROM=keep; say "- the client has version $OLD_VERSION already"; return; }
+	die 1 "no repository here has the client: it has version $OLD_VERSION and was installed from a file." \
+		"Version ${VERSION:-$STABLE} needs the address of its deb: -z URL."
+}
 apply() {
 	case $FROM in
 		archive) put_client ;;
-		file) [ -n "$DRY" ] || keep_old "$BIN" && install_package "$TMP/package.$GOT" ;;
-		repository) [ -n "$DRY" ] || keep_old "$BIN" && install_package ;;
+		file | repository)
+			if [ -z "$DRY" ]; then
+				keep_old "$BIN"
+				if [ "$METHOD" = deb ]; then repack; fi
+				note package_back "$TMP/old.deb"
+			fi
+			if [ "$FROM" = file ]; then install_package "$TMP/package.$GOT"; else install_package; fi
+			;;
 	esac
+	case $FROM$DRY in
+		archive | file | repository) cmp -s "$BIN" "$TMP/old$BIN" || NEWS=yes ;;
+	esac
+	if [ "$FROM$NEWS" = repository ]; then
+		say "- the repository has no other version than $OLD_VERSION"
+		[ "${VERSION:-$STABLE}" = "$OLD_VERSION" ] || warn "this service offers version ${VERSION:-$STABLE}; the repository does not."
+	fi
 	edit_settings
 	! has d || edit remote-scripts enabled set false
 	if act "keep $CONF, with the settings asked for and new sections"; then
@@ -125,7 +156,7 @@ apply() {
 		for example in "$TMP/new/rport.example.conf" "$CONF.dpkg-dist" "$CONF.rpmnew"; do
 			[ ! -f "$example" ] || new_sections "$example" >>"$TMP/conf"
 		done
-		[ "$(cksum <"$TMP/conf")$EDITS" = "$(cksum <"$CONF")" ] || write_conf "$TMP/conf"
+		[ "$(cksum <"$TMP/conf")$EDITS" = "$(cksum <"$CONF")" ] || { write_conf "$TMP/conf" && NEWS=yes; }
 	fi
 	sudo_rules
 	has m || [ ! -f /usr/local/bin/tacoscript ] || put_tacoscript
@@ -140,47 +171,48 @@ new_sections() {
 	}
 	FILENAME != ARGV[1] && copy' "$CONF" "$1"
 }
+## The installed package as a file again, for the way back: no repository may have it any more.
+repack() {
+	mkdir -p "$TMP/repack/DEBIAN"
+	dpkg-query -L rport | while read -r path; do
+		if [ -d "$path" ] && [ ! -L "$path" ]; then mkdir -p "$TMP/repack$path"; elif [ -e "$path" ]; then cp -pP "$path" "$TMP/repack$path"; fi
+	done
+	dpkg-query -s rport | awk '!/^[ \t]/ { skip = /^(Status|Conffiles|Config-Version):/ } !skip' >"$TMP/repack/DEBIAN/control"
+	for script in preinst postinst prerm postrm; do
+		[ ! -f "/var/lib/dpkg/info/rport.$script" ] || cp -p "/var/lib/dpkg/info/rport.$script" "$TMP/repack/DEBIAN/$script"
+	done
+	[ ! -s /var/lib/dpkg/info/rport.conffiles ] || cp /var/lib/dpkg/info/rport.conffiles "$TMP/repack/DEBIAN/conffiles"
+	chmod -R go+rX "$TMP/repack"
+	quietly dpkg-deb -Znone --build "$TMP/repack" "$TMP/old.deb" || die 1 'the installed package cannot be saved:' "$(said)"
+	rm -rf "$TMP/repack"
+}
+package_back() {
+	case $METHOD$PACKAGES in
+		deb*) dpkg --force-confold,confmiss,downgrade -i "$1" ;;
+		rpmzypper) zypper --non-interactive install --oldpackage "rport=$OLD_VERSION" ;;
+		rpm?*) "$PACKAGES" -y downgrade "rport-$OLD_VERSION" ;;
+	esac
+}
 restart() {
-	if [ "$FROM" = keep ] && [ -z "$UNDO" ]; then return; fi
-	act "restart the client and wait up to $WAIT s for its connection" || return 0
 	STARTED=yes
 	service_stop
-	if start_and_wait; then say "The client is connected, version $(version_of "$BIN") (was $OLD_VERSION)."; return; fi
-	words=$(last_words)
+	if start_and_wait || [ "$VERDICT" = elsewhere ]; then
+		if [ -z "$NOTE" ] && [ "$VERDICT" = connected ]; then say "The client is connected, version $(version_of "$BIN") (was $OLD_VERSION)."
+		else
+			say "The client runs, version $(version_of "$BIN") (was $OLD_VERSION)."
+			[ "$VERDICT" = connected ] || NOTE=$(advice)
+			warn "$NOTE"
+		fi
+		return
+	fi
+	words=$(last_words) why=$(advice) verdict=$VERDICT
+	## The old version would be told the same.
+	[ "$verdict" != duplicate ] || die 4 "not connected yet, version $(version_of "$BIN") runs." "$why" "$words"
 	service_stop
 	undo
 	again='The old version was put back and is connected.'
 	start_and_wait || again='The old version was put back and does not connect either: look at the server and on the way to it.'
-	die 4 "the new version does not connect ($VERDICT)." "$again" "$words"
-}
-
-## A restart of the client ends what it runs: then the update goes on outside of its reach.
-inside_client() {
-	process=$$
-	while [ "${process:-0}" -gt 1 ]; do
-		[ "$(cat "/proc/$process/comm" 2>/dev/null)" != rport ] || return 0
-		process=$(awk '$1 == "PPid:" { print $2 }' "/proc/$process/status" 2>/dev/null) || :
-	done
-	return 1
-}
-detach() {
-	grep -qs "$NAME" "$0" || die 1 'the client itself runs this script, so it must come from a file.' "Save it as $NAME, then: sh $NAME"
-	make_tmp
-	cp "$0" "$TMP/$NAME"
-	RPORT_UPDATE_FOLDER=$TMP log=/var/log/rport-update.log
-	export RPORT_UPDATE_FOLDER
-	rm -f $log
-	say "The client runs this script, so the update goes on in the background; see $log."
-	TMP=''
-	if [ "$INIT" = systemd ] && have systemd-run; then
-		systemd-run --quiet --collect --setenv=RPORT_UPDATE_FOLDER --setenv=RPORT_INSTALLER_WAIT="$WAIT" \
-			--setenv=RPORT_INSTALLER_DL_USERNAME --setenv=RPORT_INSTALLER_DL_PASSWORD --setenv=http_proxy --setenv=https_proxy --setenv=no_proxy \
-			-p "StandardOutput=append:$log" -p "StandardError=append:$log" sh "$RPORT_UPDATE_FOLDER/$NAME" "$@"
-	else
-		run='sh'
-		! have setsid || run='setsid sh'
-		$run "$RPORT_UPDATE_FOLDER/$NAME" "$@" >$log 2>&1 </dev/null &
-	fi
+	die 4 "the new version does not connect ($verdict)." "$again" "$why" "$words"
 }
 
 {{> lib/common.sh}}
@@ -192,6 +224,7 @@ detach() {
 {{> lib/config.sh}}
 {{> lib/settings.sh}}
 {{> lib/service.sh}}
+{{> lib/unbroken.sh}}
 {{> lib/connect.sh}}
 
 main "$@"

@@ -1,5 +1,9 @@
 say() { [ -n "$QUIET" ] || echo "$*"; }
-warn() { echo "Warning: $*" >&2; }
+warn() {
+	echo "Warning: $1" >&2
+	shift
+	[ $# -eq 0 ] || printf '         %s\n' "$@" >&2
+}
 die() {
 	CODE=$1
 	shift
@@ -22,19 +26,20 @@ set_up() {
 	umask 077
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
 	export PATH
-	QUIET='' DRY='' FORCE='' TMP='' CODE='' STARTED='' UNDO=''
+	QUIET='' DRY='' FORCE='' TMP='' CODE='' STARTED='' UNDO='' WORKER=''
 	CONF_DIR=/etc/rport CONF=/etc/rport/rport.conf DATA=/var/lib/rport LOGS=/var/log/rport
 	trap 'clean_up $?' EXIT
-	trap 'CODE=130; exit 130' HUP INT TERM
+	trap 'CODE=130; exit 130' HUP INT TERM PIPE
 }
 clean_up() {
 	trap - EXIT
-	trap '' HUP INT TERM
+	trap '' HUP INT TERM PIPE
 	set +e
 	if [ "$1" -ne 0 ]; then
 		CODE=${CODE:-1}
 		[ -n "$STARTED" ] || undo
 	fi
+	[ -z "$WORKER" ] || cat "$TMP/out" "$TMP/err" 2>/dev/null >>"$REPORT"
 	[ -z "$TMP" ] || rm -rf "$TMP"
 	exit "${CODE:-0}"
 }

@@ -38,14 +38,14 @@ toml() {
 		if ($0 ~ /^[ \t]*\[/) {
 			section = $0
 			sub(/^[ \t]*\[/, "", section); sub(/\].*/, "", section)
-			section = trim(section)
+			section = tolower(trim(section)) # the client ignores case
 			if (!(section in header)) header[section] = NR
 			next
 		}
 		name = $0
 		if (!sub(/=.*/, "", name)) next
-		if (sub(/^[ \t]*#/, "", name)) { hint[section, trim(name)] = NR; next }
-		name = trim(name)
+		if (sub(/^[ \t]*#/, "", name)) { hint[section, tolower(trim(name))] = NR; next }
+		name = tolower(trim(name))
 		key[NR] = section SUBSEP name
 		if (!(key[NR] in first)) first[key[NR]] = NR
 		if (section == "") { sub(/[ \t"\047]*\..*/, "", name); top[name] = 1 }

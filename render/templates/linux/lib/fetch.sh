@@ -33,7 +33,8 @@ fetch() {
 	[ -s "$TMP/said" ] || echo 'the answer is empty' >"$TMP/said"
 	return 1
 }
-said() { grep -v '^Connecting\|^saving\|^$' "$TMP/said" | tail -n 3; }
+## curl explains itself at length after the line that says it.
+said() { grep '^curl: (' "$TMP/said" || grep -v '^Connecting\|^saving\|^$' "$TMP/said" | tail -n 3; }
 
 replace() {
 	TEXT=$1

@@ -26,7 +26,7 @@ uninstall() {
 		remove_package || warn 'the package could not be removed.'
 	fi
 	for path in $REPO_FILES /etc/sudoers.d/rport-all-cmd /etc/sudoers.d/rport-filereception /etc/sudoers.d/rport-update-status \
-		/usr/local/bin/rport $taco /var/log/rport-update.log "$CONF_DIR" "$LOGS" "$DATA"; do
+		/usr/local/bin/rport $taco /var/log/rport-update.log /var/log/rport-installer.log "$CONF_DIR" "$LOGS" "$DATA"; do
 		if [ -e "$path" ] && act "remove $path"; then rm -rf "$path"; fi
 	done
 	remove_user "$RUN_AS"

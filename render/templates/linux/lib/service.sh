@@ -1,10 +1,14 @@
 INIT_SCRIPT=/etc/init.d/rport
-## Not those in containers: same program, same mount namespace.
+## Not those in containers: same program, same mount namespace. Root without CAP_SYS_PTRACE (in a container) may read neither.
 client_pids() {
+	here=$(readlink /proc/self/ns/mnt) || :
 	for proc in /proc/[0-9]*; do
-		case $(readlink "$proc/exe" 2>/dev/null) in
-			"$BIN" | "$BIN (deleted)") [ "$(readlink "$proc/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ] || echo "${proc#/proc/}" ;;
-		esac
+		read -r comm 2>/dev/null <"$proc/comm" || continue
+		[ "$comm" = rport ] || continue
+		exe=$(readlink "$proc/exe" 2>/dev/null) || exe=$(tr '\0' '\n' 2>/dev/null <"$proc/cmdline" | head -n 1)
+		case $exe in "$BIN" | "$BIN (deleted)") ;; *) continue ;; esac
+		space=$(readlink "$proc/ns/mnt" 2>/dev/null) || space=$here
+		[ "$space" != "$here" ] || echo "${proc#/proc/}"
 	done
 }
 service_stop() {
@@ -21,14 +25,21 @@ service_stop() {
 		sleep 1
 	done
 }
+## The client must not inherit that signals are ignored, and not die with the terminal.
+apart() {
+	if have setsid; then
+		trap - HUP INT TERM PIPE
+		exec setsid "$@"
+	fi
+	trap - TERM PIPE
+	exec "$@"
+}
 service_start() {
 	case $INIT in
 		systemd) systemctl start rport ;;
-		openrc) rc-service rport start ;;
-		sysv) "$INIT_SCRIPT" start ;;
+		openrc) (apart rc-service rport start) ;;
+		sysv) (apart "$INIT_SCRIPT" start) ;;
 		## In the background, as its user and never as root.
-		*)
-			(umask 027; trap '' HUP INT; exec su -s /bin/sh "$RUN_AS" -c "exec $BIN -c $CONF") &
-			;;
+		*) (umask 027; apart su -s /bin/sh "$RUN_AS" -c "exec $BIN -c $CONF") & ;;
 	esac >"$TMP/said" 2>&1 </dev/null || :
 }
