@@ -108,7 +108,9 @@ get_ready() {
 		get_client "$URL"
 		[ "$GOT" = archive ] || FROM='file'
 	elif [ "$METHOD" != archive ]; then
-		[ "$STRICT" != true ] || die 3 'this pairing service demands a sha256 for each package (strict_checksums); none is known for those of a repository.' 'Use -z with a package that its operator has named, or the package manager.'
+		[ "$STRICT" != true ] ||
+			die 3 'this pairing service demands a sha256 for each package (strict_checksums); none is known for those of a repository.' \
+				'Use -z with a package that its operator has named, or the package manager.'
 		has p || FROM=repository
 		from_file_only || :
 	elif [ "${VERSION:-$STABLE}" = "$OLD_VERSION" ]; then

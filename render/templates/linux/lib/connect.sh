@@ -51,8 +51,10 @@ split_url() {
 addresses() {
 	case $1 in '' | -* | *[!0-9A-Za-z.:_-]*) return ;; esac
 	echo "$1"
-	if have getent; then getent ahosts "$1"; else nslookup "$1" | sed '1,/^Name/d'; fi 2>/dev/null </dev/null || :
-	awk -v name="$1" '{ sub(/#.*/, ""); for (i = 2; i <= NF; i++) if (tolower($i) == name) print $1 }' /etc/hosts 2>/dev/null || :
+	case $1 in *:*) return ;; *[!0-9.]*) ;; *) return ;; esac
+	listed=$(awk -v name="$1" '{ sub(/#.*/, ""); for (i = 2; i <= NF; i++) if (tolower($i) == name) print $1 }' /etc/hosts 2>/dev/null) || :
+	echo "$listed"
+	if have getent; then getent ahosts "$1"; elif [ -z "$listed" ]; then nslookup "$1" | sed '1,/^Name/d'; fi 2>/dev/null </dev/null || :
 }
 ## Where the client should be connected to; asked again, since a name may have other addresses a moment later.
 find_peers() {
