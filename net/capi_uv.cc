@@ -61,8 +61,9 @@ static_assert(PAIRPORT_EVENT_UNTRUSTED_PROXY == static_cast<int>(ServerEvent::kU
 static_assert(PAIRPORT_TLS_1_2 == static_cast<int>(TlsVersion::kTls12));
 static_assert(PAIRPORT_TLS_1_3 == static_cast<int>(TlsVersion::kTls13));
 
-// Sizes in the first version that had the structure: none is shorter.
-constexpr std::size_t kFirstOptions = sizeof(pairport_server_options);
+// Sizes in the first version that had the structure, for ever; see render/capi.cc.
+constexpr std::size_t kFirstOptions =
+    offsetof(pairport_server_options, event_user) + sizeof(pairport_server_options::event_user);
 constexpr std::size_t kFirstListenOptions =
     offsetof(pairport_listen_options, redirect_to_https) + sizeof(pairport_listen_options::redirect_to_https);
 // Less would refuse every request.
@@ -82,7 +83,8 @@ int fail(StatusCode code, std::string_view text, char* message, std::size_t mess
   return static_cast<int>(code);
 }
 
-pairport_server_options default_options() noexcept {
+// May throw std::bad_alloc.
+pairport_server_options default_options() {
   const ServerOptions defaults;
   const ConnectionLimits& limits = defaults.connection;
   pairport_server_options options{};
@@ -215,6 +217,10 @@ bool read_listen_options(const pairport_listen_options* given, ListenOptions& op
 using pairport::StatusCode;
 
 struct pairport_server {
+  // Of the process that attached it, not of a forked child.
+  bool is_usable() const noexcept { return !pairport::is_inherited(*service); }
+
+  pairport_service* service = nullptr;  // outlives the server
   // Both outlive the server.
   std::unique_ptr<pairport::CallersObserver> observer;
   std::unique_ptr<pairport::TlsContext> tls;
@@ -229,9 +235,13 @@ extern "C" {
 
 int pairport_server_options_init(pairport_server_options* options, size_t size) noexcept {
   if (options == nullptr || size < pairport::kFirstOptions) return PAIRPORT_INVALID_ARGUMENT;
-  const pairport_server_options defaults = pairport::default_options();
-  std::memset(static_cast<void*>(options), 0, size);
-  std::memcpy(options, &defaults, std::min(size, sizeof(defaults)));
+  try {
+    const pairport_server_options defaults = pairport::default_options();
+    std::memset(static_cast<void*>(options), 0, size);
+    std::memcpy(options, &defaults, std::min(size, sizeof(defaults)));
+  } catch (const std::bad_alloc&) {
+    return PAIRPORT_OUT_OF_MEMORY;
+  }
   options->size = size;
   return PAIRPORT_OK;
 }
@@ -239,9 +249,10 @@ int pairport_server_options_init(pairport_server_options* options, size_t size) 
 int pairport_server_attach(uv_loop_s* loop, pairport_service* service, const pairport_server_options* options,
                            pairport_server** server, char* message, size_t message_size) noexcept {
   if (server != nullptr) *server = nullptr;
-  if (loop == nullptr || service == nullptr || server == nullptr) {
-    return pairport::fail(StatusCode::kInvalidArgument, "loop, service and server must not be NULL", message,
-                          message_size);
+  if (loop == nullptr || service == nullptr || server == nullptr || pairport::is_inherited(*service)) {
+    return pairport::fail(StatusCode::kInvalidArgument,
+                          "loop, service and server must not be NULL, nor the service that of a parent process",
+                          message, message_size);
   }
   try {
     pairport_server_options known = pairport::default_options();
@@ -264,6 +275,7 @@ int pairport_server_attach(uv_loop_s* loop, pairport_service* service, const pai
     auto created = std::make_unique<pairport_server>();
     auto tls = pairport::create_tls(known, *service);
     if (!tls.ok()) return pairport::fail(tls.status(), message, message_size);
+    created->service = service;
     created->tls = std::move(tls).value();
     converted.tls = created->tls.get();
     if (known.on_answer != nullptr) {
@@ -284,9 +296,11 @@ int pairport_server_listen(pairport_server* server, pairport_string address, con
                            char* url, size_t url_size, char* message, size_t message_size) noexcept {
   pairport::copy_text("", url, url_size);
   pairport::ListenOptions converted;
-  if (server == nullptr || !pairport::is_string(address) || !pairport::read_listen_options(options, converted)) {
+  if (server == nullptr || !server->is_usable() || !pairport::is_string(address) ||
+      !pairport::read_listen_options(options, converted)) {
     return pairport::fail(StatusCode::kInvalidArgument,
-                          "server must not be NULL, nor an address with a length, and options have a known size",
+                          "server must not be NULL or that of a parent process, nor an address NULL with a length, and "
+                          "options have a known size",
                           message, message_size);
   }
   try {
@@ -303,7 +317,7 @@ int pairport_server_listen(pairport_server* server, pairport_string address, con
 
 int pairport_server_adopt(pairport_server* server, int fd, const pairport_listen_options* options) noexcept {
   pairport::ListenOptions converted;
-  if (server == nullptr || fd < 0 || !pairport::read_listen_options(options, converted)) {
+  if (server == nullptr || fd < 0 || !server->is_usable() || !pairport::read_listen_options(options, converted)) {
     if (fd >= 0) ::close(fd);
     return PAIRPORT_INVALID_ARGUMENT;
   }
@@ -316,7 +330,7 @@ int pairport_server_adopt(pairport_server* server, int fd, const pairport_listen
 
 int pairport_server_use_certificates(pairport_server* server, const pairport_certificate* certificates, size_t count,
                                      char* message, size_t message_size) noexcept {
-  if (server == nullptr || server->tls == nullptr || certificates == nullptr || count == 0) {
+  if (server == nullptr || !server->is_usable() || server->tls == nullptr || certificates == nullptr || count == 0) {
     return pairport::fail(StatusCode::kInvalidArgument,
                           "server and certificates must not be NULL, and the server must have had certificates",
                           message, message_size);
@@ -329,11 +343,11 @@ int pairport_server_use_certificates(pairport_server* server, const pairport_cer
 }
 
 size_t pairport_server_connections(const pairport_server* server) noexcept {
-  return server == nullptr || server->stopped ? 0 : server->server->connections();
+  return server == nullptr || server->stopped || !server->is_usable() ? 0 : server->server->connections();
 }
 
 int pairport_server_stop(pairport_server* server, void (*on_stopped)(void* user), void* user) noexcept {
-  if (server == nullptr || server->stopping) return PAIRPORT_INVALID_ARGUMENT;
+  if (server == nullptr || server->stopping || !server->is_usable()) return PAIRPORT_INVALID_ARGUMENT;
   server->stopping = true;
   server->on_stopped = on_stopped;
   server->user = user;
@@ -347,7 +361,7 @@ int pairport_server_stop(pairport_server* server, void (*on_stopped)(void* user)
 }
 
 int pairport_server_destroy(pairport_server* server) noexcept {
-  if (server != nullptr && !server->stopped) return PAIRPORT_INVALID_ARGUMENT;
+  if (server != nullptr && (!server->stopped || !server->is_usable())) return PAIRPORT_INVALID_ARGUMENT;
   delete server;
   return PAIRPORT_OK;
 }

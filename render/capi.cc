@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: every function checks its arguments before anything changes, and no exception leaves one. What C sees of
-// a structure is copied into one of ours first, so that a shorter one is read no further than its size says.
+// a structure is copied into one of ours first, so that a shorter one is read no further than its size says. Secret
+// memory is touched only in the process that mapped it: a child of fork(2) gets an error.
 #include <pairport/pairport.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -23,6 +25,8 @@
 #include <pairport/service.h>
 #include <pairport/status.h>
 #include <pairport/version.h>
+
+#include "process_mark.h"
 
 namespace pairport {
 namespace {
@@ -57,16 +61,72 @@ using pairport::StatusCode;
 using pairport::string_of;
 using pairport::view;
 
-// With the service, because it is in the pool's memory.
-struct pairport_response {
+namespace {
+
+// What C holds of an object in secret memory. In memory of its own, which a forked child has, too: a call there finds
+// the service, and with it the reason to fail, without touching the object.
+template <typename T>
+struct Handle {
+  using Object = T;
   pairport_service* owner = nullptr;
-  pairport::Response response;
+  typename SecretPool<T>::Pointer object;
+  Handle* next = nullptr;  // while it is free
 };
 
-struct pairport_buffer {
-  pairport_service* owner = nullptr;
-  BodyBuffer body;
+// Objects with their handles. The first kOwn of these are part of it, so that a usual number of them allocates nothing.
+template <typename H>
+class HandlePool {
+ public:
+  explicit HandlePool(SecretLevel minimum) noexcept : minimum_(minimum), objects_(minimum) {
+    for (H& handle : own_) keep(&handle);
+  }
+  HandlePool(const HandlePool&) = delete;
+  HandlePool& operator=(const HandlePool&) = delete;
+
+  int acquire(pairport_service* owner, H** acquired) noexcept {
+    H* const handle = free_ != nullptr ? free_ : new (std::nothrow) H;
+    if (handle == nullptr) return PAIRPORT_OUT_OF_MEMORY;
+    if (handle == free_) free_ = static_cast<H*>(handle->next);
+    handle->owner = owner;
+    handle->object = objects_.acquire();
+    if (handle->object == nullptr) {
+      give_back(handle);
+      return minimum_ == SecretLevel::kPlain ? PAIRPORT_OUT_OF_MEMORY : PAIRPORT_MEMORY_NOT_LOCKED;
+    }
+    *acquired = handle;
+    return PAIRPORT_OK;
+  }
+  void release(H* handle) noexcept {
+    handle->object.reset();
+    give_back(handle);
+  }
+
+ private:
+  static constexpr std::size_t kOwn = 64;
+
+  void keep(H* handle) noexcept {
+    handle->next = free_;
+    free_ = handle;
+  }
+  void give_back(H* handle) noexcept {
+    const std::less<const H*> before;
+    if (before(handle, own_.data()) || !before(handle, own_.data() + kOwn)) {
+      delete handle;
+    } else {
+      keep(handle);
+    }
+  }
+
+  SecretLevel minimum_;
+  SecretPool<typename H::Object> objects_;
+  std::array<H, kOwn> own_;
+  H* free_ = nullptr;
 };
+
+}  // namespace
+
+struct pairport_response : Handle<pairport::Response> {};
+struct pairport_buffer : Handle<BodyBuffer> {};
 
 struct pairport_service {
   explicit pairport_service(std::unique_ptr<pairport::RandomSource> source, std::unique_ptr<Service> created) noexcept
@@ -75,10 +135,11 @@ struct pairport_service {
         responses(service->minimum_level()),
         buffers(service->minimum_level()) {}
 
+  pairport::ProcessMark mark;
   std::unique_ptr<pairport::RandomSource> random;
   std::unique_ptr<Service> service;
-  SecretPool<pairport_response> responses;
-  SecretPool<pairport_buffer> buffers;
+  HandlePool<pairport_response> responses;
+  HandlePool<pairport_buffer> buffers;
 };
 
 namespace {
@@ -108,13 +169,17 @@ static_assert(PAIRPORT_METHOD_OTHER == static_cast<int>(pairport::Method::kOther
 static_assert(PAIRPORT_MAX_BODY == pairport::kMaxBody);
 static_assert(PAIRPORT_MAX_FRAGMENTS == pairport::Response::kMaxFragments);
 
-// Sizes in the first version that had the structure: none is shorter.
-constexpr std::size_t kFirstOptions = offsetof(pairport_options, random_user) + sizeof(void*);
-constexpr std::size_t kFirstRequest = sizeof(pairport_request);
-constexpr std::size_t kFirstStats = offsetof(pairport_stats, memory_level) + sizeof(int);
+// Sizes in the first version that had the structure, for ever: up to its last member then. None is shorter. Not
+// sizeof(): the first member that is appended would refuse every program that is compiled already.
+#define PAIRPORT_SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(type::member))
+constexpr std::size_t kFirstOptions = PAIRPORT_SIZE_UP_TO(pairport_options, random_user);
+constexpr std::size_t kFirstRequest = PAIRPORT_SIZE_UP_TO(pairport_request, address);
+constexpr std::size_t kFirstStats = PAIRPORT_SIZE_UP_TO(pairport_stats, memory_level);
+#undef PAIRPORT_SIZE_UP_TO
 constexpr std::size_t kMaxRefusal = 1024;
 
-pairport_options default_options() noexcept {
+// May throw std::bad_alloc.
+pairport_options default_options() {
   static const ServiceOptions defaults;
   const pairport::InstallerOptions& installer = defaults.installer;
   pairport_options options{};
@@ -212,17 +277,15 @@ bool line_at(std::string_view lines, std::size_t index, pairport_header& header)
   }
 }
 
-// Creates an object of a service's pool: why there is none is told from what the service insists on.
+// Whether the service is one, and the caller's: not that of a process of which the caller is a child.
+bool is_usable(const pairport_service* service) noexcept {
+  return service != nullptr && service->mark.is_here();
+}
+
+// Null: there is none, or it is the memory of another process.
 template <typename T>
-int acquire(pairport_service* service, SecretPool<T>& pool, T** object) noexcept {
-  auto acquired = pool.acquire();
-  if (!acquired) {
-    return service->service->minimum_level() == SecretLevel::kPlain ? PAIRPORT_OUT_OF_MEMORY
-                                                                    : PAIRPORT_MEMORY_NOT_LOCKED;
-  }
-  *object = acquired.release();
-  (*object)->owner = service;
-  return PAIRPORT_OK;
+T* object_of(const Handle<T>* handle) noexcept {
+  return handle == nullptr || !is_usable(handle->owner) ? nullptr : handle->object.get();
 }
 
 }  // namespace
@@ -234,6 +297,9 @@ Service& service_of(pairport_service& service) noexcept {
 }
 RandomSource& random_of(pairport_service& service) noexcept {
   return *service.random;
+}
+bool is_inherited(const pairport_service& service) noexcept {
+  return !service.mark.is_here();
 }
 
 }  // namespace pairport
@@ -295,7 +361,9 @@ int pairport_service_create(const pairport_options* options, const pairport_now*
     }
     auto created = Service::create(converted, *random, {now->monotonic_ms, now->unix_seconds});
     if (!created.ok()) return fail(created.status().code(), created.status().message(), message, message_size);
-    *service = new pairport_service(std::move(random), std::move(created).value());
+    auto owned = std::make_unique<pairport_service>(std::move(random), std::move(created).value());
+    if (!owned->mark.set()) return fail(StatusCode::kOutOfMemory, "out of memory", message, message_size);
+    *service = owned.release();
     return fail(StatusCode::kOk, "", message, message_size);
   } catch (...) {
     return fail(StatusCode::kOutOfMemory, "out of memory", message, message_size);
@@ -303,16 +371,16 @@ int pairport_service_create(const pairport_options* options, const pairport_now*
 }
 
 void pairport_service_destroy(pairport_service* service) noexcept {
-  delete service;
+  if (is_usable(service)) delete service;
 }
 
 int pairport_service_expire(pairport_service* service, const pairport_now* now, size_t max_work) noexcept {
-  if (service == nullptr || now == nullptr) return PAIRPORT_INVALID_ARGUMENT;
+  if (!is_usable(service) || now == nullptr) return PAIRPORT_INVALID_ARGUMENT;
   return service->service->expire({now->monotonic_ms, now->unix_seconds}, max_work) ? 0 : 1;
 }
 
 int pairport_service_stats(const pairport_service* service, pairport_stats* stats) noexcept {
-  if (service == nullptr || stats == nullptr || stats->size < kFirstStats) return PAIRPORT_INVALID_ARGUMENT;
+  if (!is_usable(service) || stats == nullptr || stats->size < kFirstStats) return PAIRPORT_INVALID_ARGUMENT;
   const pairport::Store& store = service->service->store();
   pairport_stats known{};
   known.size = stats->size;
@@ -330,7 +398,7 @@ int pairport_service_stats(const pairport_service* service, pairport_stats* stat
 
 size_t pairport_service_static_parts(const pairport_service* service, pairport_string* parts,
                                      size_t capacity) noexcept {
-  if (service == nullptr) return 0;
+  if (!is_usable(service)) return 0;
   const auto all = service->service->static_parts();
   for (std::size_t i = 0; parts != nullptr && i < std::min(capacity, all.size()); ++i) parts[i] = string_of(all[i]);
   return all.size();
@@ -346,23 +414,23 @@ int pairport_parse_address(pairport_string text, uint8_t address[16]) noexcept {
 
 int pairport_response_create(pairport_service* service, pairport_response** response) noexcept {
   if (response != nullptr) *response = nullptr;
-  if (service == nullptr || response == nullptr) return PAIRPORT_INVALID_ARGUMENT;
-  return acquire(service, service->responses, response);
+  if (!is_usable(service) || response == nullptr) return PAIRPORT_INVALID_ARGUMENT;
+  return service->responses.acquire(service, response);
 }
 
 void pairport_response_destroy(pairport_response* response) noexcept {
-  if (response == nullptr) return;
-  const SecretPool<pairport_response>::Pointer taken(response, {&response->owner->responses});
+  if (object_of(response) != nullptr) response->owner->responses.release(response);
 }
 
 void pairport_response_reset(pairport_response* response) noexcept {
-  if (response != nullptr) response->response.reset();
+  if (pairport::Response* answer = object_of(response); answer != nullptr) answer->reset();
 }
 
 int pairport_handle(pairport_service* service, const pairport_request* request, const pairport_now* now,
                     pairport_response* response) noexcept {
-  if (response == nullptr) return PAIRPORT_INVALID_ARGUMENT;
-  response->response.reset();
+  pairport::Response* const answer = object_of(response);
+  if (answer == nullptr) return PAIRPORT_INVALID_ARGUMENT;
+  answer->reset();
   pairport_request known{};
   if (service == nullptr || now == nullptr || response->owner != service ||
       !read_sized(request, kFirstRequest, known)) {
@@ -391,26 +459,28 @@ int pairport_handle(pairport_service* service, const pairport_request* request, 
   asked.range = view(known.range);
   asked.body = view(known.body);
   asked.client = address.key();
-  service->service->handle(asked, {now->monotonic_ms, now->unix_seconds}, response->response);
+  service->service->handle(asked, {now->monotonic_ms, now->unix_seconds}, *answer);
   return PAIRPORT_OK;
 }
 
 int pairport_refuse(pairport_service* service, int status, pairport_string text, pairport_string accept, int method,
                     pairport_response* response) noexcept {
-  if (response == nullptr) return PAIRPORT_INVALID_ARGUMENT;
-  response->response.reset();
+  pairport::Response* const answer = object_of(response);
+  if (answer == nullptr) return PAIRPORT_INVALID_ARGUMENT;
+  answer->reset();
   constexpr std::array kStatuses = {400, 408, 411, 413, 417, 431, 500, 501, 503, 505};
   if (service == nullptr || response->owner != service || !is_string(text) || !is_string(accept) ||
       text.size > kMaxRefusal || method < PAIRPORT_METHOD_GET || method > PAIRPORT_METHOD_OTHER ||
       std::find(kStatuses.begin(), kStatuses.end(), status) == kStatuses.end()) {
     return PAIRPORT_INVALID_ARGUMENT;
   }
-  service->service->refuse(status, view(text), view(accept), static_cast<pairport::Method>(method), response->response);
+  service->service->refuse(status, view(text), view(accept), static_cast<pairport::Method>(method), *answer);
   return PAIRPORT_OK;
 }
 
 int pairport_response_status(const pairport_response* response) noexcept {
-  return response == nullptr ? 0 : response->response.status();
+  const pairport::Response* const answer = object_of(response);
+  return answer == nullptr ? 0 : answer->status();
 }
 
 const char* pairport_reason_phrase(int status) noexcept {
@@ -418,94 +488,103 @@ const char* pairport_reason_phrase(int status) noexcept {
 }
 
 const char* pairport_response_route(const pairport_response* response) noexcept {
-  const auto route = response == nullptr ? pairport::Route::kOther : response->response.route();
+  const pairport::Response* const answer = object_of(response);
+  const auto route = answer == nullptr ? pairport::Route::kOther : answer->route();
   return pairport::to_string(route).data();  // all of them are literals
 }
 
 uint32_t pairport_response_code_hash(const pairport_response* response) noexcept {
-  return response == nullptr ? 0 : response->response.code_hash();
+  const pairport::Response* const answer = object_of(response);
+  return answer == nullptr ? 0 : answer->code_hash();
 }
 
 size_t pairport_response_header_count(const pairport_response* response) noexcept {
-  if (response == nullptr) return 0;
-  const std::string_view extra = response->response.extra_headers();
-  return response->response.headers().list().size() +
-         static_cast<std::size_t>(std::count(extra.begin(), extra.end(), '\n'));
+  const pairport::Response* const answer = object_of(response);
+  if (answer == nullptr) return 0;
+  const std::string_view extra = answer->extra_headers();
+  return answer->headers().list().size() + static_cast<std::size_t>(std::count(extra.begin(), extra.end(), '\n'));
 }
 
 int pairport_response_header(const pairport_response* response, size_t index, pairport_header* header) noexcept {
-  if (response == nullptr || header == nullptr) return PAIRPORT_INVALID_ARGUMENT;
-  const auto list = response->response.headers().list();
+  const pairport::Response* const answer = object_of(response);
+  if (answer == nullptr || header == nullptr) return PAIRPORT_INVALID_ARGUMENT;
+  const auto list = answer->headers().list();
   if (index < list.size()) {
     *header = {string_of(list[index].name), string_of(list[index].value)};
     return PAIRPORT_OK;
   }
-  return line_at(response->response.extra_headers(), index - list.size(), *header) ? PAIRPORT_OK
-                                                                                   : PAIRPORT_INVALID_ARGUMENT;
+  return line_at(answer->extra_headers(), index - list.size(), *header) ? PAIRPORT_OK : PAIRPORT_INVALID_ARGUMENT;
 }
 
 void pairport_response_header_bytes(const pairport_response* response, pairport_string parts[2]) noexcept {
+  const pairport::Response* const answer = object_of(response);
   parts[0] = parts[1] = string_of({});
-  if (response == nullptr) return;
-  parts[0] = string_of(response->response.headers().wire());
-  parts[1] = string_of(response->response.extra_headers());
+  if (answer == nullptr) return;
+  parts[0] = string_of(answer->headers().wire());
+  parts[1] = string_of(answer->extra_headers());
 }
 
 uint32_t pairport_response_retry_after(const pairport_response* response) noexcept {
-  return response == nullptr ? 0 : response->response.retry_after();
+  const pairport::Response* const answer = object_of(response);
+  return answer == nullptr ? 0 : answer->retry_after();
 }
 
 uint64_t pairport_response_content_length(const pairport_response* response) noexcept {
-  return response == nullptr ? 0 : response->response.content_length();
+  const pairport::Response* const answer = object_of(response);
+  return answer == nullptr ? 0 : answer->content_length();
 }
 
 int pairport_response_has_content_length(const pairport_response* response) noexcept {
-  return response != nullptr && response->response.has_content_length() ? 1 : 0;
+  const pairport::Response* const answer = object_of(response);
+  return answer != nullptr && answer->has_content_length() ? 1 : 0;
 }
 
 size_t pairport_response_body(const pairport_response* response,
                               pairport_string fragments[PAIRPORT_MAX_FRAGMENTS]) noexcept {
-  if (response == nullptr) return 0;
-  const auto body = response->response.body();
+  const pairport::Response* const answer = object_of(response);
+  if (answer == nullptr) return 0;
+  const auto body = answer->body();
   for (std::size_t i = 0; i < body.size(); ++i) fragments[i] = {body[i].data, body[i].size};
   return body.size();
 }
 
 pairport_string pairport_response_file(const pairport_response* response) noexcept {
-  return response == nullptr ? string_of({}) : string_of(response->response.file_name());
+  const pairport::Response* const answer = object_of(response);
+  return answer == nullptr ? string_of({}) : string_of(answer->file_name());
 }
 
 int pairport_answer_file(pairport_service* service, const pairport_file_info* info,
                          pairport_response* response) noexcept {
-  if (service == nullptr || response == nullptr || response->owner != service ||
-      response->response.file_name().empty()) {
+  pairport::Response* const answer = object_of(response);
+  if (service == nullptr || answer == nullptr || response->owner != service || answer->file_name().empty()) {
     return PAIRPORT_INVALID_ARGUMENT;
   }
   pairport::FileInfo found;
   if (info != nullptr) found = {info->size, info->modified};
-  service->service->answer_file(info == nullptr ? nullptr : &found, response->response);
+  service->service->answer_file(info == nullptr ? nullptr : &found, *answer);
   return PAIRPORT_OK;
 }
 
 void pairport_response_file_range(const pairport_response* response, uint64_t* offset, uint64_t* size) noexcept {
-  const pairport::FileRange range = response == nullptr ? pairport::FileRange{} : response->response.file_range();
+  const pairport::Response* const answer = object_of(response);
+  const pairport::FileRange range = answer == nullptr ? pairport::FileRange{} : answer->file_range();
   if (offset != nullptr) *offset = range.offset;
   if (size != nullptr) *size = range.size;
 }
 
 int pairport_buffer_create(pairport_service* service, pairport_buffer** buffer) noexcept {
   if (buffer != nullptr) *buffer = nullptr;
-  if (service == nullptr || buffer == nullptr) return PAIRPORT_INVALID_ARGUMENT;
-  return acquire(service, service->buffers, buffer);
+  if (!is_usable(service) || buffer == nullptr) return PAIRPORT_INVALID_ARGUMENT;
+  return service->buffers.acquire(service, buffer);
 }
 
 char* pairport_buffer_data(pairport_buffer* buffer) noexcept {
-  return buffer == nullptr ? nullptr : buffer->body.bytes.data();
+  BodyBuffer* const body = object_of(buffer);
+  return body == nullptr ? nullptr : body->bytes.data();
 }
 
 void pairport_buffer_destroy(pairport_buffer* buffer) noexcept {
-  if (buffer == nullptr) return;
-  const SecretPool<pairport_buffer>::Pointer taken(buffer, {&buffer->owner->buffers});
+  if (object_of(buffer) != nullptr) buffer->owner->buffers.release(buffer);
 }
 
 void pairport_wipe(void* data, size_t size) noexcept {

@@ -5,6 +5,7 @@
 #include "script_scanner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <pairport/ascii.h>
 
@@ -104,8 +105,7 @@ void ScriptScanner::scan(std::string_view line, const std::string& where, std::v
     shell_body_line(whole);
     return;
   }
-  if (!continued_) continued_where_ = where;
-  continued_ = false;
+  const bool goes_on = std::exchange(continued_, false);
   for (std::string_view rest = whole; !rest.empty();) {
     const Step step =
         dialect_ == Dialect::kPosixShell ? shell(rest, where) : powershell(rest, rest.size() == whole.size(), where);
@@ -115,6 +115,7 @@ void ScriptScanner::scan(std::string_view line, const std::string& where, std::v
     }
     rest.remove_prefix(size);
   }
+  if (continued_ && !goes_on) continued_where_ = where;
 }
 
 // ------------------------------------------------------------------------------------------------------------ shell --

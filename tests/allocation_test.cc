@@ -41,6 +41,22 @@ std::string multipart_deposit() {
   return body + "--X--";
 }
 
+// Stands first: the process keeps the defaults.
+TEST(FirstCall, InCOptionsFailCleanlyAtEveryAllocation) {
+  std::size_t n = 1;
+  for (int code = PAIRPORT_OUT_OF_MEMORY; code != PAIRPORT_OK; ++n) {
+    ASSERT_LT(n, 100U);
+    pairport_options options{};
+    {
+      const Watch watch(n);
+      code = pairport_options_init(&options, sizeof options);
+    }
+    EXPECT_EQ(code, Allocations::failed ? PAIRPORT_OUT_OF_MEMORY : PAIRPORT_OK) << n;
+    EXPECT_EQ(options.size, code == PAIRPORT_OK ? sizeof options : 0) << n;
+  }
+  EXPECT_GT(n, 5U) << "the defaults have longer strings than that";
+}
+
 class Allocating : public ServiceTest {};
 
 TEST_F(Allocating, TheCounterCounts) {

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <pairport/pairport.h>
 
@@ -581,6 +583,68 @@ static void objects(void) {
   close_all();
 }
 
+/* Secret memory is not inherited: each of these calls would touch it. */
+static void in_the_child(pairport_buffer* buffer) {
+  const pairport_request request = request_of(PAIRPORT_METHOD_GET, "/update");
+  pairport_response* second;
+  pairport_buffer* other;
+  pairport_string fragments[PAIRPORT_MAX_FRAGMENTS], parts[2];
+  pairport_file_info info = {1, 1};
+  pairport_header one;
+  pairport_stats stats;
+  uint64_t offset = 7, size = 7;
+  stats.size = sizeof stats;
+  EXPECT(pairport_handle(service, &request, &now, response) == PAIRPORT_INVALID_ARGUMENT);
+  EXPECT(pairport_refuse(service, 400, text("x"), text(""), 0, response) == PAIRPORT_INVALID_ARGUMENT);
+  EXPECT(pairport_answer_file(service, &info, response) == PAIRPORT_INVALID_ARGUMENT);
+  EXPECT(pairport_response_create(service, &second) == PAIRPORT_INVALID_ARGUMENT && second == NULL);
+  EXPECT(pairport_buffer_create(service, &other) == PAIRPORT_INVALID_ARGUMENT && other == NULL);
+  EXPECT(pairport_service_expire(service, &now, 1) == PAIRPORT_INVALID_ARGUMENT);
+  EXPECT(pairport_service_stats(service, &stats) == PAIRPORT_INVALID_ARGUMENT);
+  EXPECT(pairport_service_static_parts(service, NULL, 0) == 0);
+  EXPECT(pairport_buffer_data(buffer) == NULL);
+  EXPECT(pairport_response_status(response) == 0 && pairport_response_code_hash(response) == 0);
+  EXPECT(pairport_response_header_count(response) == 0 && pairport_response_retry_after(response) == 0);
+  EXPECT(pairport_response_header(response, 0, &one) == PAIRPORT_INVALID_ARGUMENT);
+  EXPECT(pairport_response_body(response, fragments) == 0 && pairport_response_content_length(response) == 0);
+  EXPECT(pairport_response_has_content_length(response) == 0 && pairport_response_file(response).size == 0);
+  EXPECT(strcmp(pairport_response_route(response), "other") == 0);
+  pairport_response_header_bytes(response, parts);
+  EXPECT(parts[0].size == 0 && parts[1].size == 0);
+  pairport_response_file_range(response, &offset, &size);
+  EXPECT(offset == 0 && size == 0);
+  pairport_response_reset(response);
+  pairport_response_destroy(response);
+  pairport_buffer_destroy(buffer);
+  pairport_service_destroy(service);
+  /* A service of its own works beside the inherited one. */
+  open_default();
+  EXPECT(get(deposit()) == 200);
+  close_all();
+}
+
+static void a_forked_child_gets_errors(void) {
+  pairport_buffer* buffer;
+  char path[64];
+  pid_t child;
+  int status = 0;
+  open_default();
+  EXPECT(pairport_buffer_create(service, &buffer) == PAIRPORT_OK);
+  snprintf(path, sizeof path, "%s", deposit());
+  EXPECT(get(path) == 200);
+  child = fork();
+  if (child == 0) {
+    in_the_child(buffer);
+    _exit(failures != 0);
+  }
+  EXPECT(child > 0 && waitpid(child, &status, 0) == child);
+  EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  EXPECT(pairport_response_status(response) == 200); /* nothing has changed here */
+  EXPECT(get(path) == 200);
+  pairport_buffer_destroy(buffer);
+  close_all();
+}
+
 int main(void) {
   texts();
   defaults_make_a_service();
@@ -595,6 +659,7 @@ int main(void) {
   static_parts_are_what_answers_point_to();
   packages();
   objects();
+  a_forked_child_gets_errors();
   if (failures != 0) fprintf(stderr, "%d expectations were not met\n", failures);
   return failures != 0;
 }

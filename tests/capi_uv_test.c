@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -70,7 +71,7 @@ static void options_begin_with_their_size(void) {
   char message[256];
   set_up(&self, "http://127.0.0.1");
   CHECK(pairport_server_options_init(NULL, sizeof options) == PAIRPORT_INVALID_ARGUMENT);
-  CHECK(pairport_server_options_init(&options, sizeof options - 1) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(pairport_server_options_init(&options, sizeof options.size) == PAIRPORT_INVALID_ARGUMENT);
   CHECK(pairport_server_options_init(&options, sizeof options) == 0);
   CHECK(options.max_connections == 8000 && options.idle_timeout == 60000 && options.on_answer == NULL);
 
@@ -166,6 +167,34 @@ static void listening_says_where_and_why_not(void) {
 
 static int is_closed(int fd) {
   return fcntl(fd, F_GETFD) == -1 && errno == EBADF;
+}
+
+static void a_forked_child_gets_errors(void) {
+  fixture self;
+  pairport_server* other = NULL;
+  int ends[2], status = 0;
+  pid_t child;
+  set_up(&self, "http://127.0.0.1");
+  CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+  CHECK(pairport_server_adopt(self.server, ends[0], NULL) == 0);
+  child = fork();
+  if (child == 0) {
+    CHECK(pairport_server_attach(&self.loop, self.service, NULL, &other, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+    CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), NULL, NULL, 0, NULL, 0) ==
+          PAIRPORT_INVALID_ARGUMENT);
+    CHECK(pairport_server_adopt(self.server, ends[1], NULL) == PAIRPORT_INVALID_ARGUMENT);
+    CHECK(fcntl(ends[1], F_GETFD) == -1);
+    CHECK(pairport_server_connections(self.server) == 0);
+    CHECK(pairport_server_stop(self.server, on_stopped, &self) == PAIRPORT_INVALID_ARGUMENT);
+    CHECK(pairport_server_destroy(self.server) == PAIRPORT_INVALID_ARGUMENT);
+    _exit(0);
+  }
+  CHECK(child > 0 && waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  CHECK(pairport_server_connections(self.server) == 1);
+  CHECK(close(ends[1]) == 0);
+  tear_down(&self);
 }
 
 static void an_adopted_descriptor_is_closed_on_failure(void) {
@@ -280,6 +309,7 @@ int main(int argc, char** argv) {
   wrong_options_are_refused();
   listening_says_where_and_why_not();
   an_adopted_descriptor_is_closed_on_failure();
+  a_forked_child_gets_errors();
   a_server_is_stopped_once_and_then_destroyed();
   return 0;
 }

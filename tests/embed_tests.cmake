@@ -3,6 +3,29 @@
 pairport_c_program(capi_uv_test capi_uv_test.c)
 target_link_libraries(capi_uv_test PRIVATE pairport::uv)
 add_test(NAME unit.capi_uv COMMAND capi_uv_test)
+# Structures grow at their end: a program of version one runs with a library whose structures all have one member more.
+set(grown ${CMAKE_CURRENT_BINARY_DIR}/grown/include/pairport)
+foreach(header ${PROJECT_SOURCE_DIR}/render/include/pairport/pairport.h
+    ${PROJECT_SOURCE_DIR}/net/include/pairport/pairport_uv.h)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${header})
+  get_filename_component(name ${header} NAME)
+  file(READ ${header} text)
+  string(REGEX REPLACE "\n} (pairport_(options|request|stats|server_options|listen_options));"
+    "\n  void* appended;\n} \\1;" text "${text}")
+  file(CONFIGURE OUTPUT ${grown}/${name} CONTENT "${text}" @ONLY)
+endforeach()
+pairport_c_program(capi_version_one_test capi_version_one_test.c)
+target_include_directories(capi_version_one_test BEFORE PRIVATE abi/version_1)
+target_link_libraries(capi_version_one_test PRIVATE pairport::uv)
+add_library(capi_grown OBJECT ${PROJECT_SOURCE_DIR}/render/capi.cc ${PROJECT_SOURCE_DIR}/render/process_mark.cc
+  ${PROJECT_SOURCE_DIR}/net/capi_uv.cc)
+pairport_warnings(capi_grown)
+target_include_directories(capi_grown BEFORE PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/grown/include)
+target_include_directories(capi_grown PRIVATE ${PROJECT_SOURCE_DIR}/render ${PROJECT_SOURCE_DIR}/net)
+target_link_libraries(capi_grown PRIVATE pairport::uv)
+target_link_libraries(capi_version_one_test PRIVATE capi_grown)
+add_test(NAME unit.capi_version_one COMMAND capi_version_one_test)
+
 pairport_python_test(capi_uv_tls tests/test_capi_uv_tls.py)
 
 pairport_c_program(embed_attach_c embed/attach.c)

@@ -9,6 +9,8 @@
  * in the loop and calls back from there; pairport_server_destroy() frees it, in that call or later. Then the service
  * may be destroyed, or served again.
  *
+ * Forked children: as pairport.h says; PAIRPORT_INVALID_ARGUMENT, or 0 connections.
+ *
  * Threads: every function is called on the loop's thread, and none but pairport_server_destroy() from a callback of
  * this header; callbacks are called on it.
  *
@@ -129,7 +131,7 @@ typedef struct pairport_server_options {
 } pairport_server_options;
 
 /* Writes the defaults to `options`, whose `size` bytes are sizeof(pairport_server_options) of the caller.
- * PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had. */
+ * PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had; PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_options_init(pairport_server_options* options, size_t size) PAIRPORT_NOEXCEPT;
 
 /* A server on a loop. */
@@ -162,9 +164,10 @@ PAIRPORT_EXPORT int pairport_server_listen(pairport_server* server, pairport_str
                                            const pairport_listen_options* options, char* url, size_t url_size,
                                            char* message, size_t message_size) PAIRPORT_NOEXCEPT;
 
-/* Serves a connected stream socket (TCP or Unix) that somebody else has accepted, and owns `fd` from here on: on
- * failure it is closed, but for PAIRPORT_INVALID_ARGUMENT. `options` may be NULL. PAIRPORT_SYSTEM (no such socket, the
- * server is full or stopping), PAIRPORT_OUT_OF_MEMORY. */
+/* Serves a connected stream socket (TCP or Unix) that somebody else has accepted. `fd` is the library's from here on,
+ * whatever the result: on every failure it is closed, so the caller never closes it. `options` may be NULL.
+ * PAIRPORT_INVALID_ARGUMENT, PAIRPORT_SYSTEM (no such socket, the server is full or stopping),
+ * PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_adopt(pairport_server* server, int fd,
                                           const pairport_listen_options* options) PAIRPORT_NOEXCEPT;
 

@@ -19,6 +19,8 @@ namespace pairport {
 // The service, and its source of random bytes; both live as long as `service`.
 PAIRPORT_EXPORT Service& service_of(pairport_service& service) noexcept;
 PAIRPORT_EXPORT RandomSource& random_of(pairport_service& service) noexcept;
+// Whether the caller is a forked child of the process that created the service, and has none of its secret memory.
+PAIRPORT_EXPORT bool is_inherited(const pairport_service& service) noexcept;
 
 // Whether it can be looked at: NULL goes with length 0 only.
 inline bool is_string(const pairport_string& text) noexcept {

@@ -18,8 +18,12 @@
  *   Whoever copies what they hold wipes the copy.
  *
  * Threads: a service, with its responses and buffers, belongs to one thread at a time. Services share nothing: each
- * thread may have one, but a code is known only to the service that handed it out. A secret in memory is not inherited
- * by fork(2): create the service in the process that uses it.
+ * thread may have one, but a code is known only to the service that handed it out.
+ *
+ * Forked children: secret memory is not inherited by fork(2), so create the service in the process that uses it. In a
+ * child of that process every function that gets the service, or a response or buffer of it, fails with
+ * PAIRPORT_INVALID_ARGUMENT (0, an empty string or NULL where it returns no code) and changes nothing; the functions
+ * that destroy do nothing, and what they would free stays until the child ends or calls execve(2).
  *
  * Structures begin with their own size, so that they can grow: a program that was compiled with a shorter one gets the
  * defaults for what it does not know. One that was compiled with a longer one may set nothing that this library does
