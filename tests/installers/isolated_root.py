@@ -45,7 +45,10 @@ if [ "$kind" = busybox ]; then
   mkdir "$root/bin" "$root/etc" "$root/proc" "$root/sys" "$root/dev" "$root/run" "$root/tmp" "$root/var" "$root/usr" \
     "$root/usr/bin" "$root/usr/local" "$root/root" "$root/var/lib" "$root/var/log"
   cp "$3" "$root/bin/busybox"
-  for applet in $("$root/bin/busybox" --list); do [ "$applet" = busybox ] || ln -s busybox "$root/bin/$applet"; done
+  # One process: some hundred take half a minute on a busy machine. It asks /proc for its own name.
+  mount -t proc proc "$root/proc"
+  chroot "$root" /bin/busybox --install -s /bin
+  rm -f "$root/bin/addgroup" "$root/bin/adduser" "$root/bin/deluser"
   # Applets that BusyBox has and Debian's build of it lacks.
   printf '#!/bin/sh\nfor name; do :; done\necho "$name:x:900:" >>/etc/group\n' >"$root/bin/addgroup"
   printf '#!/bin/sh\nfor name; do :; done\necho "$name:x:900:900::$5:/bin/false" >>/etc/passwd\n' >"$root/bin/adduser"
@@ -58,6 +61,7 @@ else
   mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" overlay "$root"
   rm -rf "$root/etc/rport" "$root/var/lib/rport" "$root/var/log/rport"
   # Whatever this machine has installed, the scripts find of these only what a test puts there.
+  mount -t proc proc "$root/proc"
   for tool in $4; do
     for bin in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do rm -f "$root$bin/$tool"; done
   done
@@ -65,7 +69,6 @@ fi
 echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 mount -t tmpfs tmpfs "$root/tmp"
 mount -t tmpfs tmpfs "$root/run"
-mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 mount --rbind -o ro /sys "$root/sys"
 chmod 1777 "$root/tmp"
@@ -125,12 +128,13 @@ class IsolatedRoot:
         self.holder = subprocess.Popen(
             ["unshare", "-m", "-p", "-u", "-f", "--kill-child", "--propagation", "private", "sh", "-c", _SETUP, "sh", self.base,
              self.kind, source, " ".join(HIDDEN_TOOLS)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             self.init = self._init_pid()
             if self.init and os.path.exists(f"/proc/{self.init}/root{self.base}/ready"):
                 break
             if self.holder.poll() is not None or time.monotonic() > deadline:
+                self.holder.kill()  # what it says ends with it
                 raise RuntimeError("isolated root: " + self.holder.stderr.read().decode())
             time.sleep(0.01)
         self.top = pathlib.Path(f"/proc/{self.init}/root{self.base}")
