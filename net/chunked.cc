@@ -27,14 +27,16 @@ ChunkedDecoder::State ChunkedDecoder::feed(std::string_view& input, std::span<ch
       case Expect::kFirstDigit:
         if (digit < 0) return State::kMalformed;
         remaining_ = static_cast<std::uint64_t>(digit);
+        digits_ = 1;
         expect_ = Expect::kDigit;
         break;
       case Expect::kDigit:
         if (c == '\r') {
           expect_ = Expect::kSizeLf;
-        } else if (digit < 0) {
+        } else if (digit < 0 || digits_ == kMaxDigits) {
           return State::kMalformed;
         } else {
+          ++digits_;
           // No size that could overflow fits any body: refuse it before it does.
           if (remaining_ >= std::uint64_t{1} << 32) return State::kTooLarge;
           remaining_ = remaining_ * 16 + static_cast<std::uint64_t>(digit);

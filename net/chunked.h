@@ -11,8 +11,10 @@
 namespace pairport {
 
 // Takes the chunked coding off a body that arrives in pieces of any size. No chunk extensions, no trailers, CRLF only:
-// nobody sends them in a deposit, and parsers disagree about them. Decoded here and not by llhttp, because its versions
-// do not agree on what they let through, and a check in front of it would have to be this very decoder.
+// nobody sends them in a deposit, and parsers disagree about them. A chunk size has at most 16 digits, leading zeros
+// included, which is what fits 64 bits: zeros without end would keep a connection busy that never sends a body. Decoded
+// here and not by llhttp, because its versions do not agree on what they let through, and a check in front of it would
+// have to be this very decoder.
 class ChunkedDecoder {
  public:
   enum class State { kIncomplete, kComplete, kMalformed, kTooLarge };
@@ -25,7 +27,10 @@ class ChunkedDecoder {
  private:
   enum class Expect : std::uint8_t { kFirstDigit, kDigit, kSizeLf, kData, kDataCr, kDataLf, kEndCr, kEndLf, kDone };
 
+  static constexpr unsigned kMaxDigits = 16;
+
   Expect expect_ = Expect::kFirstDigit;
+  unsigned digits_ = 0;          // of the size that is being read
   std::uint64_t remaining_ = 0;  // bytes of the current chunk
 };
 

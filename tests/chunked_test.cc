@@ -62,6 +62,14 @@ TEST(Chunked, RefusesWhatParsersDisagreeAbout) {
   expect("0\r\nTrailer: x\r\n\r\n", {State::kMalformed, "", "Trailer: x\r\n\r\n"});
 }
 
+TEST(Chunked, ASizeHasAtMostSixteenDigits) {
+  const std::string zeros(15, '0');
+  expect(zeros + "5\r\nhello\r\n" + zeros + "0\r\n\r\n", {State::kComplete, "hello", ""});
+  expect("0" + zeros + "5\r\nhello", {State::kMalformed, "", "5\r\nhello"});
+  expect("5\r\nhello\r\n0" + zeros + "0\r\n\r\n", {State::kMalformed, "hello", "0\r\n\r\n"});
+  EXPECT_EQ(decode(std::string(100'000, '0'), 1'000).state, State::kMalformed) << "not kept busy for ever";
+}
+
 TEST(Chunked, RefusesMoreThanThereIsRoomFor) {
   expect("8\r\n01234567\r\n0\r\n\r\n", {State::kComplete, "01234567", ""}, 8);
   expect("9\r\n012345678", {State::kTooLarge, "", "\n012345678"}, 8);
