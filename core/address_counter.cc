@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: open addressing with linear probing, at most half full, and no free slot between an entry and the slot
-// that its hash names. Clients are told apart by their keyed 64-bit hash: two that collide share their places, which
-// nobody can arrange without the seed.
+// that its hash names. So every search ends at a free slot, if it ends nowhere before. Clients are told apart by their
+// keyed 64-bit hash: two that collide share their places, which nobody can arrange without the seed.
 #include <pairport/address_counter.h>
 
 #include <algorithm>
@@ -27,6 +27,7 @@ AddressCounter::AddressCounter(const Options& options, std::unique_ptr<Entry[]> 
     : most_per_client_(options.most_per_client == 0 ? std::numeric_limits<std::uint32_t>::max()
                                                     : options.most_per_client),
       seed_(options.hash_seed),
+      most_clients_(std::max<std::size_t>(options.most, 1)),
       mask_(slots - 1),
       entries_(std::move(entries)) {}
 
@@ -42,7 +43,7 @@ AddressCounter::Place AddressCounter::take(const ClientKey& key) noexcept {
   Entry& entry = entries_[find(hash)];
   if (entry.count >= most_per_client_) return {};
   if (entry.hash == 0) {
-    assert(clients_ <= mask_ / 2);
+    if (clients_ == most_clients_) return {};
     entry.hash = hash;
     ++clients_;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <pairport/address_counter.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <random>
@@ -74,6 +75,20 @@ TEST(AddressCounterTest, ZeroIsNoLimit) {
   taken.reserve(1000);
   for (int i = 0; i < 1000; ++i) taken.push_back(places->take(key("192.0.2.1")));
   for (const auto& place : taken) EXPECT_TRUE(place);
+}
+
+TEST(AddressCounterTest, MoreClientsThanItWasMadeForGetNoPlace) {
+  for (const std::size_t most : {0U, 1U, 2U, 4U, 8U, 60U}) {
+    const auto places = counter(0, most);
+    std::vector<AddressCounter::Place> taken;
+    for (std::uint32_t client = 0; client < 500; ++client) {
+      if (AddressCounter::Place place = places->take(numbered(client)); place) taken.push_back(std::move(place));
+    }
+    EXPECT_EQ(taken.size(), std::max<std::size_t>(most, 1));
+    EXPECT_TRUE(places->take(numbered(0))) << "who has one may have another one";
+    taken.pop_back();
+    EXPECT_TRUE(places->take(numbered(1'000))) << "what is given back can be taken";
+  }
 }
 
 // As full as it gets, in every order: what it says is what a map says.

@@ -14,13 +14,13 @@
 
 namespace pairport {
 
-// Gives each client at most so many places. The table has a fixed size that the sum of all places fits into. Never
-// allocates after creation. One thread at a time.
+// Gives each client at most so many places, and all together at most as many as the table was made for. Never allocates
+// after creation. Every call ends, whatever is asked of it. One thread at a time.
 class PAIRPORT_EXPORT AddressCounter {
  public:
   struct Options {
     std::uint32_t most_per_client = 0;  // 0: no limit
-    std::size_t most = 0;               // places in total that are taken at a time
+    std::size_t most = 0;               // clients that have a place at a time, at least 1
     std::uint64_t hash_seed = 0;        // secret, different in each process
   };
 
@@ -53,7 +53,7 @@ class PAIRPORT_EXPORT AddressCounter {
   // kOutOfMemory.
   static Result<std::unique_ptr<AddressCounter>> create(const Options& options) noexcept;
 
-  // A place for `key`; empty when it has as many as it may. REQUIRES: fewer than Options::most are taken.
+  // A place for `key`; empty when it has as many as it may, or has none and Options::most others have one.
   Place take(const ClientKey& key) noexcept;
 
   // Clients that have a place.
@@ -72,6 +72,7 @@ class PAIRPORT_EXPORT AddressCounter {
 
   const std::uint32_t most_per_client_;
   const std::uint64_t seed_;
+  const std::size_t most_clients_;
   const std::size_t mask_;
   std::size_t clients_ = 0;
   std::unique_ptr<Entry[]> entries_;
