@@ -28,9 +28,9 @@ struct Named : FairQueue::Waiter {
 class FairQueueTest : public ::testing::Test {
  protected:
   // The name of the one that was dropped, or "".
-  std::string push(const std::string& name, unsigned number) {
+  std::string push(const std::string& name, unsigned number, bool is_late = false) {
     waiters_.emplace_back(name);
-    return name_of(queue_.push(waiters_.back(), client(number)));
+    return name_of(queue_.push(waiters_.back(), client(number), is_late));
   }
   std::string pop() { return name_of(queue_.pop()); }
   std::string pop_all() {
@@ -64,12 +64,35 @@ TEST_F(FairQueueTest, AClientWithManyDelaysOneWithFewByOne) {
   EXPECT_TRUE(next[0] == "few" || next[1] == "few");
 }
 
-TEST_F(FairQueueTest, TheLastOfWhoHasMostIsDropped) {
+TEST_F(FairQueueTest, TheOldestOfWhoHasMostIsDroppedAndNeverTheNewcomer) {
   for (int i = 0; i < 99; ++i) EXPECT_EQ(push("many" + std::to_string(i), 1), "");
   EXPECT_EQ(push("few", 2), "");
-  EXPECT_EQ(push("one more", 2), "many98");
-  EXPECT_EQ(push("too many", 1), "too many");
+  EXPECT_EQ(push("one more", 2), "many0");
+  EXPECT_EQ(push("too many", 1), "many1");
   EXPECT_EQ(queue_.size(), 100U);
+}
+
+TEST_F(FairQueueTest, OfTwoLongestQueuesTheLateOneIsShortened) {
+  for (int i = 0; i < 50; ++i) push("in time" + std::to_string(i), 1);
+  for (int i = 0; i < 49; ++i) push("late" + std::to_string(i), 2, true);
+  push("another", 3);
+  EXPECT_EQ(push("one more", 2, true), "late0");
+  EXPECT_EQ(push("too many", 1), "in time0");
+}
+
+TEST_F(FairQueueTest, WhoIsLateLosesItsTurnButNotItsService) {
+  for (int i = 0; i < 10; ++i) push("l", 1, true);
+  for (int i = 0; i < 20; ++i) push("i", 2);
+  EXPECT_EQ(pop_all(), "iiiiiiiliiiiiiiliiiiiillllllll");
+  push("l", 1, true);
+  EXPECT_EQ(pop(), "l") << "nobody else waits";
+}
+
+TEST_F(FairQueueTest, WhoIsRemovedFromTheLateOnesIsNotServed) {
+  for (const char* name : {"a", "b", "c"}) push(name, 1, true);
+  queue_.remove(waiters_[1]);
+  EXPECT_EQ(queue_.size(), 2U);
+  EXPECT_EQ(pop_all(), "ac");
 }
 
 TEST_F(FairQueueTest, WhoIsRemovedIsNotServed) {
