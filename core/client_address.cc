@@ -49,6 +49,12 @@ ClientKey ClientAddress::key() const noexcept {
   return key;
 }
 
+ClientKey ClientAddress::widest_key() const noexcept {
+  ClientKey key;
+  std::copy_n(bytes.begin(), is_ipv4() ? 16 : 6, key.bytes.begin());
+  return key;
+}
+
 ClientAddress ClientAddress::shortened() const noexcept {
   ClientAddress shortened;
   std::copy_n(bytes.begin(), is_ipv4() ? 15 : 6, shortened.bytes.begin());

@@ -33,6 +33,12 @@ TEST(ClientAddressTest, AnIpv6ClientIsItsNetwork) {
   EXPECT_NE(address("192.0.2.1").key(), address("192.0.2.2").key());
 }
 
+TEST(ClientAddressTest, AtTheWidestAnIpv6ClientIsItsSiteAndAnIpv4ClientItsAddress) {
+  EXPECT_EQ(address("2001:db8::1").widest_key(), address("2001:db8:0:ffff:ffff::1").widest_key());
+  EXPECT_NE(address("2001:db8::1").widest_key(), address("2001:db8:1::1").widest_key());
+  EXPECT_NE(address("192.0.2.1").widest_key(), address("192.0.2.2").widest_key());
+}
+
 TEST(TrustedProxiesTest, RefusesWhatIsNoNetwork) {
   TrustedProxies proxies;
   for (const char* text : {"", "x", "10.0.0.0/0", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/8x", "10.0.0.0/-1", "::/0",

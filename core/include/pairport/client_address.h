@@ -31,6 +31,8 @@ struct PAIRPORT_EXPORT ClientAddress {
 
   bool is_ipv4() const noexcept;
   ClientKey key() const noexcept;
+  // At the widest network that one client may have to itself: an IPv4 address, or the /48 network of an IPv6 address.
+  ClientKey widest_key() const noexcept;
   // Without what tells neighbours apart: the last 8 bits of an IPv4 address, the last 80 of an IPv6 address are zero.
   ClientAddress shortened() const noexcept;
 

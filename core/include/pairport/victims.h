@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// Decides who has to go when there is no room for one more, such as one more connection.
+#ifndef PAIRPORT_VICTIMS_H_
+#define PAIRPORT_VICTIMS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include <pairport/client_address.h>
+#include <pairport/export.h>
+#include <pairport/status.h>
+
+namespace pairport {
+
+// Candidates belong to keys, which are addresses or networks of clients. The victim belongs to a key that holds most
+// places, so that a client with one place does not lose it to one with many, whatever the latter does. Among the
+// candidates of these keys nobody younger than kYoungMs goes while there is an older one. Of the older ones those that
+// wait for a request go first, in the order in which they have begun to wait, or to be old. Then goes the one with the
+// fewest bytes per second of its age among kLooks that are looked at in turn; so it is with the young ones, too, which
+// may wait for nothing but the round trip between a handshake and their request.
+//
+// Nothing but a key's first candidate allocates. Every call takes a bounded time, however many candidates there are.
+// Candidates belong to their owners and are linked in place. One thread at a time.
+class PAIRPORT_EXPORT Victims {
+ private:
+  struct Shelf;
+  struct Holder;
+  template <typename T>
+  struct Links {
+    T* before = nullptr;
+    T* behind = nullptr;
+  };
+
+ public:
+  static constexpr std::uint64_t kYoungMs = 2'000;
+  static constexpr std::size_t kLooks = 32;
+
+  // Who may have to go; derive from it. Must be removed before it is destroyed.
+  class Candidate {
+   public:
+    // Bytes that it has sent or been sent: to be counted by its owner.
+    std::uint64_t bytes = 0;
+
+   private:
+    friend class Victims;
+    Links<Candidate> in_shelf_;
+    Links<Candidate> in_young_;
+    Shelf* shelf_ = nullptr;  // null: not added
+    std::uint64_t since_ms_ = 0;
+    bool waits_ = false;
+  };
+
+  // `most`: candidates at a time. `hash_seed`: secret, different in each process. kOutOfMemory.
+  static Result<std::unique_ptr<Victims>> create(std::size_t most, std::uint64_t hash_seed) noexcept;
+  ~Victims();
+  Victims(const Victims&) = delete;
+  Victims& operator=(const Victims&) = delete;
+
+  // Adds a candidate of `key` that waits for a request; with null it is the only one of a key of its own, which no
+  // other candidate has. False, and nothing is added, without memory, or when there are `most`.
+  // REQUIRES: `candidate` is not added
+  bool add(Candidate& candidate, const ClientKey* key, std::uint64_t now_ms) noexcept;
+  // Does nothing when it is not added.
+  void remove(Candidate& candidate) noexcept;
+  // Whether it waits for a request, and if so that it begins to do so now. Does nothing when it is not added.
+  void set_waiting(Candidate& candidate, bool waits) noexcept;
+
+  // Who has to go for a newcomer of `key` (null: of a key of its own), whose place counts already; null when there is
+  // nobody. Stays added.
+  Candidate* choose(const ClientKey* key, std::uint64_t now_ms) noexcept;
+
+  std::size_t size() const noexcept { return size_; }
+  // Places of the key that holds most.
+  std::size_t largest() const noexcept { return largest_; }
+
+ private:
+  // The kinds of candidates that a key has, in the order in which they go.
+  enum Kind : std::size_t { kOldWaiting, kOldBusy, kYoung, kKinds };
+
+  template <typename T, Links<T> T::*kLinks>
+  struct List {
+    T* first = nullptr;
+    T* last = nullptr;
+
+    bool empty() const noexcept { return first == nullptr; }
+    void push(T& item) noexcept {
+      (item.*kLinks) = {last, nullptr};
+      (last != nullptr ? (last->*kLinks).behind : first) = &item;
+      last = &item;
+    }
+    void remove(T& item) noexcept {
+      const Links<T>& links = item.*kLinks;
+      (links.before != nullptr ? (links.before->*kLinks).behind : first) = links.behind;
+      (links.behind != nullptr ? (links.behind->*kLinks).before : last) = links.before;
+    }
+    // Moves the first one to the end, and returns it. REQUIRES: !empty()
+    T& rotate() noexcept {
+      T& item = *first;
+      remove(item);
+      push(item);
+      return item;
+    }
+  };
+
+  // A key's candidates of one kind.
+  struct Shelf {
+    Holder* holder = nullptr;
+    List<Candidate, &Candidate::in_shelf_> candidates;
+    Links<Shelf> links;  // among shelves of the same kind whose keys hold as many places, unless it is empty
+  };
+  using ShelfList = List<Shelf, &Shelf::links>;
+
+  // A key that holds places.
+  struct Holder {
+    std::array<Shelf, kKinds> shelves;
+    ClientKey key;
+    bool named = false;  // in the table; the others have one candidate each
+    std::size_t size = 0;
+    Holder* next = nullptr;  // in its chain of the table
+  };
+
+  struct Free {
+    void operator()(void* memory) const noexcept;
+  };
+  template <typename T>
+  using Table = std::unique_ptr<T[], Free>;
+
+  PAIRPORT_LOCAL Victims(std::size_t most, std::uint64_t hash_seed, Table<Holder*> chains, std::size_t chain_count,
+                         Table<ShelfList> by_size) noexcept;
+  PAIRPORT_LOCAL Holder** chain_of(const ClientKey& key) noexcept;
+  PAIRPORT_LOCAL Holder* find(const ClientKey& key) noexcept;
+  // The shelves of a kind whose keys hold so many places.
+  PAIRPORT_LOCAL ShelfList& shelves(std::size_t size, std::size_t kind) noexcept {
+    return by_size_[size * kKinds + kind];
+  }
+  PAIRPORT_LOCAL std::size_t kind_of(const Shelf& shelf) const noexcept;
+  PAIRPORT_LOCAL void put(Candidate& candidate, Holder& holder, std::size_t kind) noexcept;
+  PAIRPORT_LOCAL void take(Candidate& candidate) noexcept;
+  PAIRPORT_LOCAL void resize(Holder& holder, std::size_t size) noexcept;
+  PAIRPORT_LOCAL void age(std::uint64_t now_ms) noexcept;
+  PAIRPORT_LOCAL Candidate* slowest(ShelfList& shelves, Shelf* only, std::uint64_t now_ms) noexcept;
+
+  const std::size_t most_;
+  const std::uint64_t seed_;
+  const std::size_t chain_count_;
+  Table<Holder*> chains_;
+  Table<ShelfList> by_size_;
+  List<Candidate, &Candidate::in_young_> young_;  // the oldest first
+  std::size_t size_ = 0;
+  std::size_t largest_ = 0;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_VICTIMS_H_
