@@ -345,7 +345,8 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   if (head_->size == 0) head_->append(head);
   parser_->chunked = ChunkedDecoder();
   state_ = State::kBody;
-  deadline_ = after(now, context_.limits_.body_timeout);
+  body_started_ms_ = now.monotonic_ms;
+  move_body_deadline();
   if (parsed_head.expects_continue && !http_1_0_ && input.empty()) {
     set_output({kContinue.data(), kContinue.size()});
   }
@@ -357,7 +358,7 @@ void Connection::read_body(std::string_view& input, const Now& now) noexcept {
   if (framing.chunked) {
     switch (parser_->chunked.feed(input, std::span(body.bytes).first(context_.limits_.max_body_bytes), body.size)) {
       case ChunkedDecoder::State::kIncomplete:
-        return;
+        return move_body_deadline();
       case ChunkedDecoder::State::kMalformed:
         return refuse_body(400, "the chunked body is malformed, or has chunk extensions or trailers", now);
       case ChunkedDecoder::State::kTooLarge:
@@ -369,12 +370,20 @@ void Connection::read_body(std::string_view& input, const Now& now) noexcept {
     const std::size_t missing = static_cast<std::size_t>(framing.length) - body.size;
     body.append(input.substr(0, missing));
     input.remove_prefix(std::min(missing, input.size()));
-    if (body.size < framing.length) return;
+    if (body.size < framing.length) return move_body_deadline();
   }
   RequestHead parsed;
   if (!parse_head(head_->view(), parser_->guard, parsed)) return close();  // cannot be: it was accepted before
   if (!add_exchange()) return close();
   dispatch(parsed, body.view(), now);
+}
+
+// What has come buys time for more, up to the time for a whole body: a byte now and then would hold its place for all
+// of that.
+void Connection::move_body_deadline() noexcept {
+  const ConnectionLimits& limits = context_.limits_;
+  const std::uint64_t rate = std::max<std::uint64_t>(limits.min_bytes_per_second, 1);
+  deadline_ = body_started_ms_ + std::min(limits.body_timeout, kBodyGraceMs + body_->size * 1000 / rate);
 }
 
 // One more answer; false when it has to wait, or when there is no memory for it.

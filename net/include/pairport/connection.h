@@ -33,11 +33,13 @@ struct ConnectionLimits {
   std::size_t max_body_bytes = kMaxBody;  // beyond it 413
   std::uint64_t head_timeout =
       10'000;  // from the first byte of a request (or the start of the connection) to the end of its head
-  std::uint64_t body_timeout = 20'000;  // from the end of the head to the end of the body
+  // From the end of the head to the end of the body; 408. Also 408: after kBodyGraceMs, less has come of it than the
+  // minimum rate asks of the time that is over then.
+  std::uint64_t body_timeout = 20'000;
   std::uint64_t idle_timeout = 60'000;  // between two requests
   // An answer may take this long and, on top, as long as its bytes take at the minimum rate.
   std::uint64_t answer_timeout = 10'000;
-  std::uint64_t min_bytes_per_second = 1024;
+  std::uint64_t min_bytes_per_second = 1024;  // of bodies, too
   // How long to wait for the peer's end after an answer to a request that was not read to its end.
   std::uint64_t linger_timeout = 2'000;
 };
@@ -122,6 +124,8 @@ class PAIRPORT_EXPORT Connection {
   static constexpr std::uint64_t kNoDeadline = std::numeric_limits<std::uint64_t>::max();
   // Most bytes that one call of on_input() takes.
   static constexpr std::size_t kMaxInput = 16 * 1024;
+  // What a body may take before the minimum rate counts, for a packet that is lost and sent again; milliseconds.
+  static constexpr std::uint64_t kBodyGraceMs = 5'000;
   // Most answers, and about the most bytes, that output() offers at once.
   static constexpr std::size_t kMaxBatch = 8;
   static constexpr std::uint64_t kMaxBatchBytes = 64 * 1024;
@@ -222,6 +226,7 @@ class PAIRPORT_EXPORT Connection {
   PAIRPORT_LOCAL void start_answer(const Now& now) noexcept;
   PAIRPORT_LOCAL void end_answers(const Now& now) noexcept;
   PAIRPORT_LOCAL void set_output(Fragment fragment) noexcept;
+  PAIRPORT_LOCAL void move_body_deadline() noexcept;
   PAIRPORT_LOCAL std::uint64_t answer_deadline(std::uint64_t bytes, const Now& now) const noexcept;
   PAIRPORT_LOCAL void close() noexcept;
 
@@ -245,6 +250,7 @@ class PAIRPORT_EXPORT Connection {
   std::uint64_t sent_bytes_ = 0;    // of these
   std::uint64_t sent_at_ms_ = 0;    // the last of them
   std::uint64_t deadline_;
+  std::uint64_t body_started_ms_ = 0;  // in kBody
   std::unique_ptr<Parser> parser_;
   SecretPool<ConnectionContext::Exchange>::Pointer exchange_;  // the first of those that are under way
   ConnectionContext::Exchange* last_exchange_ = nullptr;
