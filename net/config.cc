@@ -429,7 +429,7 @@ void read_limits(Reader& reader, const toml::table& root, Config& config) {
   time_out("linger_timeout", connection.linger_timeout);
   time_out("drain_timeout", server.drain_timeout);
   time_out("tls_handshake_timeout", config.tls_handshake_timeout);
-  section.integer("max_handshakes", config.max_handshakes, 1, 65'536);
+  section.integer("max_handshakes", server.max_handshakes, 0, 1'000'000);
   section.finish();
 }
 

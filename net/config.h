@@ -38,7 +38,6 @@ struct Config {
   TlsVersion tls_min_version = TlsVersion::kTls12;
   std::size_t tls_threads = 0;                   // that handshakes are computed on; 0: two for each processor
   std::uint64_t tls_handshake_timeout = 10'000;  // milliseconds
-  std::size_t max_handshakes = 256;              // that may wait for a thread
   // Whether plain TCP addresses but those of the loopback interface only send clients to the URL, which is https then.
   bool redirect_to_https = false;
   std::string templates_folder;  // empty: the built-in templates alone

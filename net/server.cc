@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: a handle's memory is freed in its close callback and nowhere else. A peer is in peers_ from its
-// creation to its close callback, and its place is its timer id. A peer without a handle is in newcomers_, and exists
+// creation to its close callback, and its index is its timer id; what is counted of it (its place among those of its
+// address, and among victims_) is given back when it closes. A peer without a handle is in newcomers_, and exists
 // no longer than the batch that it was accepted in. The write request of a peer is in use exactly while
 // `writing`, and then its connection's output is untouched. handles_ counts handles that are not closed; the server is
 // stopped when it is zero.
@@ -38,9 +39,12 @@
 
 #include <pairport/address_counter.h>
 #include <pairport/fair_queue.h>
+#include <pairport/rate_limiter.h>
 #include <pairport/timer_wheel.h>
+#include <pairport/victims.h>
 
 #include "file_descriptor.h"
+#include "refusals.h"
 #include "transmitter.h"
 
 namespace pairport {
@@ -64,6 +68,10 @@ constexpr std::size_t kAcceptBatch = 8;
 constexpr std::size_t kCrowd = 4;
 // While they come one by one, one iteration in so many looks whether there are more.
 constexpr unsigned kLookForMore = 16;
+// Handshakes that a client may begin before it is late: a machine begins one or two, a fleet behind one address many.
+constexpr double kHandshakesPerSecond = 2;
+constexpr double kHandshakeBurst = 20;
+constexpr std::size_t kHandshakeKeys = std::size_t{1} << 14;
 // The same event is not told more often.
 constexpr std::uint64_t kEventMs = 60'000;
 
@@ -77,6 +85,8 @@ constexpr std::string_view kTooManyConnections =
     "Connection: close\r\n"
     "\r\n"
     "the service has no room for one more connection yet\n";
+// A fatal alert internal_error (RFC 8446 section 6.2), in clear as all that comes before a handshake.
+constexpr std::string_view kTooManyConnectionsAlert{"\x15\x03\x03\x00\x02\x02\x50", 7};
 
 ClientAddress address_of(const sockaddr_storage& storage) noexcept {
   ClientAddress address;
@@ -115,7 +125,8 @@ class Server::Impl {
         context_(service, options.connection, options.trusted_proxies, options.observer, options.hsts_seconds),
         transmitter_(service.static_parts(), uv_hrtime),
         wheel_(*this, uv_now(loop)),
-        fresh_(std::max<std::size_t>(options.max_handshakes, 1), options.hash_seed),
+        fresh_(options.max_handshakes != 0 ? options.max_handshakes : std::max<std::size_t>(options.max_connections, 1),
+               options.hash_seed),
         level_(service.store().level()) {}
 
   Status start();
@@ -161,8 +172,7 @@ class Server::Impl {
   Status check(const ListenOptions& options) const;
   Status add_peer(int fd, const sockaddr_storage& address, Transport transport) noexcept;
   bool has_room() const noexcept { return connections_ - closing_ < options_.max_connections; }
-  bool make_room() noexcept;
-  void set_waiting(Peer& peer, bool waits) noexcept;
+  bool make_room(const ClientKey* newcomer) noexcept;
   void refuse(int fd, Transport transport) noexcept;
 
   void receive(Peer& peer) noexcept;
@@ -190,6 +200,9 @@ class Server::Impl {
   Transmitter transmitter_;
   TimerWheel<Impl> wheel_;
   std::unique_ptr<AddressCounter> places_;
+  std::unique_ptr<Victims> victims_;
+  std::unique_ptr<RateLimiter> handshake_budgets_;
+  Refusals refusals_;
   std::vector<Peer*> peers_;
   std::vector<TimerId> free_ids_;
   std::vector<Acceptor*> acceptors_;
@@ -199,8 +212,6 @@ class Server::Impl {
   std::size_t closing_ = 0;  // of them, those whose socket is closed already
   std::array<Peer*, kAcceptBatch> newcomers_{};
   std::size_t newcomer_count_ = 0;
-  Peer* longest_waiting_ = nullptr;
-  Peer* last_waiting_ = nullptr;
   std::size_t handles_ = 0;
   SecretBlock read_buffer_;
   uv_timer_t tick_;
@@ -232,12 +243,12 @@ struct Server::Impl::Lane {
   bool busy = false;
 };
 
-struct Server::Impl::Peer : FairQueue::Waiter {
+struct Server::Impl::Peer : FairQueue::Waiter, Victims::Candidate {
   Peer(Impl& owner, TimerId peer_id, const ClientAddress& address, AddressCounter::Place&& its_place, const Now& now,
        Transport transport) noexcept
       : server(owner),
         id(peer_id),
-        client(address.key()),
+        client(address.widest_key()),
         place(std::move(its_place)),
         connection(owner.context_, address, now, transport) {}
 
@@ -277,10 +288,6 @@ struct Server::Impl::Peer : FairQueue::Waiter {
   std::unique_ptr<TlsConnection> tls;  // null: plain
   uv_work_t work;
   Transfer* transfer = nullptr;
-  // In the list of those that wait for a request, the longest waiting first.
-  Peer* waiting_before = nullptr;
-  Peer* waiting_behind = nullptr;
-  bool waiting = false;
   bool is_unix = false;
   bool attached = false;  // whether `handle` is one
   bool armed = false;
@@ -357,10 +364,20 @@ Status Server::Impl::start() {
   if (!read_buffer_) {
     return service_.minimum_level() == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
   }
+  // A newcomer is counted before somebody makes room for it.
   Result<std::unique_ptr<AddressCounter>> places =
-      AddressCounter::create({options_.max_connections_per_address, options_.max_connections, options_.hash_seed});
+      AddressCounter::create({options_.max_connections_per_address, options_.max_connections + 1, options_.hash_seed});
   if (!places.ok()) return places.status();
   places_ = std::move(places).value();
+  Result<std::unique_ptr<Victims>> victims = Victims::create(options_.max_connections, options_.hash_seed);
+  if (!victims.ok()) return victims.status();
+  victims_ = std::move(victims).value();
+  if (options_.tls != nullptr) {
+    Result<std::unique_ptr<RateLimiter>> budgets =
+        RateLimiter::create({kHandshakesPerSecond, kHandshakeBurst, kHandshakeKeys, options_.hash_seed});
+    if (!budgets.ok()) return budgets.status();
+    handshake_budgets_ = std::move(budgets).value();
+  }
   for (std::size_t i = 0; options_.tls != nullptr && i < options_.tls->lanes(); ++i) {
     lanes_.push_back(std::make_unique<Lane>(options_.hash_seed));
   }
@@ -408,6 +425,7 @@ void Server::Impl::on_tick() noexcept {
     acceptor->paused = false;
     watch(*acceptor);
   }
+  refusals_.tick(time.monotonic_ms);
   tell_of_the_store();
   // While it is stopping there is no idle handle; then the next tick goes on. What is pending is the idle handle's,
   // which has its turn in this iteration, too: one portion for each.
@@ -416,7 +434,7 @@ void Server::Impl::on_tick() noexcept {
     tick_worked_ = true;
     uv_idle_start(&idle_, [](uv_idle_t* idle) { static_cast<Impl*>(idle->data)->on_idle(); });
   }
-  if (connections_ == 0 && service_.store().expiring() == 0 && !stopping_) {
+  if (connections_ == 0 && service_.store().expiring() == 0 && refusals_.empty() && !stopping_) {
     uv_timer_stop(&tick_);
     ticking_ = false;
   }
@@ -518,7 +536,11 @@ void Server::Impl::accept_batch(Acceptor& acceptor) noexcept {
         // The kernel says so before it looks whether anybody is there: nobody makes room for no one.
         pollfd backlog{acceptor.listener.fd(), POLLIN, 0};
         if (poll(&backlog, 1, 0) == 0) return;
-        if (make_room()) continue;
+        if (!refusals_.empty()) {
+          refusals_.close_all();
+          continue;
+        }
+        if (make_room(nullptr)) continue;
       }
       if (error != EAGAIN) {
         // No file descriptor or no memory: the connection stays in the backlog, and polling for it would spin. The next
@@ -531,44 +553,23 @@ void Server::Impl::accept_batch(Acceptor& acceptor) noexcept {
       return;
     }
     acceptor.crowded = i > 0;
-    if (!has_room() && !make_room()) {
-      refuse(fd, acceptor.transport);
-      continue;
-    }
     if (Status status = add_peer(fd, address, acceptor.transport); !status.ok()) continue;
   }
 }
 
-// Closes the connection that has waited longest for a request. Whoever holds many open and says nothing cannot keep
-// others out.
-bool Server::Impl::make_room() noexcept {
-  if (longest_waiting_ == nullptr) return false;
-  close(*longest_waiting_);
+// Closes a connection for the one of a newcomer. Whoever holds many cannot keep others out, whatever it does with them.
+bool Server::Impl::make_room(const ClientKey* newcomer) noexcept {
+  Victims::Candidate* const victim = victims_->choose(newcomer, uv_now(loop_));
+  if (victim == nullptr) return false;
+  close(static_cast<Peer&>(*victim));
   return true;
 }
 
-// Moves `peer` to the end of the list of those that wait, or takes it out.
-void Server::Impl::set_waiting(Peer& peer, bool waits) noexcept {
-  if (peer.waiting) {
-    (peer.waiting_before != nullptr ? peer.waiting_before->waiting_behind : longest_waiting_) = peer.waiting_behind;
-    (peer.waiting_behind != nullptr ? peer.waiting_behind->waiting_before : last_waiting_) = peer.waiting_before;
-  }
-  peer.waiting = waits;
-  if (!waits) return;
-  peer.waiting_before = last_waiting_;
-  peer.waiting_behind = nullptr;
-  (last_waiting_ != nullptr ? last_waiting_->waiting_behind : longest_waiting_) = &peer;
-  last_waiting_ = &peer;
-}
-
 void Server::Impl::refuse(int fd, Transport transport) noexcept {
-  // A fresh socket's buffer holds this; if not, the peer sees the end of the connection. So does one that speaks TLS:
-  // to tell it in its language is the work that there is no room for.
-  if (transport != Transport::kSecure) {
-    [[maybe_unused]] const ssize_t sent =
-        send(fd, kTooManyConnections.data(), kTooManyConnections.size(), MSG_NOSIGNAL);
-  }
-  ::close(fd);
+  const bool is_secure = transport == Transport::kSecure;
+  refusals_.add(FileDescriptor(fd), is_secure ? kTooManyConnectionsAlert : kTooManyConnections,
+                uv_now(loop_) + options_.connection.linger_timeout);
+  keep_ticking();
 }
 
 // Gives the peer to libuv. Closes it when that fails.
@@ -593,13 +594,20 @@ bool Server::Impl::attach(Peer& peer) noexcept {
 Status Server::Impl::add_peer(int fd, const sockaddr_storage& address, Transport transport) noexcept {
   const bool is_unix = address.ss_family == AF_UNIX;
   const ClientAddress client = address_of(address);
+  const ClientKey widest_key = client.widest_key();
+  const ClientKey* key = nullptr;  // a proxy connects for many clients: each of its connections stands for one
   AddressCounter::Place place;
   if (!is_unix && !options_.trusted_proxies.trusts(client)) {
+    key = &widest_key;
     place = places_->take(client.key());
     if (!place) {
       refuse(fd, transport);
       return {StatusCode::kSystem, "the peer has as many connections as it may"};
     }
+  }
+  if (!has_room() && !make_room(key)) {
+    refuse(fd, transport);
+    return {StatusCode::kSystem, "the server has as many connections as it may"};
   }
 
   TimerId id = 0;
@@ -618,7 +626,8 @@ Status Server::Impl::add_peer(int fd, const sockaddr_storage& address, Transport
   if (peer != nullptr && transport == Transport::kSecure) {
     peer->tls.reset(new (std::nothrow) TlsConnection(*options_.tls, peer->connection, now()));
   }
-  if (peer == nullptr || (transport == Transport::kSecure && peer->tls == nullptr)) {
+  if (peer == nullptr || (transport == Transport::kSecure && peer->tls == nullptr) ||
+      !victims_->add(*peer, key, uv_now(loop_))) {
     delete peer;
     ::close(fd);
     return StatusCode::kOutOfMemory;
@@ -671,10 +680,6 @@ Status Server::Impl::adopt(int fd, const ListenOptions& options) {
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   }
-  if (!has_room() && !make_room()) {
-    refuse(fd, transport_of(options));
-    return {StatusCode::kSystem, "the server has as many connections as it may"};
-  }
   const Status status = add_peer(fd, address, transport_of(options));
   settle_newcomers();
   return status;
@@ -707,6 +712,7 @@ void Server::Impl::receive(Peer& peer) noexcept {
     peer.on_input_end(now());
   } else if (size > 0) {
     const auto count = static_cast<std::size_t>(size);
+    peer.bytes += count;
     peer.on_input({reinterpret_cast<const char*>(read_buffer_.data()), count}, now());
     // The buffer is everybody's: what was a credential is gone before the next one reads.
     wipe(read_buffer_.data(), count);
@@ -733,6 +739,7 @@ void Server::Impl::flush(Peer& peer) noexcept {
     const ssize_t sent = transmitter_.send(peer.fd, output, then_ended);
     if (sent < 0 && sent != -EAGAIN) return close(peer);
     const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    peer.bytes += taken;
     peer.on_output(taken, now());
     sent_in_a_row += taken;
     // The end of the connection takes along what waits for it. Not close(2) alone: if the peer has sent something
@@ -758,7 +765,7 @@ void Server::Impl::flush(Peer& peer) noexcept {
   }
   read_on(peer, peer.wants_input());
   if (peer.closing) return;
-  set_waiting(peer, peer.waits_for_request());
+  victims_->set_waiting(peer, peer.waits_for_request());
   arm(peer);
   if (peer.tls && peer.tls->wants_handshake()) queue_handshake(peer);
 }
@@ -775,7 +782,7 @@ void Server::Impl::write_rest(Peer& peer) noexcept {
     buffers[count++] = uv_buf_init(const_cast<char*>(fragment.data), static_cast<unsigned>(fragment.size));
     peer.write_size += fragment.size;
   }
-  set_waiting(peer, false);
+  victims_->set_waiting(peer, false);
   peer.write.data = &peer;
   peer.writing = true;
   read_on(peer, false);
@@ -895,6 +902,7 @@ void Server::Impl::on_written(Peer& peer, int status) noexcept {
   peer.writing = false;
   if (peer.closing) return;
   if (status != 0) return close(peer);
+  peer.bytes += peer.write_size;
   peer.on_output(peer.write_size, now());
   flush(peer);
 }
@@ -915,7 +923,9 @@ void Server::Impl::queue_handshake(Peer& peer) noexcept {
   // What has been begun is finished first: else the work that it took is lost when its time is over.
   const std::optional<std::size_t> lane = peer.tls->lane();
   FairQueue& queue = lane ? lanes_[*lane]->begun : fresh_;
-  if (FairQueue::Waiter* dropped = queue.push(peer, peer.client); dropped != nullptr) {
+  const bool is_late = !lane && handshake_budgets_->wait_ms(peer.client, uv_now(loop_)) != 0;
+  if (!lane) handshake_budgets_->take(peer.client, uv_now(loop_));
+  if (FairQueue::Waiter* dropped = queue.push(peer, peer.client, is_late); dropped != nullptr) {
     tell(ServerEvent::kHandshakesDropped, 0);
     close(static_cast<Peer&>(*dropped));
   }
@@ -943,7 +953,7 @@ void Server::Impl::compute_handshakes() noexcept {
 
 void Server::Impl::compute_handshake(Peer& peer, std::size_t lane) noexcept {
   read_on(peer, false);
-  set_waiting(peer, false);
+  victims_->set_waiting(peer, false);
   peer.tls->begin_handshake(lane);
   peer.computing = true;
   peer.work.data = &peer;
@@ -982,7 +992,8 @@ void Server::Impl::close(Peer& peer) noexcept {
   peer.closing = true;
   leave_queue(peer);
   ++closing_;
-  set_waiting(peer, false);
+  victims_->remove(peer);
+  peer.place = {};
   if (peer.armed) wheel_.cancel(peer.id);
   peer.armed = false;
   if (peer.attached) {
@@ -1021,6 +1032,7 @@ void Server::Impl::stop(std::function<void()> on_stopped) {
     });
   }
   acceptors_.clear();
+  refusals_.close_all();
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     if (peers_[i] == nullptr || peers_[i]->closing) continue;
     if (peers_[i]->computing) {

@@ -230,7 +230,7 @@ bool TlsConnection::wants_input() const noexcept {
 bool TlsConnection::waits_for_request() const noexcept {
   switch (state_) {
     case State::kHandshake:
-      return !ready_ && !is_sending();
+      return session_ == nullptr && !ready_ && !is_sending();
     case State::kPlain:
       return connection_.waits_for_request();
     case State::kOpen:

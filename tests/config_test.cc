@@ -93,7 +93,7 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(server.connection.linger_timeout, defaults.server.connection.linger_timeout);
   EXPECT_EQ(server.drain_timeout, defaults.server.drain_timeout);
   EXPECT_EQ(example.value().tls_handshake_timeout, defaults.tls_handshake_timeout);
-  EXPECT_EQ(example.value().max_handshakes, defaults.max_handshakes);
+  EXPECT_EQ(example.value().server.max_handshakes, defaults.server.max_handshakes);
   EXPECT_EQ(example.value().sandbox, defaults.sandbox);
   EXPECT_EQ(example.value().access_log, defaults.access_log);
   EXPECT_EQ(example.value().shorten_addresses, defaults.shorten_addresses);
@@ -207,7 +207,7 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(config.value().server.acme_webroot, "/var/www/acme");
   EXPECT_TRUE(config.value().service.serve_challenges);
   EXPECT_EQ(config.value().tls_handshake_timeout, 7'000U);
-  EXPECT_EQ(config.value().max_handshakes, 8U);
+  EXPECT_EQ(config.value().server.max_handshakes, 8U);
   EXPECT_EQ(service.store.minimum_level, SecretLevel::kLocked);
   EXPECT_TRUE(config.value().sandbox);
   EXPECT_EQ(config.value().access_log, AccessFormat::kJson);
@@ -342,7 +342,7 @@ TEST(ConfigTest, KeysAboutHttpsMustFitTheAddresses) {
             "test.conf:2: [server] socket_mode: is not used: no address begins with unix:");
   EXPECT_THAT(server("tls_threads = 129\n"), HasSubstr("a whole number from 0 to 128"));
   EXPECT_THAT(server("acme_webroot = \"www\"\n"), HasSubstr("the absolute path of a folder"));
-  EXPECT_THAT(error_of("[limits]\nmax_handshakes = 0\n"), HasSubstr("a whole number from 1 to 65536"));
+  EXPECT_THAT(error_of("[limits]\nmax_handshakes = -1\n"), HasSubstr("a whole number from 0 to 1000000"));
   EXPECT_THAT(server("address = [\"unix:/a\", \"unix:/b\"]\n"), HasSubstr("[server] url: is missing"));
   EXPECT_EQ(server("address = [\"unix:/a\", \":0\"]\n"), "");
 }

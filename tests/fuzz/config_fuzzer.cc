@@ -52,7 +52,7 @@ void check_accepted(const Config& config) {
     expect(certificate.starts_with('/') && key.starts_with('/'), "a certificate has its key");
   }
   expect(!config.redirect_to_https || (tls && !config.url.starts_with("http://")), "a redirect leads to HTTPS");
-  expect(config.max_handshakes >= 1 && config.tls_threads <= 128, "there can be handshakes");
+  expect(config.server.max_handshakes <= 1'000'000 && config.tls_threads <= 128, "there can be handshakes");
   expect(service.ttl_ms >= 1000 && service.ttl_ms % 1000 == 0 && service.ttl_ms <= 24 * 3'600'000, "so is the ttl");
   expect(service.code_length >= kMinCodeLength && service.code_length <= kMaxCodeLength, "so is the length of codes");
   expect(service.store.max_deposits >= 1 && service.store.max_bytes >= 1U << 20, "something can be stored");

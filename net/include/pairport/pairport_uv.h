@@ -83,15 +83,16 @@ typedef struct pairport_server_options {
   size_t max_body_bytes; /* beyond it 413 */
 
   uint64_t head_timeout;         /* from the first byte, or the start of the connection, to the end of the head */
-  uint64_t body_timeout;         /* from the end of the head to the end of the body */
+  uint64_t body_timeout;         /* from the end of the head to the end of the body; 408 also when after 5 seconds */
+                                 /* the body is behind min_bytes_per_second */
   uint64_t idle_timeout;         /* between two requests */
   uint64_t answer_timeout;       /* an answer may take this long and, on top, ... */
   uint64_t min_bytes_per_second; /* ... as long as its bytes take at this rate; not 0 */
   uint64_t linger_timeout;       /* for the peer's end, after an answer to a request that was not read to its end */
   uint64_t drain_timeout;        /* for answers that are under way when the server is stopped */
 
-  /* Connections, up to a million. Beyond it the one that has waited longest for a request makes room; when none waits,
-   * the new one gets 503 and is closed. */
+  /* Connections, up to a million. Beyond it one of the client (IPv4 address, IPv6 /48 network) that holds most makes
+   * room, so that a client without a connection always gets one. */
   size_t max_connections;
   /* The same for one client (an IPv4 address, an IPv6 /64 network); 0: no limit. Peers on Unix sockets and trusted
    * proxies are not counted. */
@@ -106,7 +107,7 @@ typedef struct pairport_server_options {
   int min_tls_version;      /* PAIRPORT_TLS_1_3 only where mbedTLS has it: 3.6 has, 2.28 has not */
   uint32_t ticket_lifetime; /* seconds for which a session can be resumed; 0: it cannot */
   size_t handshake_lanes;   /* 1 to 64 */
-  size_t max_handshakes;    /* that wait to begin */
+  size_t max_handshakes;    /* that wait to begin; 0: as many as max_connections */
   /* Nonzero: the threads of the pool that compute handshakes ask for SCHED_BATCH (sched(7)), once and for good: when
    * they are woken they preempt nobody, so that the loop goes on. For a process whose pool does nothing urgent. */
   int batch_handshakes;

@@ -28,7 +28,7 @@ enum class ServerEvent {
   kDepositsRefused,  // there is no room for more
   kAcceptPaused,     // no file descriptor or memory for a new connection: errno
   kMemoryFell,       // the protection of memory for credentials is less than it was: see Store::level()
-  // More clients have begun a handshake of TLS than may wait for one: those of the client with most of them are closed.
+  // More handshakes of TLS wait than may: of the client with most of them the one that has waited longest is closed.
   kHandshakesDropped,
   // Requests were answered with 429: how many since this was told last.
   kDepositsLimited,
@@ -45,11 +45,13 @@ struct ServerOptions {
   // Folder whose .well-known/acme-challenge is served (RFC 8555 section 8.3), on every listener; empty: none. Goes with
   // ServiceOptions::serve_challenges.
   std::string acme_webroot;
-  // Beyond it the one that has waited longest for a request (or the rest of a head) makes room for a new one; when none
-  // waits, the new one gets 503 and is closed.
+  // At least 1. Beyond it one of the client that holds most places makes room for a new one (IPv4 address or IPv6 /48
+  // network; see Victims), so that a client without a connection always gets one. A connection of a trusted proxy or on
+  // a Unix socket counts as a client of its own.
   std::size_t max_connections = 8'000;
   // The same for one client, that is a peer's IPv4 address or IPv6 /64 network; 0: no limit. Peers on Unix sockets and
-  // trusted proxies, which connect for many clients, are not counted.
+  // trusted proxies, which connect for many clients, are not counted. Beyond it a new one gets 503 (with TLS an alert)
+  // and is closed.
   std::uint32_t max_connections_per_address = 512;
   // Strict-Transport-Security for encrypted connections; none: not sent.
   std::optional<std::uint64_t> hsts_seconds;
@@ -58,8 +60,10 @@ struct ServerOptions {
   // Handshakes are computed in libuv's thread pool, at most TlsContext::lanes() at a time: the pool should have more
   // threads than that, because files are read there, too.
   TlsContext* tls = nullptr;
-  // Handshakes that may wait for a thread to begin.
-  std::size_t max_handshakes = 256;
+  // Handshakes that may wait for a thread to begin; 0: as many as there may be connections. Beyond it the connection is
+  // closed that has waited longest of the client with most of them. A client that begins more than two a second, beyond
+  // the first 20, waits until others have had their turn.
+  std::size_t max_handshakes = 0;
   // Threads that compute handshakes ask the kernel for SCHED_BATCH (sched(7)), once and for good: when they are woken
   // they preempt nobody, so that the loop and others on its core go on. For a process whose pool does nothing urgent.
   bool batch_handshakes = false;

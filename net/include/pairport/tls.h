@@ -155,6 +155,7 @@ class PAIRPORT_EXPORT TlsConnection {
   void on_handshake(const Now& now) noexcept;
   bool is_computing() const noexcept { return state_ == State::kComputing; }
 
+  // Whether it waits for its first whole record, or for a request: not during a handshake, whose work would be lost.
   bool waits_for_request() const noexcept;
   bool wants_shutdown() const noexcept {
     return state_ == State::kDraining || (state_ == State::kPlain && connection_.wants_shutdown());

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Connections that get no place are told so.
+#ifndef PAIRPORT_NET_REFUSALS_H_
+#define PAIRPORT_NET_REFUSALS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "file_descriptor.h"
+
+namespace pairport {
+
+// Sends each an answer, ends our side and reads on for a while: to close a socket that holds unread data resets the
+// connection, and the reset destroys the answer on its way (RFC 9112 section 9.6). Nothing is allocated, nothing is
+// polled: time that passes is told by tick(). One thread at a time.
+class Refusals {
+ public:
+  // So many at a time; then the oldest one is closed at once.
+  static constexpr std::size_t kMost = 64;
+
+  // `until_ms`: when it is closed at the latest.
+  void add(FileDescriptor fd, std::string_view answer, std::uint64_t until_ms) noexcept;
+  // Reads what has come, and closes those whose peer has ended or whose time is over.
+  void tick(std::uint64_t now_ms) noexcept;
+  void close_all() noexcept;
+  bool empty() const noexcept { return count_ == 0; }
+
+ private:
+  struct Refusal {
+    FileDescriptor fd;
+    std::uint64_t until_ms = 0;
+  };
+
+  std::array<Refusal, kMost> refusals_;  // the first count_ are in use, in no order
+  std::size_t count_ = 0;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_NET_REFUSALS_H_
