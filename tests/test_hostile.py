@@ -8,6 +8,7 @@ import os
 import random
 import re
 import resource
+import select
 import signal
 import socket
 import string
@@ -28,6 +29,9 @@ STALLED_READERS = 2000
 SILENT_CONNECTIONS = 6000
 FLOOD_PER_SECOND = 3000
 MAX_MEMORY = 64 << 20
+# What 17 addresses may hold of the default max_connections, and more than all of it.
+KEYS = 17
+LONG = os.environ.get("PAIRPORT_LONG") == "1"
 CONFIG = '[pairing]\n  max_memory = "64M"\n'
 
 
@@ -159,6 +163,76 @@ def guess_flood(port, ready):
     flood(port, ready, lambda: f"GET /{''.join(random.choices(letters, k=7))} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
 
+class Crowd:
+    """Holds so many connections from each source, and begins anew at once where one was closed. Each sends `first`, then
+    a byte every 2.5 seconds if it drips, and reads nothing."""
+
+    def __init__(self, port, sources, each, first, drips):
+        self.port, self.first, self.drips = port, first, drips
+        self.poll = select.epoll()
+        self.held, self.begun = {}, set()
+        self.missing = [source for source in sources for _ in range(each)]
+        self.wanted = len(self.missing)
+
+    def begin(self, source):
+        client = self.open()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        client.bind((source, 0))
+        client.connect_ex(("127.0.0.1", self.port))
+        self.held[client.fileno()] = client, source
+        self.poll.register(client, select.EPOLLOUT | select.EPOLLRDHUP)
+
+    def open(self):
+        return socket.socket()
+
+    def go_on(self, client):
+        """Whether its first words are said; else `waits_for` says what for."""
+        client.send(self.first)
+        return True
+
+    def waits_for(self, client):
+        return select.EPOLLOUT
+
+    def hold(self, ready):
+        dripped = time.monotonic()
+        while True:  # until it is ended
+            for source in self.missing[:200]:
+                self.begin(source)
+            del self.missing[:200]
+            for number, events in self.poll.poll(0.001 if self.missing else 0.05):
+                client, source = self.held[number]
+                try:
+                    if events & (select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP):
+                        raise ConnectionError
+                    if self.go_on(client):
+                        self.begun.add(number)
+                        self.poll.modify(client, select.EPOLLRDHUP)
+                    else:
+                        self.poll.modify(client, self.waits_for(client) | select.EPOLLRDHUP)
+                except OSError:
+                    self.poll.unregister(number)
+                    del self.held[number]
+                    self.begun.discard(number)
+                    client.close()
+                    self.missing.append(source)
+            if len(self.begun) > self.wanted * 9 // 10:
+                ready.set()
+            if self.drips and time.monotonic() - dripped > 2.5:
+                dripped = time.monotonic()
+                for number in self.begun:
+                    with contextlib.suppress(OSError):
+                        self.held[number][0].send(b"x")
+
+
+SLOW_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 16000\r\n\r\n"
+NEVER_READ = b"GET /update HTTP/1.1\r\nHost: x\r\n\r\n" * 500
+
+
+def crowd(port, ready, make, sources, each, first, drips):
+    make(port, sources, each, first, drips).hold(ready)
+
+
 def attacker(act, arguments):
     on_core(1, nice=19)
     with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):
@@ -183,7 +257,7 @@ def until(condition, seconds=40):
     return True
 
 
-class Attacks(unittest.TestCase):
+class WithAttackers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -191,16 +265,6 @@ class Attacks(unittest.TestCase):
             raise unittest.SkipTest(f"RLIMIT_NOFILE is {hard}: 7,000 connections cannot be made here")
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         cls.context = multiprocessing.get_context("fork")
-
-    def p99(self, service, code):
-        results = self.context.Queue()
-        prober = self.context.Process(target=look_ups, args=(service.port, code, SECONDS, results))
-        prober.start()
-        count, failed, p99 = results.get(timeout=120)
-        prober.join()
-        self.assertGreater(count, 50)
-        self.assertEqual(failed, 0, f"{failed} of {count} look-ups of a live code failed")
-        return p99
 
     @contextlib.contextmanager
     def attack(self, *acts):
@@ -219,6 +283,18 @@ class Attacks(unittest.TestCase):
             for process in attackers:
                 process.kill()
                 process.join()
+
+
+class Attacks(WithAttackers):
+    def p99(self, service, code):
+        results = self.context.Queue()
+        prober = self.context.Process(target=look_ups, args=(service.port, code, SECONDS, results))
+        prober.start()
+        count, failed, p99 = results.get(timeout=120)
+        prober.join()
+        self.assertGreater(count, 50)
+        self.assertEqual(failed, 0, f"{failed} of {count} look-ups of a live code failed")
+        return p99
 
     def withstand(self, *acts, config=CONFIG):
         with Pairport(config, wrapper=("taskset", "-c", str(min(os.sched_getaffinity(0))))) as service:
@@ -257,6 +333,39 @@ class Attacks(unittest.TestCase):
 
     def test_guess_flood(self):
         self.withstand(guess_flood)
+
+
+class Crowds(WithAttackers):
+    """Who holds more connections than there may be shuts nobody out, whatever it does with them."""
+
+    def withstand(self, most, sources, each, first, drips, served):
+        config = f"[limits]\n  max_connections = {most}\n"
+        with Pairport(config, wrapper=("taskset", "-c", str(min(os.sched_getaffinity(0))))) as service:
+            code = service.deposit(**GOOD)["pairing_code"]
+            with self.attack((crowd, service.port, Crowd, sources, each, first, drips)):
+                self.assertTrue(until(lambda: descriptors(service.process.pid) >= most), "the limit is reached")
+                results = self.context.Queue()
+                prober = self.context.Process(target=look_ups, args=(service.port, code, 6, results))
+                prober.start()
+                count, failed, p99 = results.get(timeout=120)
+                prober.join()
+                self.assertTrue(until(lambda: descriptors(service.process.pid) >= most), "the attack goes on")
+            print(f"\n  {len(sources)} x {each} of {most}: {count - failed} of {count} served, p99 {p99 * 1000:.1f} ms", flush=True)
+            self.assertGreater(count, 50)
+            self.assertLessEqual(failed, count * (1 - served))
+
+    # A long run has the default limit, and time and memory for as many: the kernel buffers half a MiB for each that never
+    # reads.
+    MOST, EACH = (8000, 480) if LONG else (1000, 60)
+
+    def test_slow_bodies_from_17_addresses(self):
+        self.withstand(self.MOST, [f"127.10.{i}.1" for i in range(KEYS)], self.EACH, SLOW_BODY, True, 1)
+
+    def test_pipelining_from_17_addresses_that_never_read(self):
+        self.withstand(self.MOST, [f"127.10.{i}.1" for i in range(KEYS)], self.EACH, NEVER_READ, False, 1)
+
+    def test_as_many_addresses_as_places_that_come_again_at_once(self):
+        self.withstand(500, [f"127.11.{i // 200}.{i % 200 + 1}" for i in range(520)], 1, SLOW_BODY, True, 0.99)
 
 
 class Overload(unittest.TestCase):

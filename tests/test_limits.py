@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import os
 import pathlib
+import select
 import socket
 import tempfile
 import time
@@ -60,6 +61,24 @@ class TimeOuts(unittest.TestCase):
             self.assertIn(b"HTTP/1.1 408 ", client.recv(65536))
             self.assert_takes(1, start)
 
+    def test_minimum_rate_of_a_body(self):
+        with Pairport(limits(body_timeout="1h")) as service, connect(service) as client, connect(service) as fast:
+            start = time.monotonic()
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 16000\r\n\r\n"
+            for other in (client, fast):
+                other.sendall(head)
+                other.settimeout(0.25)
+            answer = b""
+            while not answer and time.monotonic() - start < 20:
+                client.sendall(b"x")
+                fast.sendall(b" " * 400)
+                with contextlib.suppress(TimeoutError):
+                    answer = client.recv(100)
+            self.assertIn(b"HTTP/1.1 408 ", answer)
+            self.assert_takes(5, start)
+            with self.assertRaises(TimeoutError, msg="a body that comes at the rate goes on"):
+                fast.recv(100)
+
     def test_idle(self):
         with Pairport(limits(idle_timeout="2s")) as service:
             connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
@@ -72,11 +91,11 @@ class TimeOuts(unittest.TestCase):
             connection.close()
 
     def stalled_reader(self, **keys):
-        """How long a reader that has stopped holds the only connection there may be."""
+        """How long a reader that has stopped holds the only connection that its address may have."""
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "large"), "wb") as file:
                 file.truncate(1 << 30)
-            config = limits(max_connections=1, **keys) + f'[installer]\n  package_dir = "{folder}"\n'
+            config = limits(max_connections_per_address=1, **keys) + f'[installer]\n  package_dir = "{folder}"\n'
             with Pairport(config) as service, socket.socket() as client:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 client.connect(("127.0.0.1", service.port))
@@ -129,13 +148,21 @@ class TimeOuts(unittest.TestCase):
 
 class Connections(unittest.TestCase):
     def test_in_total(self):
-        with Pairport(limits(max_connections=3)) as service, contextlib.ExitStack() as stack:
-            busy = [stack.enter_context(connect(service, f"127.0.0.{i + 1}")) for i in range(3)]
+        with Pairport(limits(max_connections=4)) as service, contextlib.ExitStack() as stack:
+            sources = ["127.0.0.2", "127.0.0.3", "127.0.0.3", "127.0.0.3"]
+            busy = [stack.enter_context(connect(service, source)) for source in sources]
             for client in busy:
                 client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
                 self.assertTrue(client.recv(100).startswith(b"HTTP/1.1 100 "))
-            with connect(service) as late:
-                self.assertTrue(receive_all(late).startswith(b"HTTP/1.1 503 "))
+            for _ in range(2):
+                late = stack.enter_context(connect(service, "127.0.0.4"))
+                self.assertEqual(status_of(late), b"HTTP/1.1 200")
+            readable, _, _ = select.select(busy, [], [], 10)
+            self.assertEqual(len(readable), 2)
+            self.assertNotIn(busy[0], readable, "both were of the client with most")
+            self.assertEqual([receive_all(client) for client in readable], [b"", b""])
+            busy[0].sendall(b"hello")
+            self.assertTrue(busy[0].recv(65536).startswith(b"HTTP/1.1 4"), "whoever has one goes on")
 
     def test_who_only_waits_makes_room(self):
         with Pairport(limits(max_connections=3)) as service, contextlib.ExitStack() as stack:

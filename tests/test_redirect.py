@@ -29,7 +29,7 @@ class Redirect(unittest.TestCase):
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory(prefix="pairport-redirect-")
         cls.addClassCleanup(folder.cleanup)
-        cls.certificate, key = make_certificate(folder.name)
+        cls.certificate, cls.key = make_certificate(folder.name)
         challenges = pathlib.Path(folder.name, "www", *pathlib.Path(TOKEN).parts[1:-1])
         challenges.mkdir(parents=True)
         (challenges / pathlib.Path(TOKEN).name).write_text("proof")
@@ -40,7 +40,7 @@ class Redirect(unittest.TestCase):
   address = ["https://127.0.0.1:{cls.https}", "http://0.0.0.0:0", "http://127.0.0.1:0", "unix:{folder.name}/s"]
   url = "{cls.url}"
   tls_cert = "{cls.certificate}"
-  tls_key = "{key}"
+  tls_key = "{cls.key}"
   hsts = "180d"
   acme_webroot = "{folder.name}/www"
 [log]
@@ -50,6 +50,12 @@ class Redirect(unittest.TestCase):
         cls.addClassCleanup(cls.service.__exit__)
         _, cls.redirecting, cls.local = [int(match.group(1)) if (match := re.search(r":(\d+)$", address)) else None
                                          for address in cls.service.addresses[:3]]
+
+    def test_it_can_be_switched_off(self):
+        with Pairport(f'[server]\n  address = ["https://127.0.0.1:0", "http://0.0.0.0:0"]\n  url = "{self.url}"\n  redirect_to_https = false\n'
+                      f'  tls_cert = "{self.certificate}"\n  tls_key = "{self.key}"\n') as service:
+            plain = int(service.addresses[1].rpartition(":")[2])
+            self.assertEqual(self.ask(plain, "GET", "/update")[0], 200)
 
     def ask(self, port, method, path, body=None, headers=None):
         if port == self.https:

@@ -108,6 +108,18 @@ class Clients(WithCertificates):
             self.assertRegex(output, r"Protocol version: TLSv1\.2\n")
             self.assertRegex(output, r"Ciphersuite: ECDHE-(ECDSA|RSA)-AES(128|256)-GCM-SHA(256|384)\n")
 
+    def test_the_curve_is_the_one_that_costs_the_server_less(self):
+        """In TLS 1.2 the server chooses; in TLS 1.3 another one than the client has begun with would cost a round trip."""
+        def curve(version, groups):
+            output = s_client(self.service.tls_port, version, "-groups", groups, stdin=request("/update", close=True))
+            return re.search(r"(?:Server|Peer) Temp Key: (?:ECDH, )?([\w-]+), ", output)[1].replace("prime256v1", "P-256")
+
+        for groups, expected in (("X25519:P-256", "P-256"), ("P-384:X25519:P-256", "P-256"), ("P-384:X25519", "X25519"),
+                                 ("X25519", "X25519"), ("P-384", "secp384r1")):
+            self.assertEqual(curve("-tls1_2", groups), expected, groups)
+        if self.has_tls13():
+            self.assertEqual(curve("-tls1_3", "X25519:P-256"), "X25519")
+
     def test_chromium(self):
         chromium = shutil.which("chromium")
         if chromium is None:
@@ -465,6 +477,37 @@ class Limits(WithCertificates):
                         if not client.recv(100):
                             break
                     self.assertLess(time.monotonic() - start, 3.5)
+
+    def test_min_version(self):
+        with HttpsService([self.ec]) as service, service.tls() as client:
+            has_tls13 = client.version() == "TLSv1.3"
+        if not has_tls13:
+            with self.assertRaisesRegex(RuntimeError, "has no TLS 1.3; use TLS 1.2, or mbedTLS 3.6"):
+                with HttpsService([self.ec], '  tls_min_version = "1.3"\n'):
+                    pass
+            return
+        with HttpsService([self.ec], '  tls_min_version = "1.3"\n') as service:
+            with self.assertRaises(ssl.SSLError):
+                service.tls(trusting_all(maximum_version=ssl.TLSVersion.TLSv1_2))
+            with service.tls() as client:
+                self.assertEqual(client.version(), "TLSv1.3")
+
+    def test_max_handshakes(self):
+        """The key has its effect in the program: with it those that have waited longest are closed, without it none."""
+        hello = client_hello()
+        for rest, dropped in (("[limits]\n  max_handshakes = 2\n", True), ("", False)):
+            with HttpsService([self.rsa], "  tls_threads = 1\n", rest) as service, contextlib.ExitStack() as stack:
+                clients = [stack.enter_context(service.raw(f"127.0.2.{i + 1}")) for i in range(60)]
+                for client in clients:
+                    client.sendall(hello)
+                answered = 0
+                for client in clients:
+                    with contextlib.suppress(ConnectionResetError):
+                        answered += client.recv(1) == b"\x16"
+                self.assertEqual(answered < 60, dropped, f"{answered} of 60 were answered")
+                self.assertGreater(answered, 0)
+                if dropped:
+                    service.await_log(r"more handshakes wait than \[limits\] max_handshakes allows")
 
     def test_connections(self):
         with HttpsService([self.ec], rest="[limits]\n  max_connections = 20\n  max_connections_per_address = 0\n") as service, \

@@ -2,6 +2,7 @@
 """Handshakes of TLS that stall, by the hundred: whoever has a connection goes on using it, and whoever comes from elsewhere
 gets one."""
 
+import asyncio
 import contextlib
 import ctypes
 import multiprocessing
@@ -18,8 +19,8 @@ import unittest
 
 import runner
 from certificates import make_certificate
-from https_service import HttpsService, client_hello, read_answer, request
-from test_hostile import GOOD, descriptors, on_core, resident, until
+from https_service import HttpsService, client_hello, exchange, read_answer, request, trusting_all
+from test_hostile import GOOD, KEYS, LONG, NEVER_READ, SLOW_BODY, Crowd, WithAttackers, crowd, descriptors, on_core, resident, until
 
 SECONDS = 8
 STALLS_PER_SECOND = 200
@@ -64,13 +65,13 @@ def ask_for(open_client, target, seconds, results):
     results.put((opened, len(taken), taken[len(taken) * 99 // 100]))
 
 
-def stall(port, ready, hello, sources):
+def stall(port, ready, hello, sources, per_second=STALLS_PER_SECOND):
     """Begins handshakes at a rate. A third says nothing after its hello and reads nothing, a third reads what comes,
     a third has sent half a record. Each is given up when 1500 later ones are open."""
     on_core(1, nice=19)
     clients, started, begin, reading = [], 0, time.monotonic(), select.epoll()
     while True:
-        while started < (time.monotonic() - begin) * STALLS_PER_SECOND:
+        while started < (time.monotonic() - begin) * per_second:
             client = connect(port, sources[started % len(sources)])
             clients.append((client, hello[: len(hello) // 2] if started % 3 == 2 else hello))
             started += 1
@@ -81,12 +82,118 @@ def stall(port, ready, hello, sources):
                 reading.register(client, select.EPOLLIN | select.EPOLLET)
             if len(clients) > 1500:
                 clients.pop(0)[0].close()
+            # It may never catch up, on a busy machine.
+            if time.monotonic() - begin > 2:
+                ready.set()
         for number, _ in reading.poll(0):
             with contextlib.suppress(OSError):
                 os.read(number, 65536)
-        if time.monotonic() - begin > 2:
-            ready.set()
         time.sleep(0.002)
+
+
+class SecureCrowd(Crowd):
+    context = trusting_all()
+
+    def open(self):
+        return self.context.wrap_socket(socket.socket(), do_handshake_on_connect=False, server_hostname="localhost")
+
+    def go_on(self, client):
+        try:
+            client.do_handshake()
+            client.send(self.first)
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def waits_for(self, client):
+        return select.EPOLLIN
+
+
+def secure_look_ups(port, code, seconds, results):
+    """Looks the code up from fresh addresses, each time on a new connection; how many, and how many failed."""
+    on_core(1)
+    context, count, failed = trusting_all(), 0, 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        count += 1
+        start = time.monotonic()
+        try:
+            with socket.socket() as raw:
+                raw.settimeout(20)
+                raw.bind((f"127.9.{count // 200}.{count % 200 + 1}", 0))
+                raw.connect(("127.0.0.1", port))
+                with context.wrap_socket(raw, server_hostname="localhost") as client:
+                    failed += b"it'\\''s" not in exchange(client, "/" + code)[1]
+        except OSError:
+            failed += 1
+        time.sleep(max(0, 0.02 - (time.monotonic() - start)))
+    results.put((count, failed))
+
+
+class Crowds(WithAttackers):
+    """As in test_hostile, over TLS."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.folder = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.certificate = make_certificate(cls.folder, "ec")
+
+    def probe(self, service, code, served):
+        results = self.context.Queue()
+        prober = self.context.Process(target=secure_look_ups, args=(service.tls_port, code, 6, results))
+        prober.start()
+        count, failed = results.get(timeout=120)
+        prober.join()
+        print(f"\n  {count - failed} of {count} served", flush=True)
+        self.assertGreater(count, 20)
+        self.assertLessEqual(failed, count * (1 - served))
+
+    def withstand(self, most, sources, each, first, drips, served):
+        limits = f"[limits]\n  max_connections = {most}\n"
+        with HttpsService([self.certificate], rest=limits) as service:
+            code = service.deposit(**GOOD)["pairing_code"]
+            with self.attack((crowd, service.tls_port, SecureCrowd, sources, each, first, drips)):
+                self.assertTrue(until(lambda: descriptors(service.process.pid) >= most), "the limit is reached")
+                self.probe(service, code, served)
+                self.assertTrue(until(lambda: descriptors(service.process.pid) >= most), "the attack goes on")
+
+    MOST, EACH = (8000, 480) if LONG else (200, 13)
+
+    def test_slow_bodies_from_17_addresses(self):
+        self.withstand(self.MOST, [f"127.10.{i}.1" for i in range(KEYS)], self.EACH, SLOW_BODY, True, 1)
+
+    def test_pipelining_from_17_addresses_that_never_read(self):
+        self.withstand(self.MOST, [f"127.10.{i}.1" for i in range(KEYS)], self.EACH, NEVER_READ, False, 1)
+
+    def test_as_many_addresses_as_places_that_come_again_at_once(self):
+        self.withstand(300, [f"127.11.{i // 200}.{i % 200 + 1}" for i in range(320)], 1, SLOW_BODY, True, 0.99)
+
+    def test_hellos_from_250_addresses_six_times_a_second_each(self):
+        hello = client_hello(maximum_version=ssl.TLSVersion.TLSv1_2)
+        with HttpsService([self.certificate]) as service:
+            code = service.deposit(**GOOD)["pairing_code"]
+            with self.attack((stall, service.tls_port, hello, [f"127.12.{i}.1" for i in range(250)], 1500)):
+                self.probe(service, code, 1)
+
+    def test_500_clients_of_one_address_are_all_served(self):
+        """A fleet behind one address that installs at once."""
+        async def install(port, target):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting_all(), server_hostname="localhost",
+                                                           ssl_handshake_timeout=60)
+            writer.write(request(target, close=True))
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+        async def fleet(port, target):
+            return await asyncio.gather(*[install(port, target) for _ in range(500)], return_exceptions=True)
+
+        with HttpsService([self.certificate], rest='[limits]\n  tls_handshake_timeout = "60s"\n') as service:
+            code = service.deposit(**GOOD)["pairing_code"]
+            answers = asyncio.run(fleet(service.tls_port, "/" + code))
+            self.assertEqual(sum(isinstance(answer, bytes) and answer.startswith(b"HTTP/1.1 200 ") and b"it'\\''s" in answer
+                                 for answer in answers), 500, next((a for a in answers if not isinstance(a, bytes)), None))
 
 
 class Attacks(unittest.TestCase):
