@@ -382,7 +382,8 @@ void log_event(const Service& service, ServerEvent event, int detail) {
       break;
     case ServerEvent::kHandshakesDropped:
       spdlog::warn(
-          "connections to https addresses are closed, those first that have waited longest: more handshakes wait than [limits] max_handshakes allows");
+          "connections to https addresses are closed, those first that have waited longest: more handshakes wait than "
+          "[limits] max_handshakes allows");
       break;
     case ServerEvent::kDepositsLimited:
       spdlog::warn(
