@@ -5,8 +5,8 @@
  * - There is one service for all locations with `pairport on`, in one worker process, created there (secret memory is
  *   not inherited): a second one would know only the codes that it handed out itself. So there is one worker only, or
  *   the others do not accept connections for these locations; the configuration refuses anything else.
- * - A body is read unbuffered and goes to secret memory piece by piece, so nginx never writes one to a file. What nginx
- *   itself has read, request line and body, is wiped when the request ends.
+ * - A body goes to secret memory piece by piece in a filter, whoever reads it: no other module sees it, and nginx never
+ *   writes one to a file. What nginx itself has read, request line and body, is wiped when the request ends.
  * - A response belongs to the clean-up of the request's pool: nginx runs it when the last byte has been sent or given
  * up.
  * - Neither the access log nor the error log gets a request line of a location with `pairport on`: codes are secrets.
@@ -115,9 +115,11 @@ typedef struct {
   pairport_buffer* buffer; /* with a body only */
   size_t body_size;
   unsigned too_large : 1;
+  unsigned failed : 1; /* no memory for the body */
 } ngx_http_pairport_ctx_t;
 
 static ngx_int_t ngx_http_pairport_handler(ngx_http_request_t* r);
+static ngx_http_request_body_filter_pt ngx_http_next_request_body_filter;
 
 extern ngx_module_t ngx_http_pairport_module;
 
@@ -489,33 +491,54 @@ static ngx_int_t ngx_http_pairport_too_large(ngx_http_request_t* r, ngx_http_pai
 /* ----------------------------------------------------------------------------------------------------------- bodies --
  */
 
-/* Moves what nginx has read of the body so far to secret memory. */
-static void ngx_http_pairport_take_body(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx) {
-  ngx_chain_t* link;
-  if (r->request_body == NULL) return; /* another module has discarded it */
-  for (link = r->request_body->bufs; link != NULL; link = link->next) {
+/* Moves a piece of a body to secret memory. */
+static void ngx_http_pairport_take(ngx_http_pairport_ctx_t* ctx, ngx_http_pairport_main_conf_t* main_conf, u_char* data,
+                                   size_t size) {
+  if (ctx == NULL || ctx->failed || ctx->too_large) return;
+  if (ctx->buffer == NULL && pairport_buffer_create(main_conf->service, &ctx->buffer) != PAIRPORT_OK) {
+    ctx->failed = 1;
+  } else if (size > PAIRPORT_MAX_BODY - ctx->body_size) {
+    ctx->too_large = 1;
+  } else {
+    ngx_memcpy(pairport_buffer_data(ctx->buffer) + ctx->body_size, data, size);
+    ctx->body_size += size;
+  }
+}
+
+/* Every body of a location with `pairport on` goes through here, also when another module reads it: that one gets an
+ * empty body, and nothing of it is left for a file, whatever client_body_in_file_only, client_body_in_single_buffer and
+ * client_body_buffer_size say. */
+static ngx_int_t ngx_http_pairport_body_filter(ngx_http_request_t* r, ngx_chain_t* in) {
+  ngx_http_pairport_main_conf_t* main_conf = ngx_http_get_module_main_conf(r, ngx_http_pairport_module);
+  const ngx_http_pairport_loc_conf_t* conf = ngx_http_get_module_loc_conf(r, ngx_http_pairport_module);
+  ngx_http_pairport_ctx_t* ctx = NULL;
+  ngx_chain_t *link, *last = NULL;
+  if (!conf->enable) return ngx_http_next_request_body_filter(r, in);
+  if (main_conf->service != NULL && r->method == NGX_HTTP_POST) ctx = ngx_http_pairport_context(r, main_conf);
+  for (link = in; link != NULL; link = link->next) {
     ngx_buf_t* buf = link->buf;
     const size_t size = (size_t)(buf->last - buf->pos);
-    if (size == 0) continue;
-    if (size > PAIRPORT_MAX_BODY - ctx->body_size) {
-      ctx->too_large = 1;
-    } else {
-      ngx_memcpy(pairport_buffer_data(ctx->buffer) + ctx->body_size, buf->pos, size);
-      ctx->body_size += size;
+    if (size != 0) {
+      ngx_http_pairport_take(ctx, main_conf, buf->pos, size);
+      pairport_wipe(buf->pos, size);
+      buf->pos = buf->last;
     }
-    pairport_wipe(buf->pos, size);
-    buf->pos = buf->last;
+    if (buf->last_buf) last = link;
   }
-  r->request_body->bufs = NULL;
+  if (ctx != NULL && ctx->too_large) return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
+  return ngx_http_next_request_body_filter(r, last);
 }
 
 static ngx_int_t ngx_http_pairport_deposit(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx) {
   pairport_request request;
   ngx_int_t rc;
+  if (ctx->failed) return ngx_http_pairport_refuse(r, ctx, 503, "out of memory; try again later");
   ngx_http_pairport_describe(r, &request);
   request.target = ngx_http_pairport_target(r);
-  request.body.data = pairport_buffer_data(ctx->buffer);
-  request.body.size = ctx->body_size;
+  if (ctx->body_size != 0) {
+    request.body.data = pairport_buffer_data(ctx->buffer);
+    request.body.size = ctx->body_size;
+  }
   rc = ngx_http_pairport_answer(r, ctx, &request);
   /* The answer may wait long for its reader; the body needs not. */
   pairport_buffer_destroy(ctx->buffer);
@@ -525,24 +548,17 @@ static ngx_int_t ngx_http_pairport_deposit(ngx_http_request_t* r, ngx_http_pairp
 
 static void ngx_http_pairport_read(ngx_http_request_t* r) {
   ngx_http_pairport_ctx_t* ctx = ngx_http_get_module_ctx(r, ngx_http_pairport_module);
-  for (;;) {
-    ngx_int_t rc;
-    ngx_http_pairport_take_body(r, ctx);
+  while (r->reading_body) {
+    const ngx_int_t rc = ngx_http_read_unbuffered_request_body(r);
     if (ctx->too_large) {
       ngx_http_finalize_request(r, ngx_http_pairport_too_large(r, ctx));
       return;
     }
-    if (!r->reading_body) break;
-    rc = ngx_http_read_unbuffered_request_body(r);
-    if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE || rc == NGX_ERROR) {
       ngx_http_finalize_request(r, rc);
       return;
     }
-    if (rc == NGX_ERROR) {
-      ngx_http_finalize_request(r, NGX_ERROR);
-      return;
-    }
-    if (rc == NGX_AGAIN && r->request_body->bufs == NULL) return;
+    if (rc == NGX_AGAIN) return;
   }
   r->read_event_handler = ngx_http_block_reading;
   ngx_http_finalize_request(r, ngx_http_pairport_deposit(r, ctx));
@@ -554,7 +570,6 @@ static void ngx_http_pairport_body(ngx_http_request_t* r) {
 }
 
 static ngx_int_t ngx_http_pairport_read_deposit(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx) {
-  ngx_http_pairport_main_conf_t* main_conf = ngx_http_get_module_main_conf(r, ngx_http_pairport_module);
   ngx_int_t rc;
   /* HTTP/2 frames a body without its length. */
   if (r->headers_in.content_length_n < 0 && !r->headers_in.chunked && r->http_version < NGX_HTTP_VERSION_20) {
@@ -568,11 +583,9 @@ static ngx_int_t ngx_http_pairport_read_deposit(ngx_http_request_t* r, ngx_http_
     (void)ngx_http_discard_request_body(r);
     return ngx_http_pairport_too_large(r, ctx);
   }
-  if (pairport_buffer_create(main_conf->service, &ctx->buffer) != PAIRPORT_OK) {
-    return ngx_http_pairport_refuse(r, ctx, 503, "out of memory; try again later");
-  }
   r->request_body_no_buffering = 1;
   rc = ngx_http_read_client_request_body(r, ngx_http_pairport_body);
+  if (rc == NGX_HTTP_REQUEST_ENTITY_TOO_LARGE && ctx->too_large) return ngx_http_pairport_too_large(r, ctx);
   return rc >= NGX_HTTP_SPECIAL_RESPONSE ? rc : NGX_DONE;
 }
 
@@ -859,6 +872,22 @@ static void* ngx_http_pairport_create_loc_conf(ngx_conf_t* cf) {
   return conf;
 }
 
+/* Whether `mirror` holds in the location that is being merged. The structure is that module's own; its first member is
+ * the array of targets, NULL without any (ngx_http_mirror_module.c, 1.13.4 to 1.28). Being a part of nginx, it has been
+ * merged before. */
+static ngx_uint_t ngx_http_pairport_is_mirrored(ngx_conf_t* cf) {
+  const ngx_http_conf_ctx_t* context = cf->ctx;
+  ngx_module_t* const* modules = cf->cycle->modules;
+  ngx_uint_t i;
+  for (i = 0; i < cf->cycle->modules_n; ++i) {
+    if (modules[i]->name != NULL && ngx_strcmp(modules[i]->name, "ngx_http_mirror_module") == 0) {
+      ngx_array_t* const* targets = context->loc_conf[modules[i]->ctx_index];
+      return targets != NULL && *targets != NULL;
+    }
+  }
+  return 0;
+}
+
 static char* ngx_http_pairport_merge_loc_conf(ngx_conf_t* cf, void* parent, void* child) {
   ngx_http_pairport_loc_conf_t* outer = parent;
   ngx_http_pairport_loc_conf_t* conf = child;
@@ -868,6 +897,16 @@ static char* ngx_http_pairport_merge_loc_conf(ngx_conf_t* cf, void* parent, void
   if (conf->enable == NGX_CONF_UNSET) conf->enable = location->noname && outer->enable == 1;
   if (!conf->enable) return NGX_CONF_OK;
   if (location->handler == NULL) location->handler = ngx_http_pairport_handler;
+  if (ngx_http_pairport_is_mirrored(cf)) {
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "pairport: \"mirror\" would send codes and credentials of the location \"%V\", which has "
+                  "\"pairport on\", elsewhere, and write them to files: set \"mirror off\" in this location",
+                  &location->name);
+    return NGX_CONF_ERROR;
+  }
+  /* What is left to be written is empty; not even that. */
+  location->client_body_in_file_only = 0; /* NGX_HTTP_REQUEST_BODY_FILE_OFF, which only nginx knows */
+  location->client_body_in_single_buffer = 0;
   /* Bodies are bounded here, with an answer of the service's; a lower bound stays. */
   if (location->client_max_body_size >= PAIRPORT_MAX_BODY) location->client_max_body_size = 0;
   return NGX_CONF_OK;
@@ -997,6 +1036,8 @@ static ngx_int_t ngx_http_pairport_postconfiguration(ngx_conf_t* cf) {
   handler = ngx_array_push(&core->phases[NGX_HTTP_REWRITE_PHASE].handlers);
   if (handler == NULL) return NGX_ERROR;
   *handler = ngx_http_pairport_shield;
+  ngx_http_next_request_body_filter = ngx_http_top_request_body_filter;
+  ngx_http_top_request_body_filter = ngx_http_pairport_body_filter;
   return NGX_OK;
 }
 

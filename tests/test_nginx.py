@@ -376,6 +376,53 @@ class Bodies(unittest.TestCase):
             self.assertTrue(curl(f"{nginx.url}/ABCDEFG").startswith(b"HTTP/2 404"))
 
 
+class BodiesElsewhere(unittest.TestCase):
+    """Whatever else nginx or its other modules do with a body: none of it is in a file."""
+
+    def files(self, nginx):
+        return [path for path in pathlib.Path(nginx.folder.name).rglob("*") if path.is_file() and b"foobaz" in path.read_bytes()]
+
+    @staticmethod
+    def let_it_write(nginx):
+        os.chmod(nginx.folder.name, 0o711)  # else the worker could not write its files, and answered 500
+
+    def test_a_mirrored_location_is_refused(self):
+        for what in ("mirror /copy;", "mirror /copy; mirror_request_body off;"):
+            for options in ({"server": f"location / {{ pairport on; {what} }}"}, {"server": f"{what} location / {{ pairport on; }}"},
+                            {"http": what}):
+                code, said = Nginx(**options).check()
+                self.assertNotEqual(code, 0, options)
+                self.assertIn('pairport: "mirror" would send codes and credentials of the location "/"', said)
+                self.assertIn('set "mirror off" in this location', said)
+        code, said = Nginx(server="mirror /copy; location / { pairport on; mirror off; } location /copy { return 204; }").check()
+        self.assertEqual(code, 0, said)
+
+    def test_no_setting_of_nginx_puts_a_body_into_a_file(self):
+        for settings in ("client_body_in_file_only on;", "client_body_in_file_only clean; client_body_buffer_size 1;",
+                         "client_body_in_single_buffer on; client_body_buffer_size 16;",
+                         "auth_request /auth; client_body_in_file_only on; client_body_buffer_size 16;"):
+            with Nginx(NO_LIMITS, http="client_body_in_file_only on; client_body_buffer_size 16;",
+                       server=f"location / {{ pairport on; {settings} }} location = /auth {{ return 204; }}") as nginx:
+                self.let_it_write(nginx)
+                for request in (post(padded(300)), post(padded(16384)),
+                                post(chunked(padded(5000), 7), JSON + "Transfer-Encoding: chunked\r\n", length=False),
+                                post(padded(60_000))):
+                    split = request.index(b"\r\n\r\n") + 100
+                    answer = raw(nginx.port, request[:split], request[split:], pause=0.02)
+                    self.assertRegex(answer, rb"^HTTP/1.1 (200 OK|413 )")
+                self.assertEqual(self.files(nginx), [], settings)
+                self.assertNotIn(b"temporary file", nginx.log)
+
+    def test_the_search_finds_the_body_of_another_location(self):
+        with Nginx(NO_LIMITS, http="client_body_in_file_only on;",
+                   server="location / { pairport on; } location /seen { mirror /copy; } location /copy { return 204; }") as nginx:
+            self.let_it_write(nginx)
+            self.assertTrue(raw(nginx.port, post(padded(300))).startswith(b"HTTP/1.1 200 OK"))
+            self.assertEqual(self.files(nginx), [])
+            raw(nginx.port, post(padded(300)).replace(b"POST / ", b"POST /seen "))
+            self.assertEqual(len(self.files(nginx)), 1)
+
+
 class Answers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
