@@ -277,6 +277,14 @@ void log_certificates(const TlsCredentials& credentials, bool only_warnings) {
   } else if (!only_warnings) {
     spdlog::info("certificate {}: days_left={}", name, days);
   }
+  if (!only_warnings && !credentials.only_rsa().empty()) {
+    spdlog::warn(
+        "certificate {}: its key is RSA, which Windows Server 2012 R2 and Windows 8.1 cannot use with the cipher "
+        "suites "
+        "of this service; for such clients add an ECDSA certificate for the same names (tls_cert and tls_key take "
+        "lists)",
+        credentials.only_rsa());
+  }
 }
 
 Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random) {

@@ -155,6 +155,7 @@ Result<std::shared_ptr<const TlsCredentials>> TlsContext::load(std::span<const T
   auto credentials = std::make_shared<TlsCredentials>(std::move(impl));
   credentials->not_after_ = credentials->impl_->not_after();
   credentials->first_to_expire_ = certificates[credentials->impl_->first_to_expire()].name;
+  if (const auto index = credentials->impl_->only_rsa()) credentials->only_rsa_ = certificates[*index].name;
   return std::shared_ptr<const TlsCredentials>(std::move(credentials));
 }
 

@@ -178,6 +178,24 @@ bool TlsCredentials::Impl::is_default(std::size_t index) const noexcept {
   return std::find(names.begin(), names.end(), names_[0][0]) != names.end();
 }
 
+std::optional<std::size_t> TlsCredentials::Impl::only_rsa() const noexcept {
+  const auto has_ecdsa = [this](std::string_view name) {
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      const std::vector<std::string>& own = names_[i];
+      if (!is_rsa_[i] && std::any_of(own.begin(), own.end(), [&](const std::string& pattern) {
+            return pattern == name || matches_host(pattern, name);
+          })) {
+        return true;
+      }
+    }
+    return false;
+  };
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (is_rsa_[i] && (names_[i].empty() || !std::all_of(names_[i].begin(), names_[i].end(), has_ecdsa))) return i;
+  }
+  return std::nullopt;
+}
+
 Status TlsCredentials::Impl::add(Lane& lane, const TlsCertificate& certificate, RandomSource& random) {
   auto added = std::make_unique<Lane::Certificate>();
   const PemText chain(certificate.chain);
@@ -211,6 +229,7 @@ Status TlsCredentials::Impl::add(Lane& lane, const TlsCertificate& certificate, 
       first_to_expire_ = names_.size();
     }
     note_names(added->chain);
+    is_rsa_.push_back(mbedtls_pk_can_do(&added->key, MBEDTLS_PK_RSA) != 0);
   }
   lane.certificates.push_back(std::move(added));
   return StatusCode::kOk;

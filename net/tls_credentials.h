@@ -4,6 +4,7 @@
 #define PAIRPORT_NET_TLS_CREDENTIALS_H_
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,6 +43,9 @@ class TlsCredentials::Impl {
   // When the certificate expires that is the first to do so, and which one it is.
   std::int64_t not_after() const noexcept { return not_after_; }
   std::size_t first_to_expire() const noexcept { return first_to_expire_; }
+  // Which certificate is the first one with an RSA key and no ECDSA certificate for the same names; nothing when none
+  // is.
+  std::optional<std::size_t> only_rsa() const noexcept;
 
  private:
   Status add(Lane& lane, const TlsCertificate& certificate, RandomSource& random);
@@ -50,6 +54,7 @@ class TlsCredentials::Impl {
 
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::vector<std::vector<std::string>> names_;  // of each certificate
+  std::vector<bool> is_rsa_;                     // each
   std::int64_t not_after_ = 0;
   std::size_t first_to_expire_ = 0;
 };

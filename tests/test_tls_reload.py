@@ -195,6 +195,23 @@ class Reload(unittest.TestCase):
             with HttpsService([pair]) as service:
                 self.reloaded(service, lambda: (replace(pair, source), service.process.send_signal(signal.SIGHUP)), expected)
 
+    def test_an_rsa_certificate_alone_is_warned_about_and_not_with_an_ecdsa_one_beside_it(self):
+        warning = r"warning: certificate \S+rsa\.crt: its key is RSA, which Windows Server 2012 R2 "
+        rsa = make_certificate(self.folder, "rsa", rsa=True)
+        with HttpsService([rsa]) as service:
+            service.await_log(warning)
+        with HttpsService([self.pair, rsa]) as service:
+            service.await_log(r"days_left=")
+            self.assertNotRegex(service.log.decode(), "RSA")
+        # Each name counts, and a certificate that is read again.
+        other = make_certificate(self.folder, "other-rsa", hosts=("other.example.com",), rsa=True)
+        with HttpsService([self.pair, other]) as service:
+            service.await_log(warning.replace("rsa", "other-rsa"))
+        pair = [shutil.copy(file, self.enterContext(tempfile.TemporaryDirectory())) for file in self.pair]
+        with HttpsService([pair]) as service:
+            self.reloaded(service, lambda: (replace(pair, rsa), service.process.send_signal(signal.SIGHUP)),
+                          r"warning: certificate \S+: its key is RSA, which Windows Server 2012 R2 ")
+
 
 if __name__ == "__main__":
     runner.run()

@@ -58,6 +58,9 @@ class PAIRPORT_EXPORT TlsCredentials {
   std::int64_t not_after() const noexcept { return not_after_; }
   // The TlsCertificate::name of that one.
   const std::string& first_to_expire() const noexcept { return first_to_expire_; }
+  // The TlsCertificate::name of one with an RSA key for whose names there is none with an ECDSA key, or empty. Windows
+  // Server 2012 R2 and Windows 8.1 know no cipher suite of ours for it: they lack ECDHE_RSA with AES-GCM.
+  const std::string& only_rsa() const noexcept { return only_rsa_; }
 
  private:
   friend class TlsContext;
@@ -65,6 +68,7 @@ class PAIRPORT_EXPORT TlsCredentials {
   std::unique_ptr<Impl> impl_;
   std::int64_t not_after_ = 0;
   std::string first_to_expire_;
+  std::string only_rsa_;
 };
 
 // What the TLS connections of one thread share. Outlives them.
