@@ -210,7 +210,8 @@ class Windows:
 
     Account, Uuid, Signature (status of Get-AuthenticodeSignature), Cards ([{Name, Index, Status, Speed, Address}]),
     Parent (name of the process that started PowerShell), ParentIsYounger, MsiCodes (exit codes of msiexec, in order),
-    StartFails, ServiceHangs, Hanging (path of a process that does not end), IcaclsCode, DeleteFails.
+    StartFails, ServiceHangs, Hanging (path of a process that does not end), IcaclsCode, DeleteFails, Marked (the service is
+    marked for deletion), HeldOpen (it is, when it is deleted), Build (of Windows, a string as WMI gives it).
     """
 
     def __init__(self):
@@ -227,7 +228,8 @@ class Windows:
         self.world = {"Account": "LocalSystem", "Uuid": "4C4C4544-0042-3510-8054-C7C04F534E31",
                       "Signature": "NotSigned", "Cards": [], "Parent": None, "ParentIsYounger": False, "MsiCodes": [],
                       "StartFails": False, "ServiceHangs": False, "Hanging": None, "IcaclsCode": 0,
-                      "DeleteFails": False}
+                      "DeleteFails": False, "Marked": False, "HeldOpen": False, "Build": "22000"}
+        self.script_path = self.folder / "tmp" / "rport-script.ps1"
         self.env = {}
         self.constrained = False  # constrained language mode, as application control sets it
         self.without = []  # cmdlets that this Windows does not have
@@ -254,7 +256,8 @@ class Windows:
 
     def run(self, script, *arguments):
         """Runs a script (bytes) and returns the finished process; its calls of stubs are in `record`."""
-        path = self.folder / "tmp" / "rport-script.ps1"
+        path = self.script_path
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(script)
         self.record_file.write_text("")
         preludes = self.prelude()

@@ -227,15 +227,55 @@ class Installs(InstallerTest):
 
     def test_shared_and_missing_system_ids_become_random_ones(self):
         seen = set()
-        for uuid in ("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "00000000-0000-0000-0000-000000000000", "03000200-0400-0500-0006-000700080009",
-                     "", "not a uuid", "throw"):
+        # Known from inventories of fleets: what board makers leave in the firmware, in both byte orders.
+        shared = ("FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "00000000-0000-0000-0000-000000000000", "FEFEFEFE-FEFE-FEFE-FEFE-FEFEFEFEFEFE",
+                  "11111111-1111-1111-1111-111111111111", "03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009",
+                  "12345678-1234-5678-90AB-CDDEEFAABBCC", "78563412-3412-7856-90AB-CDDEEFAABBCC",
+                  "03020100-0504-0706-0809-0A0B0C0D0E0F", "00010203-0405-0607-0809-0a0b0c0d0e0f", "", "not a uuid", "throw")
+        for uuid in shared:
             with support.Windows() as machine:
                 machine.world["Uuid"] = uuid
                 self.assert_connected(machine, self.install(machine, kind="zip"))
                 seen.add(machine.config()["client"]["id"])
-        self.assertEqual(6, len(seen))
+        self.assertEqual(len(shared), len(seen))
+        self.assertFalse({uuid.lower() for uuid in shared} & seen)
         for found in seen:
             self.assertRegex(found, r"\A[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}\Z")
+
+    def test_windows_11_on_arm64_gets_the_x86_64_client_with_a_note(self):
+        with support.Windows() as machine:
+            machine.env["PROCESSOR_ARCHITECTURE"] = "ARM64"
+            result = self.install(machine, kind="zip")
+            self.assert_connected(machine, result)
+            self.assertIn(": This is Windows on ARM64", result.stdout)
+
+    def test_delete_script_removes_it_and_the_folder_of_the_command(self):
+        with support.Windows() as machine:
+            machine.script_path = machine.folder / "tmp" / "k3x0a2mq.5zt" / "rport-installer.ps1"
+            result = self.install(machine, "-DeleteScript", kind="zip")
+            self.assert_connected(machine, result)
+            self.assertFalse(machine.script_path.parent.exists())
+            self.assertIn("* Delete this script: ", result.stdout)
+
+    def test_delete_script_leaves_a_folder_that_is_somebody_elses(self):
+        for place in ("", "k3x0a2mq.5zt/deeper", "k3x0a2mq.5zt"):
+            with support.Windows() as machine:
+                folder = machine.folder / "tmp" / place
+                folder.mkdir(parents=True, exist_ok=True)
+                if place == "k3x0a2mq.5zt":
+                    (folder / "mine").write_text("")
+                machine.script_path = folder / "rport-installer.ps1"
+                self.assert_connected(machine, self.install(machine, "-DeleteScript", kind="zip"))
+                self.assertFalse(machine.script_path.exists())
+                self.assertTrue(folder.exists(), place)
+
+    def test_the_script_stays_after_a_failure_and_in_a_dry_run(self):
+        with support.Windows() as machine:
+            self.assertEqual(0, self.install(machine, "-DeleteScript", "-WhatIf", kind="zip").returncode)
+            self.assertTrue(machine.script_path.exists())
+            machine.env["STAND_IN_VERDICT"] = "refused"
+            self.assertEqual(4, self.install(machine, "-DeleteScript", kind="zip").returncode)
+            self.assertTrue(machine.script_path.exists())
 
     def test_plain_host_and_port_and_websocket_urls(self):
         with support.WebServer({}) as server:
@@ -504,10 +544,25 @@ class Failures(InstallerTest):
             return result, machine
 
     def test_wrong_architectures_are_refused(self):
-        for architecture in ("ARM64", "x86", "IA64"):
+        for architecture in ("ARM", "x86", "IA64"):
             machine = support.Windows()
             machine.env["PROCESSOR_ARCHITECTURE"] = architecture
-            self.fails(1, "Only 64-bit Windows on x86_64 is supported, this is " + architecture, machine=machine)
+            self.fails(1, "Only 64-bit Windows on x86_64 or ARM64 is supported, this is " + architecture, machine=machine)
+
+    def test_windows_10_on_arm64_is_refused_because_it_runs_no_x86_64_programs(self):
+        machine = support.Windows()
+        machine.env["PROCESSOR_ARCHITECTURE"] = "ARM64"
+        machine.world["Build"] = "19045"
+        result, _ = self.fails(1, "build 19045, which does not run x86_64 programs", machine=machine)
+        self.assertIn("Windows 11", result.stderr)
+
+    def test_a_service_marked_for_deletion_is_told_with_the_remedy_before_anything_is_changed(self):
+        machine = support.Windows()
+        machine.install(config="", running=False)
+        machine.world["Marked"] = True
+        result, _ = self.fails(1, "The service rport is marked for deletion", machine=machine)
+        self.assertIn("services.msc", result.stderr)
+        self.assertIn("restart this machine", result.stderr)
 
     def test_constrained_language_is_named_as_the_cause(self):
         with support.Windows() as machine:

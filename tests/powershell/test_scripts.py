@@ -23,6 +23,7 @@ KNOWN_COMMANDS = {
     "Get-NetIPAddress": "Windows 8", "Get-Process": 1, "Get-Service": 1, "Invoke-CimMethod": 3, "New-Object": 1,
     "New-ScheduledTaskAction": "Windows 8", "New-ScheduledTaskSettingsSet": "Windows 8",
     "New-ScheduledTaskTrigger": "Windows 8", "Out-Host": 1, "Register-ScheduledTask": "Windows 8", "Select-Object": 1,
+    "Set-Location": 1,
     "Sort-Object": 1, "Start-Process": 1, "Start-Service": 1, "Start-Sleep": 1, "Stop-Process": 1, "Stop-Service": 1,
     "Where-Object": 1, "Write-Host": 1,
     # Programs and functions named by a variable.
@@ -40,12 +41,12 @@ RECEIVERS = {
     "GetString": ENCODING, "GetUnresolvedProviderPathFromPSPath": "PowerShell", "IndexOf": STRING, "Insert": LIST,
     "IsBypassed": "System.Net.IWebProxy", "LastIndexOf": STRING, "Read": "System.IO.Stream", "ReadToEnd": "System.IO.StreamReader",
     "RemoveAt": LIST, "RemoveRange": LIST, "Replace": STRING, "Seek": "System.IO.Stream", "Set": "System.Net.WebHeaderCollection",
-    "Split": STRING, "StartsWith": STRING, "Substring": STRING, "ToCharArray": STRING, "ToLowerInvariant": STRING,
-    "ToString": "System.DateTime System.Int32", "Trim": STRING, "TrimEnd": STRING, "TrimStart": STRING, "WriteErrorLine": "PowerShell",
+    "Split": STRING, "StartsWith": STRING, "Substring": STRING, "ToCharArray": STRING, "ToByteArray": "System.Guid", "ToLowerInvariant": STRING,
+    "ToString": "System.DateTime System.Int32 System.Guid", "Trim": STRING, "TrimEnd": STRING, "TrimStart": STRING, "WriteErrorLine": "PowerShell",
 }
 
 PARAMETERS = {
-    "installer": ["x", "t", "i", "r", "g", "d", "pkgUrl", "Version", "Log", "WhatIf", "h"],
+    "installer": ["x", "t", "i", "r", "g", "d", "pkgUrl", "Version", "Log", "WhatIf", "DeleteScript", "h"],
     "update": ["t", "x", "d", "m", "f", "v", "r", "pkgUrl", "Log", "WhatIf", "h"],
     "uninstall": ["Log", "WhatIf", "h"],
 }
@@ -71,6 +72,27 @@ class ServedScripts(unittest.TestCase):
         result = support.pshost("parse", *self.files.values())
         self.assertEqual("", result.stdout)
         self.assertEqual(0, result.returncode)
+
+    def test_every_function_has_a_comment_above_it(self):
+        for name, path in self.files.items():
+            lines = path.read_text(encoding="ascii").splitlines()
+            functions = [(lines[i - 1], line) for i, line in enumerate(lines) if line.startswith("function ")]
+            if name != "not_found":
+                self.assertGreater(len(functions), 20, name)
+            for above, line in functions:
+                self.assertRegex(above, r"^# .{8,}", f"{name}: {line}")
+
+    def test_the_header_says_by_whom_it_was_made_and_the_values_until_when(self):
+        for name in ("installer", "update", "uninstall"):
+            text = self.files[name].read_text(encoding="ascii")
+            self.assertRegex(text, r"\.NOTES\n    Made by pairport \d+\.\d+\.\d+ for the pairing service\n    http://127\.0\.0\.1:\d+\n")
+        time = r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+        self.assertRegex(self.files["installer"].read_text(encoding="ascii"),
+                         rf"(?s)\n# values: begin\n# made {time}, valid until {time}\n\$Fingerprint = .*\n\$Password = .*?\n# values: end\n")
+
+    def test_no_parameters_differ_by_case_alone(self):
+        for name, parameters in PARAMETERS.items():
+            self.assertEqual(len({parameter.lower() for parameter in parameters}), len(parameters), name)
 
     def test_the_parser_reports_a_broken_script(self):
         for name, path in self.files.items():
@@ -164,12 +186,28 @@ class ServedScripts(unittest.TestCase):
         with support.pairport() as service:
             answer = service.deposit(connect_url="http://x:1", fingerprint=support.FINGERPRINT, client_id="a", password="b")
         path = self.files["installer"].with_name("paste.ps1")
-        path.write_text(answer["installers"]["windows"])
-        result = support.pshost("parse", path)
-        self.assertEqual("", result.stdout)
-        lines = answer["installers"]["windows"].split("\n")
-        # User interfaces append options to the end.
-        self.assertRegex(lines[-1], r"^powershell .*-File \.\\rport-installer\.ps1$")
+        for name in ("windows", "windows_curl"):
+            path.write_text(answer["installers"][name])
+            result = support.pshost("parse", path)
+            self.assertEqual("", result.stdout)
+            lines = answer["installers"][name].split("\n")
+            # User interfaces append options to the end.
+            self.assertRegex(lines[-1], r"^powershell .*-File \.\\rport-installer\.ps1$")
+
+    def test_the_command_with_curl_leaves_nothing_to_run_after_a_failure(self):
+        with support.pairport() as service, tempfile.TemporaryDirectory() as folder:
+            answer = service.deposit(connect_url="http://x:1", fingerprint=support.FINGERPRINT, client_id="a", password="b")
+            fetch = answer["installers"]["windows_curl"].split("\n")[1].replace("curl.exe", "curl")
+            script = pathlib.Path(folder, "rport-installer.ps1")
+            paste = pathlib.Path(folder, "paste.ps1")
+            for code, expected in ((answer["pairing_code"], True), ("1234567", False)):
+                script.unlink(missing_ok=True)
+                # Remove-Item is of a module that the host does not have.
+                paste.write_text(fetch.replace(answer["pairing_code"], code).replace("Remove-Item -Force -ErrorAction SilentlyContinue rport-installer.ps1",
+                                                                                     "[IO.File]::Delete('rport-installer.ps1')"))
+                result = support.pshost("run", paste, cwd=folder)
+                self.assertEqual(script.exists(), expected, result.stdout + result.stderr)
+                self.assertEqual("Download failed." in result.stdout + result.stderr, not expected)
 
     def test_the_help_block_is_complete(self):
         for name, parameters in PARAMETERS.items():

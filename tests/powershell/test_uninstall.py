@@ -160,6 +160,15 @@ class Uninstall(unittest.TestCase):
             self.assertEqual(1, result.returncode)
             self.assertIn("marked for deletion", result.stderr)
 
+    def test_a_service_that_a_program_holds_open_is_told_with_the_remedy(self):
+        with support.Windows() as machine:
+            self.installed(machine, product=False)
+            machine.world["HeldOpen"] = True
+            result = self.uninstall(machine)
+            self.assertEqual(1, result.returncode)
+            self.assertIn("The service rport is marked for deletion", result.stderr)
+            self.assertIn("services.msc", result.stderr)
+
     def test_unknown_arguments(self):
         with support.Windows() as machine:
             self.installed(machine)

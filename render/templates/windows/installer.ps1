@@ -61,11 +61,19 @@
 .PARAMETER Log
     Also writes all messages to this file.
 
+.PARAMETER DeleteScript
+    After success, deletes this script, which holds the credentials, and the
+    folder below the temporary one that the pairing command made for it.
+
 .PARAMETER WhatIf
     Prints what would be done and changes nothing.
 
 .PARAMETER h
     Prints this help.
+
+.NOTES
+    Made by pairport {{pairport_version}} for the pairing service
+    {{pairing_url}}
 
 .INPUTS
     None. You cannot pipe objects to this script.
@@ -106,12 +114,16 @@ param(
     [string]$Log,
     [Alias('wi')]
     [switch]$WhatIf,
+    [switch]$DeleteScript,
     [switch]$h
 )
+# values: begin
+# made {{made_at}}, valid until {{valid_until}}
 $Fingerprint = {{fingerprint}}
 $ConnectUrl = {{connect_url}}
 $ClientId = {{client_id}}
 $Password = {{password}}
+# values: end
 $ScriptPath = $PSCommandPath
 $ScriptParameters = $PSBoundParameters
 
@@ -123,7 +135,7 @@ $ScriptParameters = $PSBoundParameters
 
 # ---- installer ----
 
-## -g a,b and -g 'a','b' alike.
+# -g a,b and -g 'a','b' alike.
 function Get-Tag {
     foreach ($text in @($g)) {
         foreach ($tag in ([string]$text).Split(',')) {
@@ -136,7 +148,19 @@ function Get-Tag {
     }
 }
 
-## The UUID of the system, or a random one where the firmware has none or one that many machines share.
+# Whether many machines have this UUID, because their makers left it as it came: one byte repeated, or one of these. Some
+# firmware writes the first three groups in the other byte order.
+function Test-SharedUuid([guid]$Uuid) {
+    $plain = $Uuid.ToString('N')
+    if ($plain -match '\A(..)\1{15}\z') { return $true }
+    $known = @(
+        '03000200040005000006000700080009', '123456781234567890abcddeefaabbcc', '030201000504070608090a0b0c0d0e0f',
+        '00112233445566778899aabbccddeeff', '4c4c454400002010802080c04f202020')
+    $swapped = [BitConverter]::ToString($Uuid.ToByteArray()).Replace('-', '').ToLowerInvariant()
+    ($known -contains $plain) -or ($known -contains $swapped)
+}
+
+# The UUID of the system, or a random one where the firmware has none or one that many machines share.
 function Get-SystemUuid {
     $uuid = ''
     try {
@@ -145,15 +169,14 @@ function Get-SystemUuid {
         Write-Note ('The UUID of the system could not be read: ' + $_.Exception.Message)
     }
     $parsed = [guid]::Empty
-    $shared = @('00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff', '03000200-0400-0500-0006-000700080009', '12345678-1234-5678-90ab-cddeefaabbcc')
-    if (-not [guid]::TryParse($uuid, [ref]$parsed) -or $shared -contains $parsed.ToString()) {
+    if (-not [guid]::TryParse($uuid, [ref]$parsed) -or (Test-SharedUuid $parsed)) {
         Write-Note 'The system has no UUID of its own, a random one is used.'
         return [guid]::NewGuid().ToString()
     }
     return $uuid.Trim()
 }
 
-## JSON of strings, numbers, booleans, lists and objects: what an attributes file may hold.
+# JSON of strings, numbers, booleans, lists and objects: what an attributes file may hold.
 function ConvertTo-AttributeJson($Value) {
     if ($null -eq $Value) { return 'null' }
     if ($Value -is [bool]) { return ([string]$Value).ToLowerInvariant() }
@@ -169,7 +192,7 @@ function ConvertTo-AttributeJson($Value) {
     return '{' + (@($Value.PSObject.Properties | ForEach-Object { (ConvertTo-TomlString $_.Name) + ': ' + (ConvertTo-AttributeJson $_.Value) }) -join ', ') + '}'
 }
 
-## The attributes file of the client and what it holds: Path, Tags, Labels.
+# The attributes file of the client and what it holds: Path, Tags, Labels.
 function Read-Attribute($Config, $Client) {
     $path = Get-ConfigString $Config 'client' 'attributes_file_path'
     $labels = @{}
@@ -195,7 +218,7 @@ function Read-Attribute($Config, $Client) {
     [pscustomobject]@{ Path = $path; Tags = $all; Labels = $labels }
 }
 
-## Adds tags to the attributes file and names that file in the configuration. Tags and labels that were there stay.
+# Adds tags to the attributes file and names that file in the configuration. Tags and labels that were there stay.
 function Set-ClientTag($Config, $Client, [string[]]$Tags) {
     $attributes = Read-Attribute $Config $Client
     $all = @($attributes.Tags)
@@ -208,7 +231,7 @@ function Set-ClientTag($Config, $Client, [string[]]$Tags) {
     Set-ConfigValue $Config 'client' 'attributes_file_path' (ConvertTo-TomlString $attributes.Path)
 }
 
-## The configuration to edit: the existing one, else the example of the package. Config, Fresh, Id.
+# The configuration to edit: the existing one, else the example of the package. Config, Fresh, Id.
 function Open-ClientConfig($Client, [switch]$Quiet) {
     $id = ''
     if ([IO.File]::Exists($Client.ConfigPath)) {
@@ -231,7 +254,7 @@ function Open-ClientConfig($Client, [switch]$Quiet) {
     [pscustomobject]@{ Config = $config; Fresh = $true; Id = $id }
 }
 
-## All settings of this pairing. A setting that is there already and is not asked for stays.
+# All settings of this pairing. A setting that is there already and is not asked for stays.
 function Set-ClientConfig($Config, [bool]$Fresh, [string]$Id, $Client, [string]$Proxy) {
     Set-ConfigValue $Config 'client' 'server' (ConvertTo-TomlString $ConnectUrl)
     Set-ConfigValue $Config 'client' 'fingerprint' (ConvertTo-TomlString $Fingerprint)
@@ -267,7 +290,7 @@ function Set-ClientConfig($Config, [bool]$Fresh, [string]$Id, $Client, [string]$
     Add-NetworkCard $Config
 }
 
-## The version to install, '' when what is installed shall stay.
+# The version to install, '' when what is installed shall stay.
 function Select-Version([string]$Installed) {
     $target = $StableVersion
     if ($t) { $target = $UnstableVersion }
@@ -283,7 +306,7 @@ function Select-Version([string]$Installed) {
     return $target
 }
 
-## -i. The client works without it, but the exit code tells when it failed.
+# -i. The client works without it, but the exit code tells when it failed.
 function Add-Tacoscript {
     if ($i -and (Test-Go 'Install Tacoscript')) {
         $channel = 'stable'
@@ -298,6 +321,26 @@ function Add-Tacoscript {
     }
 }
 
+# -DeleteScript: removes this script, and its folder when the pairing command made that. Every failure is a note only: the
+# client is connected.
+function Remove-Script {
+    $path = $script:ScriptPath
+    if (-not $path -or -not (Test-Go ('Delete this script: ' + $path))) { return }
+    try {
+        [IO.File]::Delete($path)
+        $folder = [IO.Path]::GetDirectoryName($path)
+        $temporary = [IO.Path]::GetTempPath().TrimEnd([IO.Path]::DirectorySeparatorChar)
+        if ([IO.Path]::GetDirectoryName($folder) -ne $temporary -or [IO.Directory]::GetFileSystemEntries($folder).Length -gt 0) { return }
+        # Windows does not delete the folder that a process works in.
+        [IO.Directory]::SetCurrentDirectory($temporary)
+        Set-Location -LiteralPath $temporary
+        [IO.Directory]::Delete($folder)
+    } catch {
+        Write-Note ('Not all could be deleted, please do it by hand: ' + $path + ' (' + $_.Exception.Message + ')')
+    }
+}
+
+# The whole installation: what can fail fails before anything is changed.
 function Install-Client {
     if ($h) {
         Show-Help
@@ -311,6 +354,7 @@ function Install-Client {
     $quoted = ConvertTo-TomlString $Password
     $script:Secrets = @($Password, $quoted.Substring(1, $quoted.Length - 2))
     Assert-Version $Version
+    Assert-ServiceNotMarked
     $tags = @(Get-Tag)
     Enable-Tls12
     $client = Get-Client
@@ -332,7 +376,7 @@ function Install-Client {
         }
     }
     if ($tags.Count -gt 0) {
-        ## What cannot be done shall fail before anything is changed.
+        # What cannot be done shall fail before anything is changed.
         $null = Read-Attribute (Open-ClientConfig $client -Quiet).Config $client
     }
     $package = $null
@@ -374,6 +418,7 @@ function Install-Client {
     if ($d) {
         Write-Step ('No service was registered or started (-d).')
         $script:ExitCode = 0
+        if ($DeleteScript) { Remove-Script }
         return
     }
     if ($inside) {
@@ -394,11 +439,15 @@ function Install-Client {
     $script:ExitCode = 0
     if ($result -and $result.Connected) {
         Write-Step ('The client is connected to ' + $ConnectUrl)
-        if ($script:ScriptPath) { Write-Note ('This script holds the credentials, delete it: ' + $script:ScriptPath) }
+        if ($DeleteScript) {
+            Remove-Script
+        } elseif ($script:ScriptPath) {
+            Write-Note ('This script holds the credentials, delete it (-DeleteScript does that): ' + $script:ScriptPath)
+        }
     } elseif ($result) {
         $script:ExitCode = 4
         if ($result.Verdict -eq 'refused') {
-            ## It would try again and again, and lock out everybody who comes from this address.
+            # It would try again and again, and lock out everybody who comes from this address.
             Stop-Service -Name 'rport' -Force -ErrorAction SilentlyContinue
         }
         Write-Problem ('! The client is installed but not connected. ' + $result.Reason)

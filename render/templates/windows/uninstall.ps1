@@ -26,6 +26,10 @@
 .PARAMETER h
     Prints this help.
 
+.NOTES
+    Made by pairport {{pairport_version}} for the pairing service
+    {{pairing_url}}
+
 .INPUTS
     None. You cannot pipe objects to this script.
 
@@ -66,7 +70,7 @@ $ScriptParameters = $PSBoundParameters
 
 # ---- uninstall ----
 
-## Files that the client, its packages and these scripts make. Used where the folder is not the client's alone.
+# Files that the client, its packages and these scripts make. Used where the folder is not the client's alone.
 function Remove-KnownFile([string]$Folder) {
     foreach ($pattern in @('rport.exe', 'rport.exe.*', 'rport.conf', 'rport.conf.*', 'rport.example.conf', 'rport.log', 'rport*.log', 'rport*.log.gz', 'client_attributes.*', 'state.json', 'uninstall.bat')) {
         foreach ($file in [IO.Directory]::GetFiles($Folder, $pattern)) {
@@ -75,6 +79,7 @@ function Remove-KnownFile([string]$Folder) {
     }
 }
 
+# Removes the folder of the client with all that is in it.
 function Remove-ClientFolder([string]$Folder) {
     if (-not [IO.Directory]::Exists($Folder)) {
         return
@@ -97,6 +102,7 @@ function Remove-ClientFolder([string]$Folder) {
     }
 }
 
+# Hands over to a task outside of the client, which runs this script.
 function Start-DetachedUninstall {
     if (-not $script:ScriptPath) {
         Stop-WithError 1 'The script was not started from a file.' 'Save it as rport-uninstall.ps1 and run that with powershell -File.'
@@ -110,11 +116,12 @@ function Start-DetachedUninstall {
         $call += ' -Log ''' + $Log.Replace("'", "''") + ''''
     }
     Start-Detached ('-Command "Start-Sleep -Seconds 10; ' + $call + '; Remove-Item -LiteralPath ''' + $folder + ''' -Recurse -Force"')
-    ## The task needs the copy and removes it.
+    # The task needs the copy and removes it.
     $script:WorkFolder = $null
     Write-Step 'The removal starts in some seconds.'
 }
 
+# The whole removal, in order.
 function Uninstall-Client {
     if ($h) {
         Show-Help
@@ -125,6 +132,7 @@ function Uninstall-Client {
         Invoke-In64Bit $ScriptParameters
         return
     }
+    Assert-ServiceNotMarked
     $client = Get-Client
     if (-not $client.Registered -and -not $client.Product -and -not [IO.Directory]::Exists($client.Folder)) {
         Write-Step 'The RPort client is not installed on this machine.'

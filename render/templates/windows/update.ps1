@@ -64,6 +64,10 @@
 .PARAMETER h
     Prints this help.
 
+.NOTES
+    Made by pairport {{pairport_version}} for the pairing service
+    {{pairing_url}}
+
 .INPUTS
     None. You cannot pipe objects to this script.
 
@@ -116,7 +120,7 @@ $ScriptParameters = $PSBoundParameters
 
 # ---- update ----
 
-## The version to update to, '' when the installed one is right.
+# The version to update to, '' when the installed one is right.
 function Select-Update([string]$Installed) {
     $target = $StableVersion
     if ($t) { $target = $UnstableVersion }
@@ -134,7 +138,7 @@ function Select-Update([string]$Installed) {
     return ''
 }
 
-## What the options ask for, and the tables that an old configuration lacks.
+# What the options ask for, and the tables that an old configuration lacks.
 function Update-Config($Config) {
     if ($x) { Enable-Execution $Config }
     if ($d) { Disable-Execution $Config }
@@ -152,7 +156,7 @@ function Update-Config($Config) {
     }
 }
 
-## Hands over to a task outside of the client, which would take this script down with it.
+# Hands over to a task outside of the client, which would take this script down with it.
 function Start-DetachedUpdate($Client) {
     if (-not $script:ScriptPath) {
         Stop-WithError 1 'The script was not started from a file.' 'Save it as rport-update.ps1 and run that with powershell -File.'
@@ -178,7 +182,7 @@ function Start-DetachedUpdate($Client) {
     Write-Step ('The update starts in some seconds. Its messages will be in ' + $Log)
 }
 
-## Puts the old program and the old configuration back and starts them.
+# Puts the old program and the old configuration back and starts them.
 function Restore-Client($Client, [string]$Backup, $OldConfig, [string]$ClientLog) {
     Write-Note 'Putting the old version back.'
     Stop-Client $Client
@@ -198,6 +202,7 @@ function Restore-Client($Client, [string]$Backup, $OldConfig, [string]$ClientLog
     }
 }
 
+# The whole update: what can fail fails before anything is changed.
 function Update-Client {
     if ($h) {
         Show-Help
@@ -208,6 +213,7 @@ function Update-Client {
         Invoke-In64Bit $ScriptParameters
         return
     }
+    Assert-ServiceNotMarked
     if ($x -and $d) {
         Stop-WithError 1 '-x and -d exclude each other.' 'Give one of them.'
     }
@@ -260,6 +266,7 @@ function Update-Client {
 $script:Detached = $false
 $script:Blind = $false
 
+# Replaces the program, starts it, and puts the old one back when the new one does not connect.
 function Update-Installation($Client, $Config, $OldConfig, [string]$Target, [bool]$Changed) {
     $package = $null
     if ($Target) {

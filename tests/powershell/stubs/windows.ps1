@@ -76,7 +76,11 @@ function Get-ItemProperty {
     param([string]$LiteralPath)
     if ($LiteralPath -eq 'HKLM:\SYSTEM\CurrentControlSet\Services\rport') {
         $line = Get-State 'service'
-        if ($null -ne $line) { [pscustomobject]@{ ImagePath = $line; ObjectName = $World.Account } }
+        if ($null -ne $line) {
+            $values = @{ ImagePath = $line; ObjectName = $World.Account }
+            if ($World.Marked) { $values.DeleteFlag = 1 }
+            [pscustomobject]$values
+        }
         return
     }
     switch ($LiteralPath) {
@@ -142,6 +146,7 @@ function Get-CimInstance {
         if ($World.Uuid -eq 'throw') { throw 'Invalid class' }
         return [pscustomobject]@{ UUID = $World.Uuid }
     }
+    if ($ClassName -eq 'Win32_OperatingSystem') { return [pscustomobject]@{ BuildNumber = $World.Build } }
     if ($ClassName -eq 'Win32_Process') {
         # powershell.exe, then what started it; 'rport.exe' as parent: a command of the client.
         if ($Filter -eq ('ProcessId = ' + $PID)) {
@@ -210,6 +215,11 @@ function sc.exe {
         if ($World.DeleteFails) {
             $global:LASTEXITCODE = 1072
             return 'The specified service has been marked for deletion.'
+        }
+        # As Windows does while another program has the service open: it stays, with the value DeleteFlag in its key.
+        if ($World.HeldOpen) {
+            $World.Marked = $true
+            return '[SC] DeleteService SUCCESS'
         }
         Set-State 'service' $null
         Set-State 'service.status' $null

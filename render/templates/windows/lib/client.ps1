@@ -2,25 +2,26 @@
 # ---- client: what is installed, and how to stop it ----
 $script:StoppedClient = $false
 
+# The service of the client, nothing where there is none.
 function Get-ClientService {
     Get-Service -Name 'rport' -ErrorAction SilentlyContinue
 }
 
-## The executable in the command line of a service.
+# The executable in the command line of a service.
 function Get-CommandPath([string]$CommandLine) {
     if ($CommandLine -match '\A\s*"([^"]+)"') { return $Matches[1] }
     if ($CommandLine -match '\A\s*(.+?\.exe)(\s|\z)') { return $Matches[1] }
     return ''
 }
 
-## The configuration file in the command line of a service.
+# The configuration file in the command line of a service.
 function Get-CommandConfig([string]$CommandLine) {
     if ($CommandLine -match '\s(?:-c|--config)[ =]+"([^"]+)"') { return $Matches[1] }
     if ($CommandLine -match '\s(?:-c|--config)[ =]+(\S+)') { return $Matches[1] }
     return ''
 }
 
-## What is installed: Folder, Exe, ConfigPath, Account, Version ('' when there is none), Product (MSI), Registered.
+# What is installed: Folder, Exe, ConfigPath, Account, Version ('' when there is none), Product (MSI), Registered.
 function Get-Client {
     $folder = [IO.Path]::Combine((Get-KnownFolder 'ProgramFiles'), 'rport')
     $exe = [IO.Path]::Combine($folder, 'rport.exe')
@@ -47,14 +48,14 @@ function Get-Client {
     }
 }
 
-## Whether this script is a child of the client, as a command or script that was sent to it.
+# Whether this script is a child of the client, as a command or script that was sent to it.
 function Test-InsideClient {
     try {
         $id = $PID
         $born = $null
         for ($step = 0; $step -lt 32 -and $id; $step++) {
             $process = Get-CimInstance -ClassName Win32_Process -Filter ('ProcessId = ' + $id)
-            ## A parent that is younger than its child is another process with the same number.
+            # A parent that is younger than its child is another process with the same number.
             if (-not $process -or ($born -and $process.CreationDate -gt $born)) { return $false }
             if ($process.Name -eq 'rport.exe') { return $true }
             $born = $process.CreationDate
@@ -66,6 +67,7 @@ function Test-InsideClient {
     return $false
 }
 
+# Stops the service and whatever process of the client is left.
 function Stop-Client($Client) {
     $service = Get-ClientService
     if ($service -and [string]$service.Status -ne 'Stopped') {
@@ -89,7 +91,7 @@ function Stop-Client($Client) {
     }
 }
 
-## After a failure or Ctrl+C: what ran before shall run again. Start-Client resets the mark.
+# After a failure or Ctrl+C: what ran before shall run again. Start-Client resets the mark.
 function Restore-StoppedClient {
     if ($script:StoppedClient -and (Get-ClientService)) {
         Write-Note 'Starting the service again that this script had stopped.'
@@ -98,19 +100,31 @@ function Restore-StoppedClient {
     $script:StoppedClient = $false
 }
 
+# A service that was deleted while a program had it open stays, marked, until that program ends: Windows neither starts it
+# nor creates it again. The registry says so in every language.
+function Assert-ServiceNotMarked {
+    $service = Get-ItemProperty -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Services\rport' -ErrorAction SilentlyContinue
+    if ($service -and $service.PSObject.Properties['DeleteFlag'] -and $service.DeleteFlag) {
+        Stop-WithError 1 'The service rport is marked for deletion, but some program still has it open.' 'Close the services console (services.msc), the task manager and the event viewer, then run the script again. If that does not help, restart this machine.'
+    }
+}
+
+# Deletes the service and waits until Windows has done so.
 function Remove-ClientService {
     if (Get-ClientService) {
         $result = Invoke-Native 'sc.exe' @('delete', 'rport')
         if ($result.ExitCode -ne 0) {
+            Assert-ServiceNotMarked
             Stop-WithError 1 ('The service rport could not be removed: ' + $result.Output) 'Close the services console and the event viewer, then run the script again.'
         }
         for ($second = 0; $second -lt 30 -and (Get-ClientService); $second++) {
             Start-Sleep -Seconds 1
         }
+        Assert-ServiceNotMarked
     }
 }
 
-## Runs a command as SYSTEM outside of the client's process tree, a few seconds from now.
+# Runs a command as SYSTEM outside of the client's process tree, a few seconds from now.
 function Start-Detached([string]$Command) {
     $shell = [IO.Path]::Combine((Get-KnownFolder 'Windows'), 'System32', 'WindowsPowerShell', 'v1.0', 'powershell.exe')
     $arguments = '-NoProfile -NonInteractive -ExecutionPolicy Bypass ' + $Command
@@ -119,7 +133,7 @@ function Start-Detached([string]$Command) {
         $action = New-ScheduledTaskAction -Execute $shell -Argument $arguments
         $start = [DateTime]::Now.AddSeconds(15)
         $trigger = New-ScheduledTaskTrigger -Once -At $start
-        ## Windows removes the task an hour after its end boundary.
+        # Windows removes the task an hour after its end boundary.
         $trigger.EndBoundary = $start.AddHours(1).ToString('s')
         $settings = New-ScheduledTaskSettingsSet -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries -StartWhenAvailable -DeleteExpiredTaskAfter ([TimeSpan]::FromHours(1))
         $null = Register-ScheduledTask -TaskName $name -Action $action -Trigger $trigger -Settings $settings -User 'NT AUTHORITY\SYSTEM' -RunLevel Highest
@@ -131,6 +145,7 @@ function Start-Detached([string]$Command) {
     }
 }
 
+# The version that a client says it has, '' when it does not run.
 function Get-InstalledVersion([string]$Exe) {
     if (-not [IO.File]::Exists($Exe)) {
         return ''
@@ -142,7 +157,7 @@ function Get-InstalledVersion([string]$Exe) {
     return ''
 }
 
-## msiexec; 3010 and 1641 are successes that want a restart of Windows.
+# msiexec; 3010 and 1641 are successes that want a restart of Windows.
 function Invoke-Msi([string]$Arguments, [string]$What) {
     $msiLog = [IO.Path]::Combine([IO.Path]::GetTempPath(), 'rport-msi-' + [guid]::NewGuid().ToString('N').Substring(0, 12) + '.log')
     for ($try = 1; $try -le 6; $try++) {
@@ -161,7 +176,7 @@ function Invoke-Msi([string]$Arguments, [string]$What) {
     }
 }
 
-## The MSI product of the client that Windows has registered: Code, Version. $null when there is none.
+# The MSI product of the client that Windows has registered: Code, Version. $null when there is none.
 function Get-MsiProduct {
     foreach ($key in @(Get-ChildItem -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall' -ErrorAction SilentlyContinue)) {
         if ($key.PSChildName -notmatch '\A\{[0-9A-Fa-f-]{36}\}\z') { continue }
@@ -170,7 +185,7 @@ function Get-MsiProduct {
             $name = $entry.PSObject.Properties['DisplayName']
             $version = $entry.PSObject.Properties['DisplayVersion']
         } catch {
-            ## A broken value of some other program.
+            # A broken value of some other program.
             continue
         }
         if ($name -and $version -and $name.Value -match '\Arport( client)?( [0-9.]+)?\z') {

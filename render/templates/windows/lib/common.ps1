@@ -14,32 +14,36 @@ if ([string]$ExecutionContext.SessionState.LanguageMode -ne 'FullLanguage') {
     exit 1
 }
 
-## With -Log every message goes to that file too. .NET has a working folder of its own, so the path must be complete.
+# With -Log every message goes to that file too. .NET has a working folder of its own, so the path must be complete.
 if ($Log) {
     $Log = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($Log)
     $ScriptParameters['Log'] = $Log
 }
 
+# Adds a line to the file of -Log.
 function Add-LogLine([string]$Line) {
     if ($Log) {
         [IO.File]::AppendAllText($Log, [DateTime]::Now.ToString('s') + ' ' + $Line + [Environment]::NewLine)
     }
 }
 
+# Prints a line.
 function Write-Line([string]$Line) {
     Write-Host $Line
     Add-LogLine $Line
 }
 
+# Says what is being done.
 function Write-Step([string]$Text) {
     Write-Line ('* ' + $Text)
 }
 
+# Says what is worth knowing.
 function Write-Note([string]$Text) {
     Write-Line (': ' + $Text)
 }
 
-## Goes to stderr, also where there is no console.
+# Goes to stderr, also where there is no console.
 function Write-Problem([string]$Text) {
     foreach ($line in $Text.Split("`n")) {
         $Host.UI.WriteErrorLine($line.TrimEnd("`r"))
@@ -47,7 +51,7 @@ function Write-Problem([string]$Text) {
     }
 }
 
-## Replaces the password in text that comes from elsewhere (log lines, output of programs, exceptions).
+# Replaces the password in text that comes from elsewhere (log lines, output of programs, exceptions).
 function Hide-Secret([string]$Text) {
     foreach ($secret in $script:Secrets) {
         if ($secret) {
@@ -57,13 +61,13 @@ function Hide-Secret([string]$Text) {
     $Text
 }
 
-## Ends the script with an exit code, the cause and what to do about it.
+# Ends the script with an exit code, the cause and what to do about it.
 function Stop-WithError([int]$Code, [string]$Message, [string]$Remedy) {
     $script:Failure = @{ Code = $Code; Message = $Message; Remedy = $Remedy }
     throw $Message
 }
 
-## Under -WhatIf it prints what would be done and answers no.
+# Under -WhatIf it prints what would be done and answers no.
 function Test-Go([string]$Action) {
     if ($WhatIf) {
         Write-Line ('What if: ' + $Action)
@@ -73,7 +77,7 @@ function Test-Go([string]$Action) {
     return $true
 }
 
-## Runs the whole script and sets $script:ExitCode, which the last line passes to exit.
+# Runs the whole script and sets $script:ExitCode, which the last line passes to exit.
 function Invoke-Main([string]$Function) {
     try {
         if ($Log) {
@@ -98,18 +102,18 @@ function Invoke-Main([string]$Function) {
             Write-Problem '  Please report this line together with your version of Windows and PowerShell.'
         }
     } finally {
-        ## Also after Ctrl+C.
+        # Also after Ctrl+C.
         Restore-StoppedClient
         Remove-WorkFolder
     }
 }
 
-## Prints the comment-based help of the script.
+# Prints the comment-based help of the script.
 function Show-Help {
     Get-Help -Name $script:ScriptPath -Full | Out-Host
 }
 
-## Asks Windows; the environment, which other programs of the user may have changed, only where that has no answer.
+# Asks Windows; the environment, which other programs of the user may have changed, only where that has no answer.
 function Get-KnownFolder([string]$Name) {
     $path = [Environment]::GetFolderPath($Name)
     if (-not $path) {
@@ -118,8 +122,9 @@ function Get-KnownFolder([string]$Name) {
     $path
 }
 
+# Runs a program: ExitCode, Output (both of its outputs).
 function Invoke-Native([string]$File, [string[]]$Arguments) {
-    ## Windows PowerShell turns each line on stderr into an error: it must not end the script.
+    # Windows PowerShell turns each line on stderr into an error: it must not end the script.
     $ErrorActionPreference = 'Continue'
     $PSNativeCommandUseErrorActionPreference = $false
     $code = -1
@@ -134,14 +139,21 @@ function Invoke-Native([string]$File, [string[]]$Arguments) {
     [pscustomobject]@{ ExitCode = $code; Output = ($output -join "`n").Trim() }
 }
 
-## 64-bit Windows on x86_64. A 32-bit PowerShell starts the 64-bit one and passes on its exit code.
+# 64-bit Windows that runs x86_64 programs. A 32-bit PowerShell starts the 64-bit one and passes on its exit code.
 function Assert-Platform {
     $architecture = $env:PROCESSOR_ARCHITECTURE
     if ($env:PROCESSOR_ARCHITEW6432) {
         $architecture = $env:PROCESSOR_ARCHITEW6432
     }
-    if ($architecture -ne 'AMD64') {
-        Stop-WithError 1 ('Only 64-bit Windows on x86_64 is supported, this is ' + $architecture + '.') 'There is no RPort client package for this machine.'
+    if ($architecture -eq 'ARM64') {
+        # Windows 11 (build 22000) and later run x86_64 programs on ARM64, Windows 10 does not.
+        $build = [int](Get-CimInstance -ClassName Win32_OperatingSystem).BuildNumber
+        if ($build -lt 22000) {
+            Stop-WithError 1 ('This is Windows on ARM64, build ' + $build + ', which does not run x86_64 programs.') 'The RPort client needs Windows 11 or later here.'
+        }
+        Write-Note 'This is Windows on ARM64: it runs the client for x86_64 in its emulation.'
+    } elseif ($architecture -ne 'AMD64') {
+        Stop-WithError 1 ('Only 64-bit Windows on x86_64 or ARM64 is supported, this is ' + $architecture + '.') 'There is no RPort client package for this machine.'
     }
     if ($env:PROCESSOR_ARCHITEW6432) {
         return $false
@@ -149,6 +161,7 @@ function Assert-Platform {
     return $true
 }
 
+# Runs this script with the same parameters in the 64-bit PowerShell.
 function Invoke-In64Bit([Collections.IDictionary]$Parameters) {
     $shell = [IO.Path]::Combine((Get-KnownFolder 'Windows'), 'sysnative', 'WindowsPowerShell', 'v1.0', 'powershell.exe')
     if (-not $script:ScriptPath -or -not [IO.File]::Exists($shell)) {
@@ -160,7 +173,7 @@ function Invoke-In64Bit([Collections.IDictionary]$Parameters) {
     $script:ExitCode = $LASTEXITCODE
 }
 
-## Bound parameters back to arguments of a command line.
+# Bound parameters back to arguments of a command line.
 function ConvertTo-ArgumentList([Collections.IDictionary]$Parameters) {
     foreach ($name in @($Parameters.Keys | ForEach-Object { [string]$_ })) {
         $value = $Parameters[$name]
@@ -175,7 +188,7 @@ function ConvertTo-ArgumentList([Collections.IDictionary]$Parameters) {
     }
 }
 
-## A folder for downloads. Below Program Files only administrators may write: nobody swaps a checked file.
+# A folder for downloads. Below Program Files only administrators may write: nobody swaps a checked file.
 function Get-WorkFolder {
     if (-not $script:WorkFolder) {
         $script:WorkFolder = [IO.Path]::Combine((Get-KnownFolder 'ProgramFiles'), 'rport-setup-' + [guid]::NewGuid().ToString('N').Substring(0, 12))
@@ -184,6 +197,7 @@ function Get-WorkFolder {
     $script:WorkFolder
 }
 
+# Removes the folder for downloads.
 function Remove-WorkFolder {
     if ($script:WorkFolder -and [IO.Directory]::Exists($script:WorkFolder)) {
         try {
@@ -195,7 +209,7 @@ function Remove-WorkFolder {
     $script:WorkFolder = $null
 }
 
-## -1, 0 or 1. Numbers count as numbers; a pre-release (0.9.14-rc1) comes before its release.
+# -1, 0 or 1. Numbers count as numbers; a pre-release (0.9.14-rc1) comes before its release.
 function Compare-Version([string]$Left, [string]$Right) {
     $parts = @()
     foreach ($text in @($Left, $Right)) {
@@ -226,6 +240,7 @@ function Compare-Version([string]$Left, [string]$Right) {
     return [Math]::Sign([string]::CompareOrdinal($parts[0].Pre, $parts[1].Pre))
 }
 
+# Ends for what cannot be a version.
 function Assert-Version([string]$Text) {
     if ($Text -and $Text -notmatch '\A[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}\z') {
         Stop-WithError 1 'This is not a version number.' 'Give one like 0.9.14.'

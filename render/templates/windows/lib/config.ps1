@@ -1,7 +1,7 @@
 ## SPDX-License-Identifier: MIT
 # ---- config: rport.conf, edited table by table, all else left as it is ----
 
-## A TOML basic string.
+# A TOML basic string.
 function ConvertTo-TomlString([string]$Value) {
     $text = New-Object Text.StringBuilder
     $null = $text.Append('"')
@@ -18,11 +18,12 @@ function ConvertTo-TomlString([string]$Value) {
     $text.Append('"').ToString()
 }
 
+# Strings as an array of TOML.
 function ConvertTo-TomlArray([string[]]$Values) {
     '[' + (@($Values | ForEach-Object { ConvertTo-TomlString $_ }) -join ', ') + ']'
 }
 
-## The strings in a TOML value: one for a string, any number for an array of strings.
+# The strings in a TOML value: one for a string, any number for an array of strings.
 function ConvertFrom-TomlStrings([string]$Text) {
     $position = 0
     while ($position -lt $Text.Length) {
@@ -66,6 +67,7 @@ function ConvertFrom-TomlStrings([string]$Text) {
     }
 }
 
+# The text of a configuration as lines to be edited.
 function New-Config([string]$Text) {
     $newLine = "`n"
     if ($Text.Contains("`r`n")) {
@@ -78,7 +80,7 @@ function New-Config([string]$Text) {
     [pscustomobject]@{ Lines = $lines; NewLine = $newLine }
 }
 
-## UTF-8 with or without BOM; what is no UTF-8 is taken as Latin-1, so that it can be repaired.
+# UTF-8 with or without BOM; what is no UTF-8 is taken as Latin-1, so that it can be repaired.
 function Read-Config([string]$Path) {
     $bytes = [IO.File]::ReadAllBytes($Path)
     try {
@@ -90,7 +92,7 @@ function Read-Config([string]$Path) {
     New-Config $text.TrimStart([char]0xfeff)
 }
 
-## The line on which a value ends that begins in the given line and column.
+# The line on which a value ends that begins in the given line and column.
 function Find-TomlValueEnd($Lines, [int]$Line, [int]$Column) {
     $quote = ''
     $depth = 0
@@ -106,7 +108,7 @@ function Find-TomlValueEnd($Lines, [int]$Line, [int]$Column) {
                     $position += 2
                 } elseif ($quote.Length -eq 3 -and $three -eq $quote) {
                     $position += 3
-                    ## Up to two quotes may stand before the closing three.
+                    # Up to two quotes may stand before the closing three.
                     while ($position -lt $text.Length -and $text[$position] -eq $quote[0]) { $position++ }
                     $quote = ''
                 } elseif ($char -eq $quote) {
@@ -139,7 +141,7 @@ function Find-TomlValueEnd($Lines, [int]$Line, [int]$Column) {
     throw ('rport.conf: the value in line ' + ($Line + 1) + ' does not end')
 }
 
-## One entry per table header and per key: Kind, Table, Key, First, Last (lines), Column (of the value).
+# One entry per table header and per key: Kind, Table, Key, First, Last (lines), Column (of the value).
 function Get-ConfigLayout($Config) {
     $table = ''
     $index = 0
@@ -163,15 +165,15 @@ function Get-ConfigLayout($Config) {
     }
 }
 
-## Throws on what stops the client: text that is no TOML, a table or a key that stands there twice.
+# Throws on what stops the client: text that is no TOML, a table or a key that stands there twice.
 function Assert-Config($Config) {
-    ## Unlike @{} it tells upper from lower case.
+    # Unlike @{} it tells upper from lower case.
     $seen = New-Object Collections.Hashtable
     $lists = $false
     foreach ($entry in @(Get-ConfigLayout $Config)) {
         $name = $entry.Kind + ' ' + $entry.Table + ' ' + $entry.Key
         if ($Config.Lines[$entry.First].Trim().StartsWith('[[')) { $lists = $true }
-        ## In a list of tables names come again.
+        # In a list of tables names come again.
         if (-not $lists -and $seen.ContainsKey($name)) {
             throw ('rport.conf: line ' + ($entry.First + 1) + ' repeats line ' + $seen[$name])
         }
@@ -179,11 +181,12 @@ function Assert-Config($Config) {
     }
 }
 
+# Whether the configuration has this table.
 function Test-ConfigTable($Config, [string]$Table) {
     @(Get-ConfigLayout $Config | Where-Object { $_.Kind -eq 'table' -and $_.Table -ceq $Table }).Count -gt 0
 }
 
-## The value as it is written, without comment handling; $null when the key is not set.
+# The value as it is written, without comment handling; $null when the key is not set.
 function Get-ConfigRaw($Config, [string]$Table, [string]$Key) {
     $entry = @(Get-ConfigLayout $Config | Where-Object { $_.Kind -eq 'key' -and $_.Table -ceq $Table -and $_.Key -ceq $Key })
     if ($entry.Count -eq 0) {
@@ -194,7 +197,7 @@ function Get-ConfigRaw($Config, [string]$Table, [string]$Key) {
     ($lines -join "`n").Trim()
 }
 
-## The first string of a value, '' when the key is not set.
+# The first string of a value, '' when the key is not set.
 function Get-ConfigString($Config, [string]$Table, [string]$Key) {
     $raw = Get-ConfigRaw $Config $Table $Key
     if ($null -eq $raw) {
@@ -203,8 +206,8 @@ function Get-ConfigString($Config, [string]$Table, [string]$Key) {
     [string](@(ConvertFrom-TomlStrings $raw) + '')[0]
 }
 
-## Sets a key of one table: in its place, else below its commented example, else below the table's header;
-## further lines of the same key go (a duplicate key stops the client). Literal is a complete TOML value.
+# Sets a key of one table: in its place, else below its commented example, else below the table's header;
+# further lines of the same key go (a duplicate key stops the client). Literal is a complete TOML value.
 function Set-ConfigValue($Config, [string]$Table, [string]$Key, [string]$Literal) {
     $line = '  ' + $Key + ' = ' + $Literal
     $layout = @(Get-ConfigLayout $Config)
@@ -247,11 +250,12 @@ function Set-ConfigValue($Config, [string]$Table, [string]$Key, [string]$Literal
     $Config.Lines.Insert($first + 1, $line)
 }
 
+# The edited configuration as text.
 function Get-ConfigText($Config) {
     ($Config.Lines -join "`n").TrimEnd().Replace("`n", $Config.NewLine) + $Config.NewLine
 }
 
-## Only SYSTEM, administrators and the service's account may read files that hold credentials.
+# Only SYSTEM, administrators and the service's account may read files that hold credentials.
 function Protect-File([string]$Path, [string]$Account) {
     $arguments = @($Path, '/inheritance:r', '/grant:r', '*S-1-5-18:F', '*S-1-5-32-544:F')
     if ($Account -and $Account -ne 'LocalSystem') {
@@ -266,7 +270,7 @@ function Protect-File([string]$Path, [string]$Account) {
     }
 }
 
-## Writes UTF-8 without BOM. The secret is never in a file that others may read, and the old file is kept as a backup.
+# Writes UTF-8 without BOM. The secret is never in a file that others may read, and the old file is kept as a backup.
 function Save-Config($Config, [string]$Path, [string]$Account) {
     $null = [IO.Directory]::CreateDirectory([IO.Path]::GetDirectoryName($Path))
     $new = $Path + '.new'
@@ -290,12 +294,12 @@ function Save-Config($Config, [string]$Path, [string]$Account) {
     }
 }
 
-## What to start from when the package brought no rport.example.conf.
+# What to start from when the package brought no rport.example.conf.
 function New-DefaultConfig {
     New-Config "[client]`n`n[connection]`n`n[logging]`n`n[remote-commands]`n`n[remote-scripts]`n`n[monitoring]`n  enabled = true`n`n[interpreter-aliases]`n`n[file-reception]`n"
 }
 
-## -x: every command and script, without a filter.
+# -x: every command and script, without a filter.
 function Enable-Execution($Config) {
     Set-ConfigValue $Config 'remote-commands' 'enabled' 'true'
     Set-ConfigValue $Config 'remote-commands' 'allow' "['.*']"
@@ -303,12 +307,13 @@ function Enable-Execution($Config) {
     Set-ConfigValue $Config 'remote-scripts' 'enabled' 'true'
 }
 
+# The settings by which the server can run nothing here.
 function Disable-Execution($Config) {
     Set-ConfigValue $Config 'remote-commands' 'enabled' 'false'
     Set-ConfigValue $Config 'remote-scripts' 'enabled' 'false'
 }
 
-## Shells that lie where their installers put them, as alias and path.
+# Shells that lie where their installers put them, as alias and path.
 function Find-Interpreter {
     $known = @(
         @('powershell7', 'PowerShell', '7', 'pwsh.exe'),
@@ -329,6 +334,7 @@ function Find-Interpreter {
     }
 }
 
+# Tells the client which shells are here.
 function Add-InterpreterAlias($Config) {
     foreach ($interpreter in @(Find-Interpreter)) {
         if ($null -eq (Get-ConfigRaw $Config 'interpreter-aliases' $interpreter.Alias)) {
@@ -338,7 +344,7 @@ function Add-InterpreterAlias($Config) {
     }
 }
 
-## 'lan', 'wan' or '' (loopback, link-local, no address).
+# 'lan', 'wan' or '' (loopback, link-local, no address).
 function Get-AddressKind([string]$Address) {
     $parsed = $null
     if (-not [Net.IPAddress]::TryParse($Address, [ref]$parsed)) { return '' }
@@ -349,7 +355,7 @@ function Get-AddressKind([string]$Address) {
     return 'wan'
 }
 
-## net_lan and net_wan: the first physical network card of each kind.
+# net_lan and net_wan: the first physical network card of each kind.
 function Add-NetworkCard($Config) {
     if (-not (Get-Command Get-NetAdapter -ErrorAction SilentlyContinue)) {
         Write-Note 'This Windows has no Get-NetAdapter: network cards are not monitored.'

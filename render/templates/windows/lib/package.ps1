@@ -6,24 +6,26 @@ $WindowsUrl = {{windows_url}}
 $ChecksumsUrl = {{checksums_url}}
 $TacoscriptUrl = {{tacoscript_url}}
 $PinnedSha256 = {{sha256}}
+$StrictChecksums = {{strict_checksums}}
 $script:DownloadStatus = 0
 
+# A URL of the configuration with its placeholders filled in.
 function Expand-UrlTemplate([string]$Template, [string]$Version, [string]$Os, [string]$Channel) {
     $Template.Replace('{version}', $Version).Replace('{os}', $Os).Replace('{arch}', 'x86_64').Replace('{channel}', $Channel)
 }
 
-## For messages: without user, password and query, which may be secret.
+# For messages: without user, password and query, which may be secret.
 function Get-PrintableUrl([string]$Url) {
     [regex]::Replace($Url.Split('?')[0], '//[^/@]*@', '//')
 }
 
-## The last part of a URL's path.
+# The last part of a URL's path.
 function Get-UrlFileName([string]$Url) {
     $path = $Url.Split('?')[0].Split('#')[0]
     [Uri]::UnescapeDataString($path.Substring($path.LastIndexOf('/') + 1))
 }
 
-## URLs to try in order: the configured one, for an installation from a zip the zip beside the MSI first.
+# URLs to try in order: the configured one, for an installation from a zip the zip beside the MSI first.
 function Get-PackageUrl([string]$Version, [string]$Wanted) {
     $url = Expand-UrlTemplate $WindowsUrl $Version 'windows' ''
     foreach ($pair in @(@('zip', '.msi', '.zip'), @('msi', '.zip', '.msi'))) {
@@ -34,7 +36,7 @@ function Get-PackageUrl([string]$Version, [string]$Wanted) {
     $url
 }
 
-## Windows before 10 and older .NET offer TLS 1.0 only unless told otherwise; newer ones choose well by themselves.
+# Windows before 10 and older .NET offer TLS 1.0 only unless told otherwise; newer ones choose well by themselves.
 function Enable-Tls12 {
     $current = [int][Net.ServicePointManager]::SecurityProtocol
     if ($current -ne 0 -or [Environment]::OSVersion.Version.Major -lt 10) {
@@ -42,8 +44,8 @@ function Enable-Tls12 {
     }
 }
 
-## The answer to a GET, through the proxy of the system unless -Direct. HttpWebRequest behaves alike in all
-## versions of PowerShell and, other than Invoke-WebRequest, is not slowed down by a progress display.
+# The answer to a GET, through the proxy of the system unless -Direct. HttpWebRequest behaves alike in all
+# versions of PowerShell and, other than Invoke-WebRequest, is not slowed down by a progress display.
 function Open-Url([string]$Url, [int]$Seconds, [switch]$Direct, [string]$Authorization) {
     $request = [Net.WebRequest]::Create($Url)
     $request.UserAgent = 'pairport/' + $PairportVersion + ' PowerShell/' + $PSVersionTable.PSVersion
@@ -60,7 +62,7 @@ function Open-Url([string]$Url, [int]$Seconds, [switch]$Direct, [string]$Authori
     $request.GetResponse()
 }
 
-## What went wrong with a request: HTTP status (0 for none), name of the cause, the innermost message.
+# What went wrong with a request: HTTP status (0 for none), name of the cause, the innermost message.
 function Get-WebFailure($Exception) {
     $status = 0
     $name = 'UnknownError'
@@ -75,7 +77,7 @@ function Get-WebFailure($Exception) {
                 break
             }
         }
-        ## .NET (PowerShell 7) tells the cause in inner exceptions only.
+        # .NET (PowerShell 7) tells the cause in inner exceptions only.
         if ($name -eq 'UnknownError' -and $Exception -is [Security.Authentication.AuthenticationException]) {
             $name = 'SecureChannelFailure'
         }
@@ -90,7 +92,7 @@ function Get-WebFailure($Exception) {
     [pscustomobject]@{ Status = $status; Name = $name; Message = $message }
 }
 
-## Downloads to a file: three tries, no second one after an answer that will not change.
+# Downloads to a file: three tries, no second one after an answer that will not change.
 function Save-Url([string]$Url, [string]$Path, [string]$Authorization) {
     if ($Url -notmatch '\Ahttps?://[^/]') {
         Stop-WithError 1 'The download address is no http or https URL.' 'Check -pkgUrl, or the [installer] settings of the pairing service.'
@@ -132,17 +134,19 @@ function Save-Url([string]$Url, [string]$Path, [string]$Authorization) {
     Stop-WithError 3 ('Download of ' + (Get-PrintableUrl $Url) + ' failed: ' + $failure.Message) 'Check the address, the proxy of the system and the firewall, or give another package with -pkgUrl.'
 }
 
+# The sha256 of a file, in lower-case hexadecimal.
 function Get-Sha256([string]$Path) {
     $stream = [IO.File]::OpenRead($Path)
     try {
-        $hash = [Security.Cryptography.SHA256]::Create()
+        # Not SHA256.Create(): it throws with .NET before 4.8 where Windows allows FIPS algorithms only.
+        $hash = New-Object Security.Cryptography.SHA256CryptoServiceProvider
         [BitConverter]::ToString($hash.ComputeHash($stream)).Replace('-', '').ToLowerInvariant()
     } finally {
         $stream.Dispose()
     }
 }
 
-## The hash of a file in a list of '<hex>  <file>' lines, '' when it is not listed.
+# The hash of a file in a list of '<hex>  <file>' lines, '' when it is not listed.
 function Find-Checksum([string]$List, [string]$Name) {
     foreach ($line in $List.Split("`n")) {
         if ($line.Trim() -match '\A([0-9A-Fa-f]{64})\s+\*?(.+)\z' -and $Matches[2] -ceq $Name) {
@@ -152,7 +156,7 @@ function Find-Checksum([string]$List, [string]$Name) {
     return ''
 }
 
-## 'msi' or 'zip' by the first bytes; anything else (an error page, nothing at all) is refused.
+# 'msi' or 'zip' by the first bytes; anything else (an error page, nothing at all) is refused.
 function Get-PackageKind([string]$Path) {
     $head = New-Object byte[] 4
     $stream = [IO.File]::OpenRead($Path)
@@ -167,7 +171,14 @@ function Get-PackageKind([string]$Path) {
     Stop-WithError 3 'What was downloaded is neither an MSI package nor a zip archive.' 'A proxy or portal may have answered with a page of its own. Open the address in a browser, or give another package with -pkgUrl.'
 }
 
-## Pinned hash, else checksums.txt, else the Authenticode signature. A mismatch ends the script.
+# With strict_checksums, ends the script for a package whose sha256 nobody has named, signed or not.
+function Assert-ChecksumIsNotDemanded([string]$Name) {
+    if ($StrictChecksums -eq 'true') {
+        Stop-WithError 3 ('No sha256 is known for ' + $Name + ', and this pairing service demands one.') 'Its operator can add it: [installer] sha256, or checksums_url.'
+    }
+}
+
+# Pinned hash, else checksums.txt, else the Authenticode signature. A mismatch ends the script.
 function Assert-Package([string]$Path, [string]$Url, [string]$Version) {
     $name = Get-UrlFileName $Url
     $expected = Find-Checksum $PinnedSha256 $name
@@ -190,6 +201,7 @@ function Assert-Package([string]$Path, [string]$Url, [string]$Version) {
         Write-Step ('The sha256 of ' + $name + ' equals ' + $source + '.')
         return
     }
+    Assert-ChecksumIsNotDemanded $name
     if ((Get-PackageKind $Path) -eq 'msi') {
         $signature = Get-AuthenticodeSignature -FilePath $Path
         if ([string]$signature.Status -eq 'Valid') {
@@ -203,7 +215,7 @@ function Assert-Package([string]$Path, [string]$Url, [string]$Version) {
     Write-Note ('CAUTION: ' + $name + ' is not signed and no checksum is known for it. It could not be checked.')
 }
 
-## Downloads and checks the client package: Path, Kind, Url.
+# Downloads and checks the client package: Path, Kind, Url.
 function Get-ClientPackage([string]$Version, [string]$Wanted) {
     $authorization = ''
     $urls = @(Get-PackageUrl $Version $Wanted)
@@ -232,7 +244,7 @@ function Get-ClientPackage([string]$Version, [string]$Wanted) {
     [pscustomobject]@{ Path = $path; Kind = $kind; Url = $urls[$index] }
 }
 
-## Takes single files out of a zip archive, by name, wherever they lie in it.
+# Takes single files out of a zip archive, by name, wherever they lie in it.
 function Expand-ZipFile([string]$Path, [string[]]$Names, [string]$Folder) {
     Add-Type -AssemblyName System.IO.Compression
     Add-Type -AssemblyName System.IO.Compression.FileSystem
@@ -257,7 +269,7 @@ function Expand-ZipFile([string]$Path, [string[]]$Names, [string]$Folder) {
     }
 }
 
-## Puts a checked package in place. The client is stopped by now.
+# Puts a checked package in place. The client is stopped by now.
 function Install-ClientPackage($Package, $Client, [string]$Version) {
     if ($Package.Kind -eq 'zip') {
         $null = [IO.Directory]::CreateDirectory($Client.Folder)
@@ -270,28 +282,29 @@ function Install-ClientPackage($Package, $Client, [string]$Version) {
     }
     $product = Get-MsiProduct
     if ($product -and (-not $Version -or (Compare-Version $product.Version $Version) -ge 0)) {
-        ## Windows Installer neither installs the same package again nor an older one over a newer one.
+        # Windows Installer neither installs the same package again nor an older one over a newer one.
         Write-Note ('Removing the MSI package ' + $product.Version + ' first, the configuration stays.')
         Invoke-Msi ('/x ' + $product.Code) 'Removing the installed package'
     } elseif (-not $product) {
-        ## A service that the package did not create would be in its way.
+        # A service that the package did not create would be in its way.
         Remove-ClientService
     }
     Invoke-Msi ('/i "' + $Package.Path + '" INSTALLDIR="' + $Client.Folder + '"') 'Installing the package'
     if ($config -and -not [IO.File]::Exists($Client.ConfigPath)) {
-        ## The removal of an old package took it along.
+        # The removal of an old package took it along.
         [IO.File]::WriteAllBytes($Client.ConfigPath, $config)
         Protect-File $Client.ConfigPath $Client.Account
     }
 }
 
-## Tacoscript below Program Files and in the PATH of the machine.
+# Tacoscript below Program Files and in the PATH of the machine.
 function Install-Tacoscript([string]$Channel) {
     $url = Expand-UrlTemplate $TacoscriptUrl '' 'Windows' $Channel
     $zip = [IO.Path]::Combine((Get-WorkFolder), 'tacoscript.zip')
     Write-Step ('Downloading ' + (Get-PrintableUrl $url))
     Save-Url $url $zip
     $expected = Find-Checksum $PinnedSha256 (Get-UrlFileName $url)
+    if (-not $expected) { Assert-ChecksumIsNotDemanded 'Tacoscript' }
     if ($expected -and (Get-Sha256 $zip) -cne $expected) {
         Stop-WithError 3 'The sha256 of Tacoscript differs from the value set by the operator. It is not used.' 'It was damaged or replaced on its way.'
     }

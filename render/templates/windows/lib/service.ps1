@@ -1,7 +1,7 @@
 ## SPDX-License-Identifier: MIT
 # ---- service: the Windows service rport, its log, its connection ----
 
-## Creates the service where there is none, then sets delayed automatic start and restarts after failures.
+# Creates the service where there is none, then sets delayed automatic start and restarts after failures.
 function Register-Client($Client) {
     $service = Get-ItemProperty -LiteralPath 'HKLM:\SYSTEM\CurrentControlSet\Services\rport' -ErrorAction SilentlyContinue
     if ($service -and (Get-CommandPath ([string]$service.ImagePath)) -ne $Client.Exe) {
@@ -25,7 +25,7 @@ function Register-Client($Client) {
     }
 }
 
-## Lines that were added to the log behind an offset, also while the client writes to it.
+# Lines that were added to the log behind an offset, also while the client writes to it.
 function Get-NewLogLine([string]$Path, [long]$Offset) {
     if (-not $Path -or -not [IO.File]::Exists($Path)) {
         return
@@ -43,6 +43,7 @@ function Get-NewLogLine([string]$Path, [long]$Offset) {
     }
 }
 
+# The length of a file, 0 where there is none.
 function Get-FileLength([string]$Path) {
     if ($Path -and [IO.File]::Exists($Path)) {
         return ([IO.FileInfo]$Path).Length
@@ -50,7 +51,7 @@ function Get-FileLength([string]$Path) {
     return [long]0
 }
 
-## What the log says: 'connected', 'refused', 'duplicate', 'invalid', 'untrusted' or ''. The last word counts.
+# What the log says: 'connected', 'refused', 'duplicate', 'invalid', 'untrusted' or ''. The last word counts.
 function Get-LogVerdict([string[]]$Lines) {
     $verdict = ''
     foreach ($line in $Lines) {
@@ -63,8 +64,8 @@ function Get-LogVerdict([string[]]$Lines) {
     $verdict
 }
 
-## Starts the service and waits until its log tells whether the client is connected. Connected, Verdict, Reason, Lines.
-## With -Blind, for a log that does not show connections, a client that is still running after half the time will do.
+# Starts the service and waits until its log tells whether the client is connected. Connected, Verdict, Reason, Lines.
+# With -Blind, for a log that does not show connections, a client that is still running after half the time will do.
 function Start-Client($Client, [string]$LogPath, [int]$Seconds, [switch]$Blind) {
     $offset = Get-FileLength $LogPath
     $verdict = ''
@@ -109,7 +110,7 @@ function Start-Client($Client, [string]$LogPath, [int]$Seconds, [switch]$Blind) 
     }
 }
 
-## The http address behind a server setting: http, https, ws, wss or host:port.
+# The http address behind a server setting: http, https, ws, wss or host:port.
 function Get-ServerUrl([string]$Server) {
     if ($Server -match '\A(https?://.*)\z') { return $Server }
     if ($Server -match '\Awss://(.*)\z') { return 'https://' + $Matches[1] }
@@ -117,7 +118,7 @@ function Get-ServerUrl([string]$Server) {
     return 'http://' + $Server
 }
 
-## Any HTTP answer counts. Returns the proxy that was needed, '' for none; ends the script when nothing answers.
+# Any HTTP answer counts. Returns the proxy that was needed, '' for none; ends the script when nothing answers.
 function Test-Server([string]$Server) {
     $url = Get-ServerUrl $Server
     $failure = $null
@@ -132,7 +133,7 @@ function Test-Server([string]$Server) {
             return $proxy
         } catch {
             $seen = Get-WebFailure $_.Exception
-            ## What a proxy answers for itself is no word from the server.
+            # What a proxy answers for itself is no word from the server.
             if ($seen.Status -gt 0 -and ($direct -or @(407, 502, 503, 504) -notcontains $seen.Status)) {
                 return $proxy
             }
@@ -151,7 +152,7 @@ function Test-Server([string]$Server) {
     Stop-WithError 2 ('The server ' + $url + ' cannot be reached: ' + $failure.Message) $advice
 }
 
-## The proxy that Windows uses for a URL, '' for none.
+# The proxy that Windows uses for a URL, '' for none.
 function Get-SystemProxy([string]$Url) {
     $settings = [Net.WebRequest]::DefaultWebProxy
     $uri = $null
