@@ -38,6 +38,9 @@ struct Record {
     expires_low = static_cast<std::uint32_t>(time);
     expires_high = static_cast<std::uint16_t>(time >> 32);
   }
+  std::uint32_t expires_seconds() const noexcept {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(stored_expires() / 1000, StoredDeposit::kForever));
+  }
   bool is_expired(std::uint64_t now_ms) const noexcept { return stored_expires() <= std::min(now_ms, kLongest - 1); }
   char* code() noexcept { return reinterpret_cast<char*>(this) + kHeadSize; }
   bool has(std::string_view text) noexcept {
@@ -101,7 +104,7 @@ struct Store::Impl {
     Record* const record = find(hash(code), code).record;
     if (record == nullptr || record->is_expired(now_ms)) return {};
     // Not record->values(): with a CodeWord this is no more to wait for than the record's address.
-    return {record->code() + code.size(), record->sizes};
+    return {record->code() + code.size(), record->sizes, record->expires_seconds()};
   }
 
   // Flat and without a call: the processor overlaps look-ups that wait for memory, as many as it has room for their

@@ -26,6 +26,15 @@ char* put_little_endian(std::uint32_t value, int bytes, char* out) noexcept {
   return out;
 }
 
+// A stored block of `size` bytes begins so, at a byte boundary.
+void put_block_header(std::size_t size, bool is_last, char* out) noexcept {
+  assert(size <= Template::kMaxBlock);
+  *out++ = static_cast<char>(is_last ? 1 : 0);  // BFINAL, BTYPE = 00, padded to a whole byte
+  const auto length = static_cast<std::uint32_t>(size);
+  out = put_little_endian(length, 2, out);
+  put_little_endian(~length, 2, out);
+}
+
 // Appends `text`, deflated; `flush` is Z_SYNC_FLUSH or Z_FINISH.
 void append_deflated(std::string_view text, int flush, std::string& out) {
   z_stream stream{};
@@ -66,11 +75,17 @@ GzipParts::GzipParts(const Template& script)
 }
 
 void GzipParts::write_block_header(std::size_t size, char* out) noexcept {
-  assert(size <= Template::kMaxBlock);
-  *out++ = 0;  // BFINAL = 0, BTYPE = 00, padded to a whole byte
-  const auto length = static_cast<std::uint32_t>(size);
-  out = put_little_endian(length, 2, out);
-  put_little_endian(~length, 2, out);
+  put_block_header(size, false, out);
+}
+
+std::size_t GzipParts::wrap_stored(std::size_t size, char* out) noexcept {
+  static_assert(kStoredHead == kHeader.size() + kBlockHeader);
+  kHeader.copy(out, kHeader.size());
+  put_block_header(size, true, out + kHeader.size());
+  char* const text = out + kStoredHead;
+  char* const trailer = put_little_endian(checksum(0, {text, size}), 4, text + size);
+  put_little_endian(static_cast<std::uint32_t>(size), 4, trailer);
+  return kStoredHead + size + kTrailer;
 }
 
 void GzipParts::write_trailer(std::string_view block, char* out) const noexcept {

@@ -27,6 +27,13 @@ class GzipParts {
   std::string_view prefix() const noexcept { return prefix_; }
   std::string_view suffix() const noexcept { return suffix_; }
 
+  static constexpr std::size_t kStoredHead = 15;
+
+  // Makes a whole stream of text that is written for one request, without compressing it: the `size` bytes at
+  // out + kStoredHead, which the caller has written. There is room for kTrailer bytes behind them. Returns the size of
+  // the stream, which begins at `out`. REQUIRES: size <= Template::kMaxBlock
+  static std::size_t wrap_stored(std::size_t size, char* out) noexcept;
+
   // Writes the kBlockHeader bytes that precede a block of `size` bytes. REQUIRES: size <= Template::kMaxBlock
   static void write_block_header(std::size_t size, char* out) noexcept;
   // Writes the kTrailer bytes that end the stream around `block`.

@@ -34,14 +34,18 @@ std::string strong_etag(std::string_view text, std::string_view mark) {
   return etag.append(mark) + "\"";
 }
 
-// `coding`: a Content-Encoding, or empty.
-Representation representation(std::string_view file, std::string_view coding, std::string etag) {
-  Headers common = {{"Vary", "User-Agent, Accept-Encoding"}};
+enum class Form { kPlain, kCompressed, kPacked };
+
+Representation representation(std::string file, Form form, std::string etag) {
+  const bool packed = form == Form::kPacked;
+  Headers common;
+  if (!packed) common.push_back({"Vary", "User-Agent, Accept-Encoding"});
   if (!etag.empty()) common.push_back({"ETag", etag});
   const char* const cache_control = etag.empty() ? "no-store" : "public, max-age=300";
-  Headers headers = {{"Content-Type", "text/plain; charset=utf-8"},
-                     {"Content-Disposition", "attachment; filename=\"" + std::string(file) + "\""}};
-  if (!coding.empty()) headers.push_back({"Content-Encoding", std::string(coding)});
+  if (packed) file += ".gz";
+  Headers headers = {{"Content-Type", packed ? "application/gzip" : "text/plain; charset=utf-8"},
+                     {"Content-Disposition", "attachment; filename=\"" + file + "\""}};
+  if (form == Form::kCompressed) headers.push_back({"Content-Encoding", "gzip"});
   headers.insert(headers.end(), common.begin(), common.end());
   return {block(std::move(headers), cache_control), std::move(etag), block(std::move(common), cache_control)};
 }
@@ -49,11 +53,12 @@ Representation representation(std::string_view file, std::string_view coding, st
 // `is_static`: the same for everyone, so it may be cached.
 Script script(Os os, std::string_view what, Template text, bool is_static) {
   const auto etag = [&](std::string_view mark) { return is_static ? strong_etag(text.prefix(), mark) : std::string(); };
-  const std::string_view file = file_name(os, what);
-  Representation plain = representation(file, {}, etag({}));
-  Representation compressed = representation(file, "gzip", etag("-gzip"));
+  const std::string file(file_name(os, what));
+  Representation plain = representation(file, Form::kPlain, etag({}));
+  Representation compressed = representation(file, Form::kCompressed, etag("-gzip"));
+  Representation packed = representation(file, Form::kPacked, etag("-gz"));
   GzipParts gzip(text);
-  return {std::move(text), std::move(gzip), std::move(plain), std::move(compressed)};
+  return {std::move(text), std::move(gzip), std::move(plain), std::move(compressed), std::move(packed)};
 }
 
 }  // namespace
@@ -72,10 +77,11 @@ Result<Language> compile_scripts(Os os, const Template::Loader& loader, const Te
     if (i >= 2 && templates[i].has_slots()) {
       return Status(StatusCode::kBadTemplate, name +
                                                   ": this script is the same for everyone and must not use "
-                                                  "connect_url, fingerprint, client_id, password or code");
+                                                  "connect_url, fingerprint, client_id, password, code, made_at or "
+                                                  "valid_until");
     }
   }
-  return Language{os, script(os, "installer", std::move(templates[0]), false), std::move(templates[1]),
+  return Language{os, script(os, "installer", std::move(templates[0]), false), NotFoundScript(std::move(templates[1])),
                   script(os, "update", std::move(templates[2]), true),
                   script(os, "uninstall", std::move(templates[3]), true)};
 }

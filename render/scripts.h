@@ -4,6 +4,7 @@
 #define PAIRPORT_RENDER_SCRIPTS_H_
 
 #include <string>
+#include <utility>
 
 #include <pairport/http.h>
 #include <pairport/service.h>
@@ -15,7 +16,7 @@
 
 namespace pairport {
 
-// A script in one content coding. Without an entity tag when it depends on a deposit.
+// A script in one form. Without an entity tag when it depends on a deposit.
 struct Representation {
   HeaderBlock headers;
   std::string etag;
@@ -27,14 +28,23 @@ struct Script {
   Template text;
   GzipParts gzip;
   Representation plain;
-  Representation compressed;
+  Representation compressed;  // by Content-Encoding
+  Representation packed;      // as a gzip file
+};
+
+// The script in place of an installer. Its headers are those of other errors.
+struct NotFoundScript {
+  Template text;
+  GzipParts gzip;
+
+  explicit NotFoundScript(Template script) : text(std::move(script)), gzip(text) {}
 };
 
 // Everything that is said in one language.
 struct Language {
   Os os;
   Script installer;
-  Template not_found;
+  NotFoundScript not_found;
   Script update;
   Script uninstall;
 };

@@ -16,11 +16,13 @@
 #include <pairport/secret_memory.h>
 
 #include "accept.h"
+#include "commands.h"
 #include "embedded_templates.h"
 #include "header_blocks.h"
 #include "range.h"
 #include "scripts.h"
 #include "target.h"
+#include "utc_text.h"
 #include "writer.h"
 
 namespace pairport {
@@ -128,6 +130,7 @@ class Service::Impl {
        std::unique_ptr<Store> store, std::unique_ptr<RateLimiter> deposits, std::unique_ptr<RateLimiter> misses,
        std::unique_ptr<BodyDecoder> decoder)
       : url_(options.url),
+        commands_(options.url),
         ttl_ms_(options.ttl_ms),
         serve_packages_(options.serve_packages),
         serve_challenges_(options.serve_challenges),
@@ -147,7 +150,8 @@ class Service::Impl {
           if (!part.empty()) static_parts_.push_back(part);
         }
       };
-      add(language->not_found);
+      add(language->not_found.text);
+      add(language->not_found.gzip);
       for (const Script* script : {&language->installer, &language->update, &language->uninstall}) {
         add(script->text);
         add(script->gzip);
@@ -181,14 +185,17 @@ class Service::Impl {
   void ask_for_file(const Target& target, const Request& request, Response& response) noexcept;
   void not_found(Response& response, bool as_problem) noexcept;
   void look_up(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
-  static void send_script(const Script& script, const SlotValues& values, const Request& request,
+  static void send_script(const Script& script, const SlotValues& values, const Target& target, const Request& request,
                           Response& response) noexcept;
   static void send_plain(const Template& script, const HeaderBlock& headers, const SlotValues& values, int status,
                          Response& response) noexcept;
-  static void send_compressed(const Script& script, const SlotValues& values, Response& response) noexcept;
-  void refuse_look_up(const Language& language, int status, std::string_view text, const Request& request,
+  static void send_compressed(const Template& script, const GzipParts& gzip, const HeaderBlock& headers,
+                              const SlotValues& values, int status, Response& response) noexcept;
+  void refuse_look_up(const Language& language, bool packed, int status, std::string_view text, const Request& request,
                       Response& response) noexcept;
-  void write_deposit_answer(const Code& code, const Now& now, Writer& out) const noexcept;
+  void show_life(std::uint32_t expires_seconds, const Now& now, std::span<char, 2 * UtcText::kSize> text,
+                 SlotValues& values) noexcept;
+  void write_deposit_answer(const Code& code, const Now& now, Writer& out) noexcept;
 
   const Language& language_for(const Target& target, const Request& request) const noexcept {
     const bool windows =
@@ -207,6 +214,9 @@ class Service::Impl {
   }
 
   const std::string url_;
+  const Commands commands_;
+  UtcText utc_text_;
+  std::int64_t wall_offset_ = 0;  // of the wall clock to the other, in seconds
   const std::uint64_t ttl_ms_;
   const bool serve_packages_;
   const bool serve_challenges_;
@@ -226,6 +236,7 @@ class Service::Impl {
   const std::unique_ptr<BodyDecoder> decoder_;
 
   const ErrorHeaders errors_{Headers{}};
+  const HeaderBlock packed_errors_ = block({{"Content-Type", "application/gzip"}});
   const ErrorHeaders root_not_allowed_{Headers{{"Allow", "POST, OPTIONS"}}};
   const ErrorHeaders get_not_allowed_{Headers{{"Allow", "GET, HEAD, OPTIONS"}}};
   const HeaderBlock file_headers_ =
@@ -362,7 +373,7 @@ void Service::Impl::redirect(const Request& request, Response& response) noexcep
     error(response, 414, errors_, "the request target is too long for a redirect", as_problem);
   } else {
     refuse_look_up(
-        language_for(target, request), 308,
+        language_for(target, request), target.packed(), 308,
         "this address is not encrypted and serves nothing; follow its redirect (curl -L), or begin with https", request,
         response);
     Writer out(scratch(response).subspan(response.scratch_used_));
@@ -379,8 +390,10 @@ void Service::Impl::handle_known(const Target& target, const Request& request, c
     return ask_for_file(target, request, response);
   }
   const Language& language = language_for(target, request);
-  if (target.route() == Target::Route::kUpdate) return send_script(language.update, {}, request, response);
-  if (target.route() == Target::Route::kUninstall) return send_script(language.uninstall, {}, request, response);
+  if (target.route() == Target::Route::kUpdate) return send_script(language.update, {}, target, request, response);
+  if (target.route() == Target::Route::kUninstall) {
+    return send_script(language.uninstall, {}, target, request, response);
+  }
   look_up(target, request, now, response);
 }
 
@@ -462,15 +475,15 @@ void Service::Impl::answer_file(const FileInfo* info, Response& response) noexce
   if (!file.is_head) response.file_.range = range;
 }
 
-void Service::Impl::send_script(const Script& script, const SlotValues& values, const Request& request,
-                                Response& response) noexcept {
-  const bool compressed = prefers_gzip(request.accept_encoding);
-  const Representation& chosen = compressed ? script.compressed : script.plain;
+void Service::Impl::send_script(const Script& script, const SlotValues& values, const Target& target,
+                                const Request& request, Response& response) noexcept {
+  const bool compressed = target.packed() || prefers_gzip(request.accept_encoding);
+  const Representation& chosen = target.packed() ? script.packed : compressed ? script.compressed : script.plain;
   if (!chosen.etag.empty() && !request.if_none_match.empty() && matches_etag(request.if_none_match, chosen.etag)) {
     response.status_ = 304;
     response.headers_ = &chosen.not_modified;
   } else if (compressed) {
-    send_compressed(script, values, response);
+    send_compressed(script.text, script.gzip, chosen.headers, values, 200, response);
   } else {
     send_plain(script.text, chosen.headers, values, 200, response);
   }
@@ -487,21 +500,22 @@ void Service::Impl::send_plain(const Template& script, const HeaderBlock& header
   response.add(script.suffix());
 }
 
-void Service::Impl::send_compressed(const Script& script, const SlotValues& values, Response& response) noexcept {
-  response.status_ = 200;
-  response.headers_ = &script.compressed.headers;
-  response.add(script.gzip.prefix());
-  if (!script.text.has_slots()) return;
+void Service::Impl::send_compressed(const Template& script, const GzipParts& gzip, const HeaderBlock& headers,
+                                    const SlotValues& values, int status, Response& response) noexcept {
+  response.status_ = status;
+  response.headers_ = &headers;
+  response.add(gzip.prefix());
+  if (!script.has_slots()) return;
   static_assert(GzipParts::kBlockHeader + Template::kMaxBlock + GzipParts::kTrailer <= kResponseScratch);
   char* const header = scratch(response).data();
   char* const text = header + GzipParts::kBlockHeader;
-  const std::size_t size = script.text.render(values, text);
+  const std::size_t size = script.render(values, text);
   char* const trailer = text + size;
   GzipParts::write_block_header(size, header);
-  script.gzip.write_trailer({text, size}, trailer);
+  gzip.write_trailer({text, size}, trailer);
   response.scratch_used_ = GzipParts::kBlockHeader + size + GzipParts::kTrailer;
   response.add({header, GzipParts::kBlockHeader + size});
-  response.add(script.gzip.suffix());
+  response.add(gzip.suffix());
   response.add({trailer, GzipParts::kTrailer});
 }
 
@@ -514,14 +528,16 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
     if (const std::uint64_t wait = misses_->wait_ms(request.client, now.monotonic_ms); wait != 0) {
       ++look_ups_limited_;
       response.retry_after_ = static_cast<std::uint32_t>((wait + 999) / 1000);
-      refuse_look_up(language, 429,
+      refuse_look_up(language, target.packed(), 429,
                      "too many requests for unknown pairing codes from this address; wait a moment and try again",
                      request, response);
       return;
     }
     if (const StoredDeposit found = store_->find(values.code, now.monotonic_ms)) {
       values.deposit = found.view();
-      send_script(language.installer, values, request, response);
+      std::array<char, 2 * UtcText::kSize> times;
+      show_life(found.expires_seconds(), now, times, values);
+      send_script(language.installer, values, target, request, response);
       wipe(values.deposit.fingerprint.bytes.data(), values.deposit.fingerprint.bytes.size());
       return;
     }
@@ -531,20 +547,42 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
     error(response, 404, errors_, "the pairing code is unknown or expired; create a new one", true);
     return;
   }
-  send_plain(language.not_found, errors_.text, values, 404, response);
+  const NotFoundScript& script = language.not_found;
+  if (target.packed()) return send_compressed(script.text, script.gzip, packed_errors_, values, 404, response);
+  send_plain(script.text, errors_.text, values, 404, response);
+}
+
+// Two answers for one code shall say the same, so the distance between the clocks is kept until one was set: measured in
+// whole seconds it varies by one.
+void Service::Impl::show_life(std::uint32_t expires_seconds, const Now& now, std::span<char, 2 * UtcText::kSize> text,
+                              SlotValues& values) noexcept {
+  if (expires_seconds == StoredDeposit::kForever) {
+    values.made_at = "with the configuration of the service";
+    values.valid_until = "it is removed there";
+    return;
+  }
+  const std::int64_t offset = now.unix_seconds - static_cast<std::int64_t>(now.monotonic_ms / 1000);
+  if (offset - wall_offset_ > 1 || wall_offset_ - offset > 1) wall_offset_ = offset;
+  const std::int64_t end = wall_offset_ + expires_seconds;
+  values.made_at = utc_text_.write(end - static_cast<std::int64_t>(ttl_ms_ / 1000), text.data());
+  values.valid_until = utc_text_.write(end, text.data() + UtcText::kSize);
 }
 
 // What is fetched here is piped to a shell: so that the text of an error does not run as a command, it comes as a
 // script that says it on stderr and fails.
-void Service::Impl::refuse_look_up(const Language& language, int status, std::string_view text, const Request& request,
-                                   Response& response) noexcept {
+void Service::Impl::refuse_look_up(const Language& language, bool packed, int status, std::string_view text,
+                                   const Request& request, Response& response) noexcept {
   if (prefers_json(request.accept)) return error(response, status, errors_, text, true);
-  Writer out(scratch(response));
+  Writer out(packed ? scratch(response).subspan(GzipParts::kStoredHead) : scratch(response));
   out.text("#").text(text);
   if (language.os == Os::kLinux) {
     out.text("\nprintf '%s\\n' ").quoted(text, quote_posix).text(" >&2\nexit 1\n");
   } else {
     out.text("\n[Console]::Error.WriteLine(").quoted(text, quote_powershell).text(")\nexit 1\n");
+  }
+  if (packed) {
+    char* const begin = scratch(response).data();
+    return finish(response, status, packed_errors_, {begin, GzipParts::wrap_stored(out.written().size(), begin)});
   }
   finish(response, status, errors_.text, out.written());
 }
@@ -631,38 +669,13 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
   finish(response, 200, deposit_headers_, out.written());
 }
 
-// Line 1 goes to a fresh private folder and fails loudly without leaving a file there: so line 2 never runs a stale or
-// partial script, nor one that somebody else has put into a shared folder, and nobody else reads the credentials. Not
-// --compressed, which a curl without zlib (OpenWrt's, some of Windows) refuses: 20 KiB less are not worth that. The
-// last line is the bare call, because user interfaces append options to it.
-void Service::Impl::write_deposit_answer(const Code& code, const Now& now, Writer& out) const noexcept {
-  std::array<char, 1024 + kMaxServiceUrl> text;
+void Service::Impl::write_deposit_answer(const Code& code, const Now& now, Writer& out) noexcept {
+  std::array<char, UtcText::kSize> expires;
   out.text(R"({"pairing_code":)").quoted(code.view(), quote_json).text(R"(,"expires":")");
-  out.timestamp(now.unix_seconds + static_cast<std::int64_t>(ttl_ms_ / 1000));
-
-  Writer posix(text);
-  posix.text("d=$(mktemp -d) && cd \"$d\" && curl -fsSL -o rport-installer.sh ");
-  posix.text(url_).text("/").text(code.view());
-  posix.text(
-      " || { rm -f rport-installer.sh; echo 'Download failed: the pairing code is unknown or expired, or the "
-      "pairing service cannot be reached.' >&2; false; }\n"
-      "sudo sh rport-installer.sh");
-  out.text(R"(","installers":{"linux":)").quoted(posix.written(), quote_json);
-
-  Writer windows(text);
-  windows.text(
-      "Set-Location (New-Item -ItemType Directory -Path (Join-Path ([IO.Path]::GetTempPath()) "
-      "([IO.Path]::GetRandomFileName()))).FullName\n"
-      "[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor "
-      "[Net.SecurityProtocolType]::Tls12\n"
-      "try { Invoke-WebRequest -UseBasicParsing -Uri '");
-  windows.text(url_).text("/").text(code.view());
-  windows.text(
-      "' -OutFile rport-installer.ps1 } catch { Remove-Item -Force -ErrorAction SilentlyContinue "
-      "rport-installer.ps1; throw }\n"
-      "powershell -NoProfile -ExecutionPolicy Bypass -File .\\rport-installer.ps1");
-  out.text(R"(,"windows":)").quoted(windows.written(), quote_json).text("}}\n");
-  wipe(text.data(), text.size());
+  out.text(utc_text_.write(now.unix_seconds + static_cast<std::int64_t>(ttl_ms_ / 1000), expires.data()));
+  out.text(R"(","installers":)");
+  commands_.write(code.view(), out);
+  out.text("}\n");
 }
 
 Status Service::Impl::add_static(const StaticDeposit& deposit) {

@@ -19,6 +19,8 @@ constexpr std::array<bool, 256> kPlain = [] {
   return table;
 }();
 
+constexpr std::string_view kPackedSuffix = ".sh.gz";
+
 // RFC 3986 section 3.1.
 bool is_scheme(std::string_view text) noexcept {
   return !text.empty() && is_letter(text.front()) && std::all_of(text.begin(), text.end(), [](char c) {
@@ -47,8 +49,10 @@ bool Target::is_reserved(std::string_view segment) noexcept {
   return std::find(std::begin(kReserved), std::end(kReserved), segment) != std::end(kReserved);
 }
 
-// Nearly all targets are a slash and a code.
+// Nearly all targets are a slash and a code, with .sh.gz behind it in our own commands.
 bool Target::parse_plain(std::string_view target) noexcept {
+  const bool packed = target.ends_with(kPackedSuffix);
+  if (packed) target.remove_suffix(kPackedSuffix.size());
   const std::size_t size = target.size() - 1;
   if (target.size() < 2 || size > kMaxCodeLength || target.front() != '/') return false;
   bool plain = true;
@@ -58,8 +62,14 @@ bool Target::parse_plain(std::string_view target) noexcept {
   }
   if (!plain) return false;
   size_ = size;
+  if (packed) set_packed();
   set_segment_route();
   return true;
+}
+
+void Target::set_packed() noexcept {
+  packed_ = true;
+  os_ = Os::kLinux;
 }
 
 void Target::set_segment_route() noexcept {
@@ -134,8 +144,12 @@ void Target::parse_path(std::string_view path) noexcept {
     route_ = Route::kUnknown;
     return;
   }
+  if (size_ > kPackedSuffix.size() && code().ends_with(kPackedSuffix)) {
+    size_ -= kPackedSuffix.size();
+    set_packed();
+  }
   for (const auto& [suffix, os] : {std::pair(std::string_view(".sh"), Os::kLinux), {".ps1", Os::kWindows}}) {
-    if (size_ > suffix.size() && code().ends_with(suffix)) {
+    if (!packed_ && size_ > suffix.size() && code().ends_with(suffix)) {
       size_ -= suffix.size();
       os_ = os;
       break;

@@ -35,7 +35,7 @@ class Target {
   static bool is_reserved(std::string_view segment) noexcept;
 
   Route route() const noexcept { return route_; }
-  // With kCode: the decoded segment without .sh or .ps1. May hold any byte.
+  // With kCode: the decoded segment without .sh, .sh.gz or .ps1. May hold any byte.
   std::string_view code() const noexcept { return {path_.data(), size_}; }
   // With kPackage: the name of a file, of letters, digits and ._+~- and not starting with a dot. With kChallenge: a
   // token, of letters, digits and _-.
@@ -44,15 +44,19 @@ class Target {
   }
   // What `?os=` or the suffix say; nothing when the User-Agent decides.
   std::optional<Os> os() const noexcept { return os_; }
+  // Whether the suffix is .sh.gz: the script is asked for as a gzip file.
+  bool packed() const noexcept { return packed_; }
 
  private:
   bool parse_plain(std::string_view target) noexcept;
+  void set_packed() noexcept;
   void set_segment_route() noexcept;
   void parse_path(std::string_view path) noexcept;
   void parse_query(std::string_view query) noexcept;
 
   Route route_ = Route::kMalformed;
   std::optional<Os> os_;
+  bool packed_ = false;
   std::size_t size_ = 0;
   std::array<char, 128> path_;  // segments joined by single slashes
 };

@@ -31,6 +31,11 @@ bool is_harmless(char c) noexcept {
   return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '~' || c == '-';
 }
 
+// Those of a URL of the service, none of which ends a comment.
+bool is_url_character(char c) noexcept {
+  return is_harmless(c) || std::string_view(":/[]%@+,=").find(c) != std::string_view::npos;
+}
+
 char* quote(Dialect dialect, std::string_view value, char* out) noexcept {
   return dialect == Dialect::kPosixShell ? quote_posix(value, out) : quote_powershell(value, out);
 }
@@ -78,6 +83,9 @@ class Template::Compiler {
         return max_quoted_printable(kMaxPassword);
       case Slot::kCode:
         return kMaxShownCode + 2;
+      case Slot::kMadeAt:
+      case Slot::kValidUntil:
+        return kMaxShownTime + 2;
     }
     return 0;
   }
@@ -174,7 +182,9 @@ class Template::Compiler {
                                                             {"fingerprint", Slot::kFingerprint},
                                                             {"client_id", Slot::kClientId},
                                                             {"password", Slot::kPassword},
-                                                            {"code", Slot::kCode}};
+                                                            {"code", Slot::kCode},
+                                                            {"made_at", Slot::kMadeAt},
+                                                            {"valid_until", Slot::kValidUntil}};
     const auto slot = kSlots.find(name);
     if (constant == constants_.end() && slot == kSlots.end()) {
       std::string known;
@@ -182,9 +192,15 @@ class Template::Compiler {
       for (const auto& [constant_name, unused] : constants_) known.append(" ").append(constant_name);
       return error(where, "there is no slot {{" + std::string(name) + "}}; known are:" + known);
     }
-    const bool harmless = slot != kSlots.end() && is_harmless_slot(slot->second);
+    const bool harmless = constant != constants_.end()
+                              ? std::all_of(constant->second.begin(), constant->second.end(), is_url_character)
+                              : is_harmless_slot(slot->second);
     if (place == Place::kElsewhere || (place == Place::kComment && !harmless)) {
       return error(where, misplaced(name, harmless, obstacle));
+    }
+    if (constant != constants_.end() && place == Place::kComment) {
+      text_.append(constant->second);
+      return StatusCode::kOk;
     }
     if (constant != constants_.end()) {
       std::string literal(max_quoted(constant->second.size()), '\0');
@@ -204,7 +220,9 @@ class Template::Compiler {
   }
 
   // Whether every text of it is safe in a comment: it has a fixed set of characters, without line breaks.
-  static bool is_harmless_slot(Slot slot) noexcept { return slot == Slot::kCode; }
+  static bool is_harmless_slot(Slot slot) noexcept {
+    return slot == Slot::kCode || slot == Slot::kMadeAt || slot == Slot::kValidUntil;
+  }
 
   std::string misplaced(std::string_view name, bool harmless, const std::string& obstacle) const {
     const std::string shown = "{{" + std::string(name) + "}}";
@@ -230,6 +248,12 @@ Result<Template> Template::compile(std::string_view name, Dialect dialect, const
 
 std::size_t Template::render(const SlotValues& values, char* out) const noexcept {
   char* end = out;
+  const auto show = [&end](std::string_view text, bool is_literal) {
+    assert(text.size() <= kMaxShownTime);
+    if (is_literal) *end++ = '\'';
+    end += text.copy(end, kMaxShownTime);
+    if (is_literal) *end++ = '\'';
+  };
   for (const Piece& piece : pieces_) {
     switch (piece.slot) {
       case Slot::kNone:
@@ -256,6 +280,12 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
             values.code.begin() + static_cast<std::ptrdiff_t>(std::min(values.code.size(), kMaxShownCode)), end,
             [](char c) { return is_harmless(c) ? c : '?'; });
         if (piece.is_literal) *end++ = '\'';
+        break;
+      case Slot::kMadeAt:
+        show(values.made_at, piece.is_literal);
+        break;
+      case Slot::kValidUntil:
+        show(values.valid_until, piece.is_literal);
         break;
     }
     std::memcpy(end, piece.text.data(), piece.text.size());

@@ -5,7 +5,6 @@
 
 #include <cassert>
 #include <charconv>
-#include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -37,27 +36,6 @@ class Writer {
     out_ = quote(value, out_);
     return *this;
   }
-  // RFC 3339, UTC, whole seconds.
-  Writer& timestamp(std::int64_t unix_seconds) noexcept {
-    const std::chrono::sys_seconds time{std::chrono::seconds(unix_seconds)};
-    const auto day = std::chrono::floor<std::chrono::days>(time);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(time - day);
-    const auto two = [this](std::int64_t value, char before) {
-      if (before != '\0') *out_++ = before;
-      *out_++ = static_cast<char>('0' + value / 10 % 10);
-      *out_++ = static_cast<char>('0' + value % 10);
-    };
-    number(static_cast<std::uint64_t>(static_cast<int>(date.year())));
-    two(static_cast<unsigned>(date.month()), '-');
-    two(static_cast<unsigned>(date.day()), '-');
-    two(clock.hours().count(), 'T');
-    two(clock.minutes().count(), ':');
-    two(clock.seconds().count(), ':');
-    *out_++ = 'Z';
-    return *this;
-  }
-
   std::string_view written() const noexcept { return {begin_, static_cast<std::size_t>(out_ - begin_)}; }
 
  private:

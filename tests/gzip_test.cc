@@ -54,6 +54,14 @@ TEST(Gzip, AScriptWithoutSlotsIsOneStream) {
   }
 }
 
+TEST(Gzip, TextOfOneRequestIsStoredAsItIs) {
+  for (const std::size_t size : {0U, 1U, 300U, 15U * 1024U}) {
+    std::string stream(GzipParts::kStoredHead + size + GzipParts::kTrailer, 'x');
+    EXPECT_EQ(GzipParts::wrap_stored(size, stream.data()), stream.size());
+    EXPECT_TRUE(gunzip(stream) == std::string(size, 'x')) << size;
+  }
+}
+
 TEST(Gzip, TheStrictReaderIsStrict) {
   const GzipParts parts(compile("a\n#{{code}}\nb\n"));
   const std::string good = stream_around(parts, "value");

@@ -17,6 +17,7 @@ pairport_unit_test(config SOURCES ${PROJECT_SOURCE_DIR}/net/config.cc LIBRARIES 
 target_compile_definitions(config_test PRIVATE PAIRPORT_EXAMPLE_CONFIG="${PROJECT_SOURCE_DIR}/packaging/pairport.conf")
 
 pairport_python_test(contract tests/test_contract.py)
+pairport_python_test(commands tests/test_commands.py)
 pairport_python_test(command_line tests/test_command_line.py)
 pairport_python_test(packages tests/test_packages.py)
 pairport_python_test(acme tests/test_acme.py)

@@ -72,11 +72,24 @@ TEST_F(ServiceTest, ADepositIsAnsweredWithItsCodeAndTheCommands) {
   const std::string posix{std::string_view(answer["installers"]["linux"])};
   EXPECT_EQ(lines(posix), 2U) << posix;
   EXPECT_THAT(posix, EndsWith("\nsudo sh rport-installer.sh")) << "options are appended to it";
-  EXPECT_THAT(posix, HasSubstr(" https://pair.example.com/" + code + " "));
+  EXPECT_THAT(posix, HasSubstr(" https://pair.example.com/" + code + ".sh.gz "));
   EXPECT_THAT(posix, Not(HasSubstr("\r")));
   const std::string windows{std::string_view(answer["installers"]["windows"])};
   EXPECT_THAT(windows, EndsWith("\\rport-installer.ps1"));
   EXPECT_THAT(windows, HasSubstr("'https://pair.example.com/" + code + "'"));
+  const std::string one_line{std::string_view(answer["installers"]["linux_oneline"])};
+  EXPECT_EQ(lines(one_line), 1U) << one_line;
+  EXPECT_THAT(one_line, EndsWith(" sh rport-installer.sh"));
+  EXPECT_THAT(one_line, Not(HasSubstr("'"))) << "it is written between single quotes";
+  EXPECT_THAT(one_line, Not(HasSubstr(": "))) << "it is a plain scalar of YAML";
+  EXPECT_THAT(one_line, Not(HasSubstr(" #"))) << "it is a plain scalar of YAML";
+  const std::string wget{std::string_view(answer["installers"]["linux_wget"])};
+  EXPECT_EQ(lines(wget), 2U) << wget;
+  EXPECT_THAT(wget, EndsWith("\nsudo sh rport-installer.sh"));
+  EXPECT_THAT(wget, HasSubstr("wget -O rport-installer.sh.gz https://pair.example.com/" + code + ".sh.gz "));
+  const std::string curl{std::string_view(answer["installers"]["windows_curl"])};
+  EXPECT_THAT(curl, EndsWith("\\rport-installer.ps1"));
+  EXPECT_THAT(curl, HasSubstr("curl.exe -fsSL -o rport-installer.ps1 'https://pair.example.com/" + code + ".ps1'"));
   EXPECT_THAT(body(), Not(HasSubstr("foobaz"))) << "the answer holds the code, not the credentials";
 }
 
@@ -104,6 +117,45 @@ TEST_F(ServiceTest, ATimeOfDayIsWrittenInFull) {
   now.unix_seconds = 4'102'444'799 - 600;
   deposit();
   EXPECT_EQ(string_after("\"expires\":\""), "2099-12-31T23:59:59Z");
+}
+
+TEST_F(ServiceTest, AScriptSaysWhenItWasMadeAndWhenItsCodeEnds) {
+  now.unix_seconds = 1'767'225'599 - 300;  // five minutes before the last second of 2025: the code ends in 2026
+  const std::string code = "/" + deposit();
+  for (const std::uint64_t later : {0U, 1'000U, 298'000U, 300'000U}) {
+    wait(later);
+    for (const std::string_view suffix : {"", ".ps1"}) {
+      get(code + std::string(suffix));
+      EXPECT_THAT(body(), HasSubstr("\n# made 2025-12-31T23:54:59Z, valid until 2026-01-01T00:04:59Z\n")) << later;
+      const std::string script = body();
+      const std::size_t begin = script.find("\n# values: begin\n");
+      const std::size_t end = script.find("\n# values: end\n");
+      ASSERT_LT(begin, end);
+      ASSERT_NE(end, std::string::npos);
+      for (const std::string_view value : {"made ", "'foobaz'", "'client1'", "'http://rport.example.com:8080'"}) {
+        EXPECT_GT(script.find(value, begin), begin);
+        EXPECT_LT(script.find(value, begin), end) << value;
+      }
+      EXPECT_EQ(script.find("foobaz", end), std::string::npos);
+    }
+  }
+}
+
+TEST_F(ServiceTest, WhatIsNotBetweenTheMarksOfValuesIsTheSameForEveryDeposit) {
+  const auto constant_part = [this](std::string_view target) {
+    get(target);
+    std::string script = body();
+    const std::size_t begin = script.find("\n# values: begin\n");
+    const std::size_t end = script.find("\n# values: end\n");
+    EXPECT_LT(begin, end);
+    return script.erase(begin, end - begin);
+  };
+  const std::string one = "/" + deposit();
+  wait(2'000);
+  const std::string other = "/" + deposit(json_deposit("https://other.example.com", "it's", "another"));
+  for (const std::string_view suffix : {"", ".ps1"}) {
+    EXPECT_TRUE(constant_part(one + std::string(suffix)) == constant_part(other + std::string(suffix)));
+  }
 }
 
 TEST_F(ServiceTest, StepsOfTheWallClockNeitherKillNorKeepACode) {
@@ -761,6 +813,14 @@ TEST_F(WithStaticDeposit, ItNeverExpires) {
   EXPECT_THAT(body(), HasSubstr("'foobaz'"));
 }
 
+TEST_F(WithStaticDeposit, ItsScriptSaysThatItDoesNotEnd) {
+  open(with(good()));
+  for (const std::string_view target : {"/0000000", "/0000000.ps1"}) {
+    get(target);
+    EXPECT_THAT(body(), HasSubstr("\n# made with the configuration of the service, valid until it is removed there\n"));
+  }
+}
+
 TEST_F(WithStaticDeposit, ItsCodeIsTheOperatorsChoice) {
   for (const std::string code : {"0", "test", "ooo0OOO", "abcdefghijklmnopqrstuvwxyz012345"}) {
     StaticDeposit deposit = good();
@@ -973,6 +1033,75 @@ TEST_F(Compressed, WithAllValuesUpToTheLargest) {
   }
 }
 
+TEST_F(Compressed, APackedScriptIsTheGzipFileItself) {
+  const std::string code = "/" + deposit();
+  for (const auto& [target, file] :
+       {std::pair(code, "installer"), {"/update", "update"}, {"/uninstall", "uninstall"}}) {
+    for (const std::string_view agent : {"curl/7.88.1", "Wget/1.21.3", "WindowsPowerShell/5.1"}) {
+      ASSERT_EQ(get(target + ".sh"), 200);
+      const std::string plain = body();
+      ASSERT_EQ(get(target + ".sh.gz", agent), 200);
+      EXPECT_EQ(header("Content-Type"), "application/gzip");
+      EXPECT_EQ(header("Content-Encoding"), "(none)");
+      EXPECT_EQ(header("Content-Disposition"), std::string("attachment; filename=\"rport-") + file + ".sh.gz\"");
+      EXPECT_EQ(response.content_length(), body_size());
+      EXPECT_TRUE(gunzip(body()) == plain) << target;
+      EXPECT_EQ(header("Cache-Control"), file == std::string_view("installer") ? "no-store" : "public, max-age=300");
+      const std::string bytes = body();
+      ASSERT_EQ(get_gzip(target + ".sh.gz"), 200) << "whatever is accepted";
+      EXPECT_TRUE(body() == bytes);
+      EXPECT_EQ(header("Content-Encoding"), "(none)");
+      EXPECT_EQ(head(target + ".sh.gz"), 200);
+      EXPECT_EQ(response.content_length(), bytes.size());
+      EXPECT_TRUE(response.body().empty());
+    }
+  }
+  EXPECT_EQ(ask(Method::kPost, code + ".sh.gz"), 405);
+}
+
+TEST_F(Compressed, APackedScriptOfEveryoneHasAnEntityTag) {
+  for (const std::string_view target : {"/update.sh.gz", "/uninstall.sh.gz"}) {
+    ASSERT_EQ(get(target), 200);
+    const std::string etag = header("ETag");
+    ASSERT_THAT(etag, EndsWith("-gz\""));
+    EXPECT_EQ(ask_if_changed(Method::kGet, target, etag), 304);
+    EXPECT_EQ(header("ETag"), etag);
+    EXPECT_EQ(header("Vary"), "(none)") << "it depends on the path alone";
+  }
+}
+
+TEST_F(Compressed, APackedErrorIsAGzipFileThatUnpacksToTheScript) {
+  for (const std::string_view target : {"/ABCDEFG", "/not+a+code"}) {
+    ASSERT_EQ(get(std::string(target) + ".sh"), 404);
+    const std::string plain = body();
+    EXPECT_THAT(plain, StartsWith("#No pairing found by pairing code "));
+    ASSERT_EQ(get(std::string(target) + ".sh.gz"), 404);
+    EXPECT_EQ(header("Content-Type"), "application/gzip");
+    EXPECT_EQ(header("Cache-Control"), "no-store");
+    EXPECT_EQ(response.content_length(), body_size());
+    EXPECT_TRUE(gunzip(body()) == plain) << target;
+    EXPECT_EQ(run_shell(gunzip(body())).exit_status, 1);
+    ASSERT_EQ(head(std::string(target) + ".sh.gz"), 404);
+    EXPECT_TRUE(response.body().empty());
+    ASSERT_EQ(get(std::string(target) + ".sh.gz", "curl", "application/json"), 404);
+    EXPECT_EQ(header("Content-Type"), "application/problem+json");
+  }
+  ServiceOptions options = unlimited();
+  options.miss_limit = {0.01, 1};
+  open(options);
+  EXPECT_EQ(get("/ABCDEFG.sh.gz"), 404);
+  EXPECT_EQ(get("/ABCDEFG.sh.gz"), 429);
+  EXPECT_EQ(header("Content-Type"), "application/gzip");
+  EXPECT_EQ(response.content_length(), body_size());
+  const ShellResult refused = run_shell(gunzip(body()));
+  EXPECT_EQ(refused.exit_status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("too many requests"));
+  service->redirect(request_of(Method::kGet, "/ABCDEFG.sh.gz"), response);
+  EXPECT_EQ(response.status(), 308);
+  EXPECT_EQ(run_shell(gunzip(body())).exit_status, 1);
+  EXPECT_THAT(std::string(response.extra_headers()), HasSubstr("/ABCDEFG.sh.gz\r\n"));
+}
+
 TEST_F(Compressed, HeadSaysWhatGetWouldSend) {
   for (const std::string& target : {"/" + deposit(), std::string("/update")}) {
     get_gzip(target);
@@ -1012,7 +1141,8 @@ TEST_F(Compressed, OnlyWhatIsWorthIt) {
 TEST_F(Compressed, TheServicePromisesWhereFragmentsPoint) {
   const std::string code = "/" + deposit();
   const auto parts = service->static_parts();
-  for (const std::string& target : {code, code + ".ps1", std::string("/update"), std::string("/ABCDEFG")}) {
+  for (const std::string& target : {code, code + ".ps1", std::string("/update"), std::string("/ABCDEFG"),
+                                    code + ".sh.gz", std::string("/ABCDEFG.sh.gz"), std::string("/update.sh.gz")}) {
     for (const bool gzip : {false, true}) {
       gzip ? get_gzip(target) : get(target);
       for (const Fragment& fragment : response.body()) {

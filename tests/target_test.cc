@@ -118,6 +118,30 @@ TEST(Target, SuffixesChooseTheSystem) {
   EXPECT_EQ(code("/abc.exe"), "abc.exe");
 }
 
+TEST(Target, APackedScriptIsForLinux) {
+  for (const std::string_view target : {"/abcdefg.sh.gz", "//abcdefg.sh.gz/", "/abcdef%67%2Esh.gz",
+                                        "/abcdefg.sh.gz?x=1", "/abcdefg.sh.gz?os=linux", "http://host/abcdefg.sh.gz"}) {
+    const Target parsed(target);
+    EXPECT_EQ(code(target), "abcdefg") << target;
+    EXPECT_EQ(parsed.os(), Os::kLinux) << target;
+    EXPECT_TRUE(parsed.packed()) << target;
+  }
+  EXPECT_EQ(route("/update.sh.gz"), Route::kUpdate);
+  EXPECT_TRUE(Target("/update.sh.gz").packed());
+  EXPECT_EQ(route("/uninstall.sh.gz"), Route::kUninstall);
+  EXPECT_EQ(route("/abcdefg.sh.gz?os=windows"), Route::kBadOs);
+  for (const std::string_view other : {"/abcdefg", "/abcdefg.sh", "/abcdefg.ps1", "/abcdefg.gz", "/abcdefg.ps1.gz",
+                                       "/abcdefg.sh.gzip", "/abcdefg.SH.GZ", "/sh.gz", "/.sh.gz"}) {
+    EXPECT_FALSE(Target(other).packed()) << other;
+  }
+  EXPECT_EQ(code("/abcdefg.ps1.gz"), "abcdefg.ps1.gz");
+  EXPECT_EQ(code("/abcdefg.sh.sh.gz"), "abcdefg.sh") << "one suffix";
+  for (std::size_t size = 1; size <= 140; ++size) {
+    const std::string word = std::string(size - 1, 'z') + "9.sh.gz";
+    EXPECT_EQ(code("/" + word), code("//" + word)) << size;
+  }
+}
+
 TEST(Target, TheQueryChoosesTheSystem) {
   EXPECT_EQ(Target("/abc?os=linux").os(), Os::kLinux);
   EXPECT_EQ(Target("/abc?os=windows").os(), Os::kWindows);

@@ -169,6 +169,31 @@ TEST_F(TemplateTest, ACodeAnywhereElseIsRefused) {
   }
 }
 
+TEST_F(TemplateTest, TimesAreShownBareAlsoBehindAQuote) {
+  files["linux/a.sh"] = "# it's made {{made_at}}, until {{valid_until}}\n";
+  SlotValues values;
+  values.made_at = "2026-01-31T23:49:59Z";
+  values.valid_until = std::string_view("a text of 64 characters and not one more: the longest one shown.");
+  ASSERT_EQ(values.valid_until.size(), Template::kMaxShownTime);
+  EXPECT_EQ(render(values), "# it's made 2026-01-31T23:49:59Z, until " + std::string(values.valid_until) + "\n");
+  EXPECT_EQ(render({}), "# it's made , until \n");
+  files["linux/a.sh"] = "T={{made_at}}\n";
+  EXPECT_EQ(render(values), "T='2026-01-31T23:49:59Z'\n");
+  files["linux/a.sh"] = "echo {{made_at}}\n";
+  EXPECT_THAT(error(), HasSubstr("{{made_at}} must be the whole right side of an assignment"));
+}
+
+TEST_F(TemplateTest, AConstantOfUrlCharactersIsShownBareInAComment) {
+  constants["pairing_url"] = "https://[::1]:8080/a,b@c%20~_-.+=";
+  files["linux/a.sh"] = "# for {{pairing_url}}, it's\nU={{pairing_url}}\n";
+  EXPECT_EQ(render(), "# for https://[::1]:8080/a,b@c%20~_-.+=, it's\nU='https://[::1]:8080/a,b@c%20~_-.+='\n");
+  for (const std::string_view bad :
+       {"a b", "a\nb", "a#>b", "it's", "a\"b", "a`b", "$a", "a;b", "a\\", "<a>", "\xC3\xA4"}) {
+    constants["pairing_url"] = bad;
+    EXPECT_THAT(error(), HasSubstr("{{pairing_url}} must be the whole right side of an assignment")) << bad;
+  }
+}
+
 TEST_F(TemplateTest, ALongCodeIsCut) {
   files["linux/a.sh"] = "#{{code}}";
   SlotValues values;

@@ -81,7 +81,8 @@ class Expander {
       result += line.substr(0, begin);
       const std::string_view name = line.substr(begin + 2, end - begin - 2);
       if (!assigns) {
-        expect(name == "code", "a value is the whole right side of an assignment");
+        expect(name == "code" || name == "made_at" || name == "valid_until" || name == "version",
+               "a value is the whole right side of an assignment");
         expect(dialect_ == Dialect::kPowerShell || result.find('#', line_begin) != std::string::npos,
                "a code is that, too, or stands in a comment");
       }
@@ -158,9 +159,13 @@ class Expander {
       }
       return assigns ? "'" + shown + "'" : shown;
     }
+    if (name == "made_at" || name == "valid_until") {
+      const std::string text(name == "made_at" ? values_.made_at : values_.valid_until);
+      return assigns ? "'" + text + "'" : text;
+    }
     const auto constant = constants().find(name);
     expect(constant != constants().end(), "a name that compiles is known");
-    return literal(dialect_, constant->second);
+    return assigns ? literal(dialect_, constant->second) : constant->second;
   }
 
   const Texts& texts_;

@@ -39,8 +39,12 @@ class StoredDeposit {
     std::uint32_t word_ = 0;
   };
 
+  // The time of an end that never comes.
+  static constexpr std::uint32_t kForever = std::numeric_limits<std::uint32_t>::max();
+
   StoredDeposit() = default;
-  StoredDeposit(const char* values, Sizes sizes) noexcept : values_(values), sizes_(sizes) {}
+  StoredDeposit(const char* values, Sizes sizes, std::uint32_t expires_seconds) noexcept
+      : values_(values), sizes_(sizes), expires_seconds_(expires_seconds) {}
 
   explicit operator bool() const noexcept { return values_ != nullptr; }
   // REQUIRES for all that follow: there is a deposit.
@@ -54,11 +58,14 @@ class StoredDeposit {
   std::string_view password() const noexcept {
     return {values_ + sizeof(Fingerprint) + sizes_.url() + sizes_.id(), sizes_.password()};
   }
+  // When it expires, in whole seconds of the store's clock, rounded down; kForever when it never does, or in 136 years.
+  std::uint32_t expires_seconds() const noexcept { return expires_seconds_; }
   DepositView view() const noexcept { return {connect_url(), fingerprint(), client_id(), password()}; }
 
  private:
   const char* values_ = nullptr;  // fingerprint, connect URL, client id and password without gaps
   Sizes sizes_;
+  std::uint32_t expires_seconds_ = 0;
 };
 
 // All times are milliseconds of one monotonic clock of the caller's. One thread at a time.

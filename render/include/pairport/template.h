@@ -23,7 +23,10 @@ enum class Dialect { kPosixShell, kPowerShell };
 // The values that a script gets per request.
 struct SlotValues {
   DepositView deposit;
-  std::string_view code;  // only shown: see `{{code}}`
+  // What is only shown: see `{{code}}`.
+  std::string_view code;
+  std::string_view made_at;
+  std::string_view valid_until;
 };
 
 // Template text is copied to the script as it is, except for
@@ -36,6 +39,10 @@ struct SlotValues {
 //                compiled.
 //   {{code}}     the requested code, with every character outside A-Z a-z 0-9 . _ ~ - shown as '?', at most 64
 //                characters: a literal in an assignment, and bare in a comment, where it may stand, too.
+//   {{made_at}}, {{valid_until}}
+//                when the deposit was made and when its code ends, for example 2026-01-31T23:59:59Z; where {{code}} may
+//                stand, and in the same way.
+//                A constant of letters, digits and -._~:/[]%@+,= may stand in a comment, too, bare.
 //   {{> name}}   alone on a line: that template's text in place of the line. At most 8 levels deep.
 //   ## text      alone on a line: a comment on the template, left out of what is served.
 // Anything else behind `{{` is an error. Per-request slots must stand close together: what lies between the first and
@@ -48,6 +55,7 @@ class PAIRPORT_EXPORT Template {
 
   // Bytes of static text and literals that the block between first and last slot may take for one request.
   static constexpr std::size_t kMaxBlock = 15 * 1024;
+  static constexpr std::size_t kMaxShownTime = 64;
 
   // Loads and compiles the template `name`. Names in `{{> name}}` are relative to the first folder of `name`. An error
   // is kBadTemplate with file, line and what is wrong. Not noexcept: runs at start, may throw std::bad_alloc.
@@ -60,11 +68,12 @@ class PAIRPORT_EXPORT Template {
   bool has_slots() const noexcept { return !pieces_.empty(); }
 
   // Writes the block for `values` to `out` (room for kMaxBlock bytes) and returns its size. Never allocates.
-  // REQUIRES: `values.deposit` came out of validate() or a Store.
+  // REQUIRES: `values.deposit` came out of validate() or a Store; `values.made_at` and `values.valid_until` are at most
+  // kMaxShownTime characters, none of which ends a comment.
   std::size_t render(const SlotValues& values, char* out) const noexcept;
 
  private:
-  enum class Slot { kNone, kConnectUrl, kFingerprint, kClientId, kPassword, kCode };
+  enum class Slot { kNone, kConnectUrl, kFingerprint, kClientId, kPassword, kCode, kMadeAt, kValidUntil };
   // One slot and the static text behind it.
   struct Piece {
     Slot slot;

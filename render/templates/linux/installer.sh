@@ -1,8 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs the RPort client and connects it to your server. -h: help, -n: what it would do.
+# Installs the client of RPort (https://github.com/openrport/openrport) and connects it to your server.
+# Made by pairport {{pairport_version}} for the pairing service {{pairing_url}}
+#
+# What it changes on this machine, and notes before each change (-n: prints that and changes nothing; -h: help):
+#   program      a deb or rpm package and its repository, or /usr/local/bin/rport out of an archive
+#   settings     /etc/rport/rport.conf; the one before is kept beside it
+#   data, logs   /var/lib/rport and /var/log/rport
+#   user         rport, without a login: the client runs as that user
+#   service      rport, of systemd, OpenRC or SysV
+#   sudo rules   /etc/sudoers.d/rport-*
+# Exit code: 0 connected, 1 wrong usage or environment, 2 cannot reach the server, 3 bad download or package (1-3: nothing
+# is changed, or all is undone), 4 installed but not connected, 5 configuration of unknown form, 130 interrupted
+#
+# It holds a password: delete it afterwards.
 # All code is in functions: a download that was cut off does nothing.
 
+# values: begin
+# made {{made_at}}, valid until {{valid_until}}
+# The credentials of the pairing, never exported and never in the arguments of a program.
 credentials() {
 	unset FINGERPRINT CONNECT_URL CLIENT_ID PASSWORD # not exported, whatever the environment says
 FINGERPRINT={{fingerprint}}
@@ -10,6 +26,9 @@ CONNECT_URL={{connect_url}}
 CLIENT_ID={{client_id}}
 PASSWORD={{password}}
 }
+# values: end
+
+# Where the client comes from, as the service is configured.
 sources() {
 	NAME=rport-installer.sh
 	STABLE={{version}}
@@ -284,7 +303,7 @@ configure() {
 		case $path in /*[!0-9A-Za-z/._+-]*) ;; /*) edit interpreter-aliases $interpreter default "\"$path\"" ;; esac
 	done
 	network_cards
-	act "write $CONF" || return 0
+	act "write $CONF" || { print_settings; return 0; }
 	base=$CONF
 	[ $mode = default ] || [ ! -f "$TMP/new/rport.example.conf" ] || base=$TMP/new/rport.example.conf
 	[ -f "$base" ] || base=/dev/null

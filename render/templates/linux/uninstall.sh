@@ -1,6 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Removes the RPort client from this machine. Try -h for help, -n to see what it would do.
+# Removes the client of RPort (https://github.com/openrport/openrport) from this machine.
+# Made by pairport {{pairport_version}} for the pairing service {{pairing_url}}
+#
+# What it removes, and notes before each change (-n: prints that and changes nothing; -h: help): the service, the program or
+# its package and repository, /etc/rport, /var/lib/rport, /var/log/rport, /etc/sudoers.d/rport-*, and the user rport when it
+# was made for the client.
+# Exit code: 0 removed, or nothing to remove, 1 not possible, nothing is changed, 130 interrupted
+#
+# All code is in functions: a download that was cut off does nothing.
 
 help() {
   cat <<'END'

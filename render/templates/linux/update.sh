@@ -1,6 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Updates the RPort client of this machine. -h: help, -n: what it would do.
+# Updates the client of RPort (https://github.com/openrport/openrport) on this machine.
+# Made by pairport {{pairport_version}} for the pairing service {{pairing_url}}
+#
+# What it changes, and notes before each change (-n: prints that and changes nothing; -h: help):
+#   program      the way it was installed: by the deb or rpm package, or by an archive
+#   settings     /etc/rport/rport.conf: only sections that it lacks, and what options ask for
+#   sudo rules   /etc/sudoers.d/rport-*: only with options that ask for them
+# The client is restarted. When the new version does not connect, the old one is put back.
+# Exit code: 0 updated and connected, or up to date, 1 wrong usage or environment, 3 bad download or package (1, 3: nothing
+# is changed), 4 the new version does not connect, the old one is back, 130 interrupted
+#
 # All code is in functions: a download that was cut off does nothing.
 
 sources() {
@@ -159,7 +169,7 @@ apply() {
 			[ ! -f "$example" ] || new_sections "$example" >>"$TMP/conf"
 		done
 		[ "$(cksum <"$TMP/conf")$EDITS" = "$(cksum <"$CONF")" ] || { write_conf "$TMP/conf" && NEWS=yes; }
-	fi
+	else print_settings; fi
 	sudo_rules
 	has m || [ ! -f /usr/local/bin/tacoscript ] || put_tacoscript
 }

@@ -88,6 +88,10 @@ toml() {
 		for (i = 1; i <= sections; i++) printf "\n[%s]\n%s", order[i], added[order[i]]
 	}' "$1"
 }
+# Prints the settings that would be written (-n), without the credentials.
+print_settings() {
+	[ -z "$EDITS" ] || toml /dev/null | sed '/./!d; s/^  auth = .*/  auth = (client id and password)/; s#//[^@/"]*@#//***@#; s/^/  /'
+}
 write_conf() {
 	toml "$1" >"$TMP/rport.conf" || die 5 "$CONF lacks the usual sections, and is left alone." 'The installer rewrites it with -f.'
 	put "$TMP/rport.conf" "$CONF" 640 "root:$(group_of "$RUN_AS")"
