@@ -117,7 +117,7 @@ TEST_F(FairQueueTest, EveryOneIsServedOnce) {
 }
 
 TEST_F(FairQueueTest, TheSeedDecidesWhoSharesAQueue) {
-  // With a thousand clients and 256 queues some share one; which of them depends on the seed.
+  // With ten thousand clients and 1024 queues some share one; which of them depends on the seed.
   const auto shares = [](std::uint64_t seed, unsigned number) {
     FairQueue queue(10, seed);
     Named first("first");
@@ -132,7 +132,7 @@ TEST_F(FairQueueTest, TheSeedDecidesWhoSharesAQueue) {
   };
   std::set<unsigned> with_seed_1;
   std::set<unsigned> with_seed_2;
-  for (unsigned number = 2; number < 1'000; ++number) {
+  for (unsigned number = 2; number < 10'000; ++number) {
     if (shares(1, number)) with_seed_1.insert(number);
     if (shares(2, number)) with_seed_2.insert(number);
   }
