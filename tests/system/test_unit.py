@@ -95,7 +95,7 @@ class Unit(unittest.TestCase):
             other.bind(("127.0.0.1", 0))
             other.listen()
             port = other.getsockname()[1]
-            machine.write("/etc/rport/rport-pairing.conf", CONFIG.replace(":0", f":{port}").encode())
+            machine.write("/etc/rport/rport-pairing.conf", CONFIG.replace('"127.0.0.1:0"', f'"127.0.0.1:{port}"').encode())
             machine.call(["systemctl", "start", "pairport"])
             self.until(machine, lambda: int(self.show(machine, "NRestarts")["NRestarts"]) > 7)
         self.until(machine, lambda: self.answers(f"http://127.0.0.1:{port}/0000000"))
