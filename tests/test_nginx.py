@@ -19,6 +19,7 @@ import unittest
 
 import runner
 from nginx_process import Nginx, check_file, module
+from pairport_process import binary
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FINGERPRINT = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
@@ -192,6 +193,56 @@ class Directives(unittest.TestCase):
         http = re.search(r"http \{\n(.*)\}\n", example, re.S)[1]
         self.assertIn("worker_processes 1;", example)
         self.accepted(http=re.sub("listen .*?;", "", http), server="")
+
+
+class Parity(unittest.TestCase):
+    """One rule for each setting: the program's file and nginx's take and refuse the same, for the same reason. What the
+    C interface says is what nginx shows behind "pairport: "."""
+
+    URL = "url: expected an http or https URL with a host"
+    ROWS = [  # table, key, value in TOML, value in nginx, what is said when it is refused
+        ("server", "url", '"http://x"', "http://x", None), ("server", "url", '"ftp://not a url"', '"ftp://not a url"', URL),
+        ("server", "url", '"http://host:abc"', "http://host:abc", URL), ("server", "url", '"http://a@b"', "http://a@b", URL),
+        ("server", "url", '"http://[::1"', "http://[::1", URL), ("server", "url", '"http://%%"', "http://%%", URL),
+        ("pairing", "ttl", '"24h"', "24h", None), ("pairing", "ttl", '"48h"', "48h", "ttl: expected a duration from"),
+        ("pairing", "code_length", "32", "32", None), ("pairing", "code_length", "33", "33", "code_length: expected a whole number from 7 to 32"),
+        ("pairing", "max_deposits", "1", "1", None), ("pairing", "max_deposits", "0", "0", "max_deposits: expected a whole number from 1"),
+        ("pairing", "max_memory", '"1M"', "1M", None), ("pairing", "max_memory", '"1K"', "1K", "max_memory: expected a size from"),
+        ("pairing", "max_memory", '"31G"', "31G", "max_memory: expected a size from"),
+        ("limits", "miss_burst", "1000000", "1000000", None),
+        ("installer", "version", '"0.9.14"', "0.9.14", None), ("installer", "version", '"a b"', '"a b"', "version: expected a version"),
+        ("installer", "linux_url", '"http://x/{version}"', '"http://x/{version}"', None),
+        ("installer", "linux_url", '"ftp://x"', "ftp://x", "linux_url: expected an http or https URL"),
+    ]
+
+    def batches(self):
+        """The good values at once, and of the bad ones as many as there are keys: both name everything that is wrong."""
+        for good in (True, False):
+            rows = [row for row in self.ROWS if (row[4] is None) == good]
+            while rows:
+                batch = {row[1]: row for row in reversed(rows)}
+                rows = [row for row in rows if row not in batch.values()]
+                yield good, list(batch.values())
+
+    def test_the_program_and_nginx_take_the_same(self):
+        for good, batch in self.batches():
+            tables = {"server": ['url = "http://x"']}
+            for table, key, toml, _, _ in batch:
+                lines = tables.setdefault(table, [])
+                lines[:] = [line for line in lines if not line.startswith(key)] + [f"{key} = {toml}"]
+            config = "".join(f"[{table}]\n" + "\n".join(lines) + "\n" for table, lines in tables.items())
+            with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+                file.write(config)
+                file.flush()
+                program = subprocess.run([binary(), "-c", file.name, "--check-config"], capture_output=True, text=True, timeout=60,
+                                         check=False)
+            code, nginx = Nginx(http="".join(f"pairport_{key} {value};" for _, key, _, value, _ in batch)).check()
+            self.assertEqual((program.returncode == 0, code == 0), (good, good), config + program.stderr + nginx)
+            for _, key, _, _, said in batch:
+                if said is not None:
+                    self.assertIn(said, nginx)
+                    self.assertIn(said.split(": ")[1], program.stderr)
+                    self.assertIn(key, program.stderr)
 
 
 class Settings(unittest.TestCase):
@@ -713,6 +764,16 @@ class Processes(unittest.TestCase):
                 self.assertEqual(nginx.process.wait(20), 0)
                 self.assertEqual(nginx.stop(), 0)
                 self.assertNotIn(b"exited on signal", nginx.log)
+
+    def test_the_signal_to_open_logs_anew_loses_nothing(self):
+        with Nginx(NO_LIMITS) as nginx:
+            code = nginx.deposit(**GOOD)["pairing_code"]
+            worker = nginx.worker()
+            for process in (nginx.process.pid, worker):
+                os.kill(process, signal.SIGUSR1)
+            for _ in range(20):
+                self.assertEqual(nginx.get("/" + code)[0], 200)
+            self.assertEqual(nginx.worker(), worker)
 
     def test_one_process_without_a_master(self):
         with Nginx(NO_LIMITS, main="master_process off; worker_processes 4;") as nginx:
