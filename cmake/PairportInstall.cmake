@@ -14,13 +14,13 @@ else()
 endif()
 
 # pairport_shared_library(<layer>): the objects of the static library once more, linked to what it is linked to, the
-# layers below as shared libraries.
+# layers below as shared libraries. These lie beside it in the build folder as where it is installed, so that it names neither.
 function(pairport_shared_library layer)
   set(target pairport_${layer}_shared)
   add_library(${target} SHARED $<TARGET_OBJECTS:pairport_${layer}>)
   set_target_properties(${target} PROPERTIES OUTPUT_NAME pairport_${layer} EXPORT_NAME ${layer} LINKER_LANGUAGE CXX
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib VERSION ${PROJECT_VERSION} SOVERSION ${pairport_soversion}
-    INSTALL_RPATH $ORIGIN LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+    INSTALL_RPATH $ORIGIN BUILD_WITH_INSTALL_RPATH ON LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/exports.map)
   foreach(kind LINK_LIBRARIES INTERFACE_LINK_LIBRARIES)
     get_target_property(libraries pairport_${layer} ${kind})
     list(FILTER libraries EXCLUDE REGEX LINK_ONLY)
@@ -64,6 +64,43 @@ include(CMakePackageConfigHelpers)
 set(pairport_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/pairport)
 set(pairport_pkgconfig_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
+# Everything that `cmake --install` copies out of the build folder; script/server builds it.
+add_custom_target(installed)
+set(pairport_built "")
+foreach(layer IN LISTS pairport_layers)
+  list(APPEND pairport_built pairport_${layer})
+  if(PAIRPORT_BUILD_SHARED)
+    list(APPEND pairport_built pairport_${layer}_shared)
+  endif()
+endforeach()
+if(TARGET pairport)
+  list(APPEND pairport_built pairport)
+endif()
+add_dependencies(installed ${pairport_built})
+
+# pairport_require(<component> <target>...): an installation stops before its first file when one of them is not built.
+function(pairport_require component)
+  list(TRANSFORM ARGN REPLACE "(.+)" "\"$<TARGET_FILE:\\1>\"" OUTPUT_VARIABLE files)
+  list(JOIN files " " files)
+  install(CODE "
+    foreach(file IN ITEMS ${files})
+      if(NOT EXISTS \"\${file}\")
+        message(FATAL_ERROR \"\${file} is not built, so nothing was installed; run: cmake --build ${PROJECT_BINARY_DIR} --target installed\")
+      endif()
+    endforeach()" COMPONENT ${component})
+endfunction()
+
+set(pairport_shared_built ${pairport_built})
+list(FILTER pairport_shared_built INCLUDE REGEX _shared$)
+if(TARGET pairport)
+  pairport_require(program pairport)
+endif()
+if(pairport_shared_built)
+  pairport_require(runtime ${pairport_shared_built})
+endif()
+list(REMOVE_ITEM pairport_built pairport)
+pairport_require(development ${pairport_built})
+
 # pairport_install_layer(<layer> <static|shared> <target>)
 function(pairport_install_layer layer linkage target)
   install(TARGETS ${target} EXPORT pairport-${layer}-${linkage}
@@ -102,9 +139,19 @@ function(pairport_pkgconfig layer description)
   list(JOIN arg_REQUIRES " " requires)
   list(JOIN arg_REQUIRES_PRIVATE " " requires_private)
   list(JOIN arg_LIBS_PRIVATE " " libs_private)
-  # Relative to the file, so that an installation can be moved.
-  file(RELATIVE_PATH prefix /prefix/${pairport_pkgconfig_folder} /prefix)
-  set(prefix "\${pcfiledir}/${prefix}")
+  if(IS_ABSOLUTE ${pairport_pkgconfig_folder})
+    set(prefix ${CMAKE_INSTALL_PREFIX})
+  else()
+    # Relative to the file, so that an installation can be moved.
+    file(RELATIVE_PATH prefix /prefix/${pairport_pkgconfig_folder} /prefix)
+    set(prefix "\${pcfiledir}/${prefix}")
+  endif()
+  foreach(folder INCLUDEDIR LIBDIR)
+    set(${folder} ${CMAKE_INSTALL_${folder}})
+    if(NOT IS_ABSOLUTE ${${folder}})
+      set(${folder} "\${prefix}/${${folder}}")
+    endif()
+  endforeach()
   configure_file(${CMAKE_CURRENT_FUNCTION_LIST_DIR}/pairport.pc.in ${PROJECT_BINARY_DIR}/package/pairport-${layer}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/package/pairport-${layer}.pc DESTINATION ${pairport_pkgconfig_folder}
     COMPONENT development)
@@ -122,11 +169,22 @@ if(TARGET pairport)
   install(TARGETS pairport RUNTIME COMPONENT program)
   # The unit names the program by its full path, which is known at installation only.
   install(CODE "
-    set(folder \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}\")
+    set(folder \"${CMAKE_INSTALL_BINDIR}\")
+    cmake_path(ABSOLUTE_PATH folder BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\")
     file(READ \"${PROJECT_SOURCE_DIR}/packaging/pairport.service\" unit)
     string(REPLACE \"/usr/local/bin\" \"\${folder}\" unit \"\${unit}\")
     file(WRITE \"${PROJECT_BINARY_DIR}/package/pairport.service\" \"\${unit}\")" COMPONENT program)
-  install(FILES ${PROJECT_BINARY_DIR}/package/pairport.service DESTINATION lib/systemd/system COMPONENT program)
+  # Where systemd itself says, for a package: /lib/systemd/system on Debian 12, /usr/lib/systemd/system on 13. Below any other
+  # prefix the folder of that name, which systemd reads in /usr/local.
+  set(pairport_unit_folder lib/systemd/system)
+  if(CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+    pkg_get_variable(pairport_systemd_folder systemd systemdsystemunitdir)
+    if(pairport_systemd_folder)
+      set(pairport_unit_folder ${pairport_systemd_folder})
+    endif()
+  endif()
+  set(PAIRPORT_UNIT_FOLDER ${pairport_unit_folder} CACHE STRING "Folder of the systemd unit, relative to the prefix or absolute")
+  install(FILES ${PROJECT_BINARY_DIR}/package/pairport.service DESTINATION ${PAIRPORT_UNIT_FOLDER} COMPONENT program)
   # An example, not /etc/rport/rport-pairing.conf: an installation must not change what a service runs on.
   install(FILES ${PROJECT_SOURCE_DIR}/packaging/pairport.conf
     DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT program)

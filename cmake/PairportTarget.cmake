@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# What every target built here shares. Warnings are errors only in our own top-level build, and never exported.
+# What every target built here shares. Warnings are never exported, and errors only where PAIRPORT_WERROR asks for it: the next
+# compiler knows new ones, which must not stop a distribution's build.
 
 function(pairport_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
@@ -8,7 +9,7 @@ function(pairport_warnings target)
     $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>)
   # GCC 12 sees overlaps where strings are joined, with -O3 only (GCC bug 105651).
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
-  if(PROJECT_IS_TOP_LEVEL)
+  if(PAIRPORT_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
 endfunction()

@@ -13,7 +13,8 @@ pairport_unit_test(allocation SOURCES support/failing_new.cc LIBRARIES pairport:
 function(pairport_c_program name source)
   add_executable(${name} ${source})
   set_target_properties(${name} PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF)
-  target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror)
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+    $<$<BOOL:${PAIRPORT_WERROR}>:-Werror>)
   target_compile_definitions(${name} PRIVATE _POSIX_C_SOURCE=200809L)
   target_link_libraries(${name} PRIVATE pairport::service)
 endfunction()

@@ -2,10 +2,12 @@
 """The installed package, as somebody else's project uses it: in C and C++, found by CMake and by pkg-config, static and
 shared. It is moved after its installation, so that nothing may remember where it was."""
 
+import json
 import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -175,11 +177,101 @@ class Installed(unittest.TestCase):
             self.assertIn(f"[libpairport_{layer}.so.{soversion}]", run("readelf", "-d", library))
             self.assertTrue((self.lib / f"libpairport_{layer}.so.{VERSION}").is_file())
 
+    def test_script_server_builds_what_an_installation_copies(self):
+        target = re.search(r"--target (\w+)", (ROOT / "script" / "server").read_text(encoding="utf-8")).group(1)
+        built = {os.path.normpath(BUILD / line.strip()) for line in run("ninja", "-C", BUILD, "-t", "query", target).splitlines()}
+        rules = (BUILD / "cmake_install.cmake").read_text(encoding="utf-8")
+        copied = set()
+        for files in re.findall(r"TYPE (?:STATIC_LIBRARY|SHARED_LIBRARY|EXECUTABLE) FILES((?:\s+\"[^\"]+\")+)", rules):
+            copied |= set(re.findall(r'"([^"]+)"', files))
+        self.assertGreaterEqual(len(copied), 2 * len(LAYERS) + 1)
+        # A library with its versions is built as one.
+        self.assertEqual({re.sub(r"(\.so)[.\d]+$", r"\1", path) for path in copied} - built, set())
+
     def test_nothing_remembers_where_it_was_built_or_installed(self):
         for path in [*self.lib.rglob("*.cmake"), *self.lib.rglob("*.pc")]:
             text = path.read_text(encoding="utf-8")
             self.assertNotIn(str(ROOT), text, path)
             self.assertNotIn(str(self.first), text, path)
+
+
+def copy_of_the_sources(folder):
+    for name in run("git", "-C", ROOT, "ls-files").splitlines():
+        if not name.startswith("tests/") and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+
+
+class AnotherFolder(unittest.TestCase):
+    """A copy of the sources elsewhere, configured as this build but with what a distribution's package sets."""
+
+    LIBDIR = "/usr/lib/of-this-processor"
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="pairport-elsewhere-")
+        cls.addClassCleanup(folder.cleanup)
+        cls.sources = pathlib.Path(folder.name) / "sources"
+        cls.build = cls.sources / "out"
+        copy_of_the_sources(cls.sources)
+        cache = (BUILD / "CMakeCache.txt").read_text(encoding="utf-8")
+        same = [f"-D{name}={value}" for name, value in re.findall(
+            r"^(CMAKE_BUILD_TYPE|CMAKE_C(?:XX)?_(?:COMPILER|FLAGS)):\w+=(.*)", cache, re.M)]
+        cls.launcher = bool(re.search(r"^CMAKE_CXX_COMPILER_LAUNCHER:\w+=.", cache, re.M))
+        run("cmake", "-G", "Ninja", "-S", cls.sources, "-B", cls.build, *same, "-DPAIRPORT_BUILD_TESTS=OFF",
+            "-DCMAKE_INSTALL_PREFIX=/usr", f"-DCMAKE_INSTALL_LIBDIR={cls.LIBDIR}")
+
+    def install(self, destination):
+        return subprocess.run(["cmake", "--install", str(self.build)], env={**os.environ, "DESTDIR": str(destination)}, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def test_an_absolute_libdir_and_systemds_own_folder(self):
+        destination = self.sources / "destination"
+        said = self.install(destination)
+        self.assertNotEqual(said.returncode, 0)
+        self.assertIn("is not built, so nothing was installed; run: cmake --build", " ".join(said.stdout.split()))
+        self.assertFalse(destination.exists())
+
+        # As if it had been built here.
+        for name in ["bin/pairport", *(f"{path}" for path in (*BUILD.glob("lib/*"), *BUILD.glob("*/libpairport_*.a")))]:
+            target = self.build / pathlib.Path(BUILD / name).relative_to(BUILD)
+            target.parent.mkdir(exist_ok=True)
+            target.unlink(missing_ok=True)  # of the other test
+            shutil.copy2(BUILD / name, target, follow_symlinks=False)
+        said = self.install(destination)
+        self.assertEqual(said.returncode, 0, said.stdout)
+        folder = destination / self.LIBDIR.lstrip("/")
+        environment = {**os.environ, "PKG_CONFIG_PATH": str(folder / "pkgconfig")}
+        for layer in LAYERS:
+            self.assertTrue((folder / f"libpairport_{layer}.so").is_file())
+            for name, value in (("libdir", self.LIBDIR), ("includedir", "/usr/include")):
+                self.assertEqual(run("pkg-config", f"--variable={name}", f"pairport-{layer}", env=environment).strip(), value)
+        units = run("pkg-config", "--variable=systemdsystemunitdir", "systemd").strip()
+        unit = (destination / units.lstrip("/") / "pairport.service").read_text(encoding="utf-8")
+        self.assertIn("ExecStart=/usr/bin/pairport\n", unit)
+
+    def test_a_library_is_the_same_bytes_wherever_it_is_built(self):
+        run("cmake", "--build", self.build, "--parallel", "2", "--target", "pairport_core_shared")
+        libraries = [folder / "lib" / f"libpairport_core.so.{VERSION}" for folder in (BUILD, self.build)]
+        if self.launcher:  # ccache gives the compiler other paths, which debug information keeps, and so the build id
+            for number, library in enumerate(libraries):
+                libraries[number] = self.sources / f"stripped-{number}"
+                run("objcopy", "--strip-all", "--remove-section=.note.gnu.build-id", library, libraries[number])
+        first, second = (library.read_bytes() for library in libraries)
+        self.assertTrue(first == second, f"{libraries[0]} and {libraries[1]} differ")
+        self.assertNotIn(str(self.sources).encode(), second)
+
+    def test_warnings_are_no_errors_unless_asked_for(self):
+        self.assertNotIn("-Werror", (self.build / "build.ninja").read_text(encoding="utf-8"))
+        presets = json.loads((ROOT / "CMakePresets.json").read_text(encoding="utf-8"))["configurePresets"]
+        self.assertEqual(presets[0]["cacheVariables"]["PAIRPORT_WERROR"], "ON")
+        self.assertTrue(all("inherits" in preset for preset in presets[1:]))
+
+    @unittest.skipUnless(os.environ.get("PAIRPORT_LONG"), "SKIPPED: builds everything anew; script/test long does it")
+    def test_what_script_server_has_built_can_be_installed(self):
+        self.assertIn(f"pairport {VERSION} ", run(self.sources / "script" / "server", "-v"))
+        run("cmake", "--install", self.sources / "build" / "release", "--prefix", self.sources / "installed")
+        self.assertIn(f"pairport {VERSION} ", run(self.sources / "installed" / "bin" / "pairport", "-v"))
 
 
 if __name__ == "__main__":
