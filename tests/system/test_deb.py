@@ -99,6 +99,13 @@ class Lifecycle:
         said = self.update(machine, ["-z", self.serve("/own/crash.deb", deb("0.9.16", "crash"))], code=4)
         self.assertIn("put back and is connected", said)
         self.assertConnected(machine, version="0.9.15")
+        self.assertEqual(self.dpkg(machine), "installed 0.9.15")  # dpkg knows of the way back
+        # The same package again is no news, and the configuration outlives it.
+        running, config = machine.processes("rport"), machine.read(CONF)
+        self.update(machine, ["-z", self.web.url + "/own/rport_0.9.15_amd64.deb"])
+        self.assertEqual((machine.processes("rport"), machine.read(CONF)), (running, config))
+        # No repository has it: nothing is pretended.
+        self.assertIn("no repository here has the client", self.update(machine, ["-v", "0.9.17"], code=1))
         # The archive does not go over a package.
         running = machine.processes("rport")
         self.update(machine, ["-z", self.serve("/own/rport.tar.gz", client_archive("0.9.17"))], code=1)

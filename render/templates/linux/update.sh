@@ -187,13 +187,17 @@ new_sections() {
 repack() {
 	mkdir -p "$TMP/repack/DEBIAN"
 	dpkg-query -L rport | while read -r path; do
-		if [ -d "$path" ] && [ ! -L "$path" ]; then mkdir -p "$TMP/repack$path"; elif [ -e "$path" ]; then cp -pP "$path" "$TMP/repack$path"; fi
+		if [ -d "$path" ]; then mkdir -p "$TMP/repack$path"; elif [ -e "$path" ]; then cp -pP "$path" "$TMP/repack$path"; fi
 	done
 	dpkg-query -s rport | awk '!/^[ \t]/ { skip = /^(Status|Conffiles|Config-Version):/ } !skip' >"$TMP/repack/DEBIAN/control"
 	for script in preinst postinst prerm postrm; do
 		[ ! -f "/var/lib/dpkg/info/rport.$script" ] || cp -p "/var/lib/dpkg/info/rport.$script" "$TMP/repack/DEBIAN/$script"
 	done
-	[ ! -s /var/lib/dpkg/info/rport.conffiles ] || cp /var/lib/dpkg/info/rport.conffiles "$TMP/repack/DEBIAN/conffiles"
+	if [ -s /var/lib/dpkg/info/rport.conffiles ]; then
+		cp /var/lib/dpkg/info/rport.conffiles "$TMP/repack/DEBIAN/conffiles"
+		## Never what is on the disk: dpkg would take it for the original, and replace it with the next package.
+		while read -r path; do echo '# The original of this file is not known any more.' >"$TMP/repack$path"; done <"$TMP/repack/DEBIAN/conffiles"
+	fi
 	chmod -R go+rX "$TMP/repack"
 	quietly dpkg-deb -Znone --build "$TMP/repack" "$TMP/old.deb" || die 1 'the installed package cannot be saved:' "$(said)"
 	rm -rf "$TMP/repack"
