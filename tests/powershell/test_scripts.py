@@ -23,7 +23,6 @@ KNOWN_COMMANDS = {
     "Get-NetIPAddress": "Windows 8", "Get-Process": 1, "Get-Service": 1, "Invoke-CimMethod": 3, "New-Object": 1,
     "New-ScheduledTaskAction": "Windows 8", "New-ScheduledTaskSettingsSet": "Windows 8",
     "New-ScheduledTaskTrigger": "Windows 8", "Out-Host": 1, "Register-ScheduledTask": "Windows 8", "Select-Object": 1,
-    "Set-Location": 1,
     "Sort-Object": 1, "Start-Process": 1, "Start-Service": 1, "Start-Sleep": 1, "Stop-Process": 1, "Stop-Service": 1,
     "Where-Object": 1, "Write-Host": 1,
     # Programs and functions named by a variable.

@@ -10,6 +10,7 @@
 #
 # All code is in functions: a download that was cut off does nothing.
 
+# What -h prints.
 help() {
   cat <<'END'
 Usage: sh rport-uninstall.sh [options]
@@ -21,6 +22,7 @@ Exit code: 0 removed, or nothing to remove    1 not possible, nothing changed   
 END
 }
 
+# Sets up, reads the options, does one action.
 main() {
   set_up
   NAME=rport-uninstall.sh

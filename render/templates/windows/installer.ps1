@@ -333,7 +333,6 @@ function Remove-Script {
         if ([IO.Path]::GetDirectoryName($folder) -ne $temporary -or [IO.Directory]::GetFileSystemEntries($folder).Length -gt 0) { return }
         # Windows does not delete the folder that a process works in.
         [IO.Directory]::SetCurrentDirectory($temporary)
-        Set-Location -LiteralPath $temporary
         [IO.Directory]::Delete($folder)
     } catch {
         Write-Note ('Not all could be deleted, please do it by hand: ' + $path + ' (' + $_.Exception.Message + ')')

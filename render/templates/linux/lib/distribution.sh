@@ -1,6 +1,8 @@
+# What /etc/os-release says.
 os_release() { cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null || :; }
+# os_value NAME: one value of /etc/os-release.
 os_value() { os_release | sed -n "s/^$1=//p" | tr -d "\"'" | head -n 1; }
-## ID or ID_LIKE, family, releases that the repository has
+# ID or ID_LIKE, family, releases that the repository has
 distributions() {
 	cat <<'TABLE'
 debian apt bullseye bookworm trixie
@@ -12,6 +14,7 @@ opensuse rpm *
 suse rpm *
 TABLE
 }
+# Sets PACKAGES (apt, dnf, yum, zypper or empty) and CODENAME.
 detect_packages() {
 	PACKAGES='' CODENAME=$(os_value UBUNTU_CODENAME)
 	[ -n "$CODENAME" ] || CODENAME=$(os_value VERSION_CODENAME)

@@ -1,5 +1,8 @@
+# Whether it is a folder.
 is_dir() { [ -d "$1" ]; }
+# The name of the first process.
 pid1() { cat /proc/1/comm 2>/dev/null || :; }
+# Sets INIT: systemd, openrc, sysv, none (a container, or unknown).
 detect_init() {
 	if is_dir /run/systemd/system && have systemctl; then INIT=systemd
 	elif is_dir /run/openrc && have rc-update; then INIT=openrc

@@ -1,5 +1,5 @@
 INIT_SCRIPT=/etc/init.d/rport
-## Not those in containers: same program, same mount namespace. Root without CAP_SYS_PTRACE (in a container) may read neither.
+# Not those in containers: same program, same mount namespace. Root without CAP_SYS_PTRACE (in a container) may read neither.
 client_pids() {
 	here=$(readlink /proc/self/ns/mnt) || :
 	for proc in /proc/[0-9]*; do
@@ -11,6 +11,7 @@ client_pids() {
 		[ "$space" != "$here" ] || echo "${proc#/proc/}"
 	done
 }
+# Stops the client and waits for its end.
 service_stop() {
 	case $INIT in
 		systemd) systemctl stop rport ;;
@@ -25,7 +26,7 @@ service_stop() {
 		sleep 1
 	done
 }
-## The client must not inherit that signals are ignored, and not die with the terminal.
+# The client must not inherit that signals are ignored, and not die with the terminal.
 apart() {
 	if have setsid; then
 		trap - HUP INT TERM PIPE
@@ -34,12 +35,13 @@ apart() {
 	trap - TERM PIPE
 	exec "$@"
 }
+# Starts the client, as service or by itself.
 service_start() {
 	case $INIT in
 		systemd) systemctl start rport ;;
 		openrc) (apart rc-service rport start) ;;
 		sysv) (apart "$INIT_SCRIPT" start) ;;
-		## In the background, as its user and never as root.
+		# In the background, as its user and never as root.
 		*) (umask 027; apart su -s /bin/sh "$RUN_AS" -c "exec $BIN -c $CONF") & ;;
 	esac >"$TMP/said" 2>&1 </dev/null || :
 }

@@ -1,5 +1,5 @@
-## Runs a function that stops the client, so that nothing can end it before the client runs again: the terminal may hang on
-## a tunnel of this client. It goes on without us, and what it says is also in REPORT.
+# Runs a function that stops the client, so that nothing can end it before the client runs again: the terminal may hang on
+# a tunnel of this client. It goes on without us, and what it says is also in REPORT.
 unbroken() {
 	REPORT=/var/log/${NAME%.sh}.log
 	[ -z "${RPORT_DETACHED:-}" ] || REPORT=/dev/null # it is our output already
@@ -24,7 +24,7 @@ unbroken() {
 	cat <&9 >&2
 	exit "${CODE:-0}"
 }
-## What is there, when the administrator does not wait for the end.
+# What is there, when the administrator does not wait for the end.
 leave() {
 	trap '' HUP INT TERM PIPE
 	set +e
@@ -39,7 +39,7 @@ leave() {
 	exit 130
 }
 
-## A restart of the client ends what it runs: then this goes on outside of its reach.
+# A restart of the client ends what it runs: then this goes on outside of its reach.
 inside_client() {
 	process=$$
 	while [ "${process:-0}" -gt 1 ]; do
@@ -48,13 +48,14 @@ inside_client() {
 	done
 	grep -qs '/rport\.service$' /proc/self/cgroup
 }
+# Goes on outside of the client, whose restart would end this script.
 detach() {
 	grep -qs "$NAME" "$0" || die 1 'the client itself runs this script, so it must come from a file.' "Save it as $NAME, then: sh $NAME"
 	make_tmp
 	detect_fetcher
 	write_login
 	cp "$0" "$TMP/$NAME"
-	## Not as --setenv: everybody can ask systemd for that.
+	# Not as --setenv: everybody can ask systemd for that.
 	awk 'BEGIN {
 		n = split("http_proxy https_proxy no_proxy HTTPS_PROXY NO_PROXY RPORT_INSTALLER_WAIT", name, " ")
 		for (i = 1; i <= n; i++) if (name[i] in ENVIRON) {
@@ -77,5 +78,5 @@ detach() {
 		$run "$RPORT_DETACHED/$NAME" "$@" >"$log" 2>&1 </dev/null &
 	fi
 }
-## The folder that detach made, or a new one.
+# The folder that detach made, or a new one.
 make_or_take_tmp() { case ${RPORT_DETACHED:-} in */rport.????????) TMP=$RPORT_DETACHED ;; *) make_tmp ;; esac }
