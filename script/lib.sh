@@ -63,6 +63,7 @@ gpg-agent
 iproute2
 libgmock-dev
 libgtest-dev
+locales
 mawk
 mksh
 nginx
@@ -74,12 +75,14 @@ python3-certbot
 shellcheck
 sslscan
 strace
+sudo
 systemd
 systemd-container
 testssl.sh
 util-linux
 valgrind
 wget
+wget2
 zsh
 END
   # The run-time library of libFuzzer, which clang alone does not bring.

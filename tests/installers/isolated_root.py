@@ -9,6 +9,9 @@
 Mount, PID and UTS namespaces are private; the network is the machine's, so that a test's server on 127.0.0.1 is reached.
 Nothing that runs inside can change the machine: all writes go to a tmpfs that ends with the namespace, and so do all
 processes. IsolatedRoot(kind="busybox") holds a static busybox and nothing else.
+
+PAIRPORT_TOOLS names the programs that scripts find first in the overlay: "busybox" puts its applets, and a shell, before all
+others, "gawk", "original-awk" or "mawk" that awk.
 """
 
 import hashlib
@@ -23,7 +26,8 @@ import unittest
 
 # Those that the scripts promise to run in; Debian 13 has no yash.
 EVERY_SHELL = ("dash", "bash", "mksh", "yash", "zsh")
-SHELLS = tuple(filter(shutil.which, EVERY_SHELL))
+TOOLS = os.environ.get("PAIRPORT_TOOLS", "")
+SHELLS = ("busybox",) if TOOLS == "busybox" else tuple(filter(shutil.which, EVERY_SHELL))
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Not part of the machine's lasting state, or written by the useradd of Debian as a back-up of its own.
 IGNORED = ("/proc", "/sys", "/dev", "/run", "/tmp", "/etc/passwd-", "/etc/group-", "/etc/shadow-", "/etc/gshadow-",
@@ -78,6 +82,18 @@ if [ "$kind" != busybox ]; then
     mkdir "$root/tmp/shells/$shell"
     for bin in /bin /usr/bin; do [ ! -x "$bin/$shell" ] || ln -sf "$bin/$shell" "$root/tmp/shells/$shell/sh"; done
   done
+  case $5 in
+    '') ;;
+    busybox)
+      mkdir "$root/tmp/shells/busybox"
+      ln -s "$3" "$root/tmp/shells/busybox/sh"
+      for applet in $("$3" --list); do
+        # Not those that stand for a whole package manager, nor what sets up the tests, nor bigger programs of the same name.
+        case $applet in busybox | dpkg* | rpm* | mount | umount | ip | init | wget | nologin) ;; *) ln -s "$3" "$root/usr/local/sbin/$applet" ;; esac
+      done
+      ;;
+    *) ln -s "$(command -v "$5")" "$root/usr/local/sbin/awk" ;;
+  esac
 fi
 : >"$base/ready"
 exec sleep 100000
@@ -120,14 +136,16 @@ class IsolatedRoot:
 
     def __enter__(self):
         source = ""
-        if self.kind == "busybox":
+        if self.kind != "busybox" and TOOLS not in ("", "busybox") and not shutil.which(TOOLS):
+            raise unittest.SkipTest(f"SKIPPED: no {TOOLS} (Debian package {TOOLS})")
+        if "busybox" in (self.kind, TOOLS):
             source = busybox()
             if not source:
                 raise unittest.SkipTest("SKIPPED: no static busybox (Debian package busybox-static)")
         self.base = tempfile.mkdtemp(prefix="pairport-root-")
         self.holder = subprocess.Popen(
             ["unshare", "-m", "-p", "-u", "-f", "--kill-child", "--propagation", "private", "sh", "-c", _SETUP, "sh", self.base,
-             self.kind, source, " ".join(HIDDEN_TOOLS)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+             self.kind, source, " ".join(HIDDEN_TOOLS), TOOLS], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 60
         while True:
             self.init = self._init_pid()
@@ -194,7 +212,7 @@ class IsolatedRoot:
     def shell(self, shell):
         return "/bin/sh" if self.kind == "busybox" else f"/tmp/shells/{shell}/sh"
 
-    def run(self, script, args=(), shell="dash", env=None, name="/tmp/rport-installer.sh", timeout=120):
+    def run(self, script, args=(), shell=SHELLS[0], env=None, name="/tmp/rport-installer.sh", timeout=120):
         """Runs the script's bytes from a file, as an administrator does."""
         self.write(name, script, 0o600)
         return self.call([self.shell(shell), name, *args], env, timeout)

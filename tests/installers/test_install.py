@@ -12,6 +12,7 @@ from support import FINGERPRINT, IsolatedRoot
 
 CONF = "/etc/rport/rport.conf"
 SHELLS = [("host", shell) for shell in support.SHELLS] + [("busybox", "ash")]
+OWN_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 
 class Install(support.InstallerTest):
@@ -159,14 +160,51 @@ class Install(support.InstallerTest):
                 result = root.run(self.script())
                 self.assertExit(result, 0)
 
-    def test_without_machine_id_the_client_gets_an_id_of_its_own(self):
-        with IsolatedRoot() as root:
-            root.write("/etc/machine-id", "")
-            self.assertExit(root.run(self.script()), 0)
-            config = tomllib.loads(root.read(CONF).decode())["client"]
-            self.assertFalse(config["use_system_id"])
-            self.assertRegex(config["id"], r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+    def test_without_a_good_machine_id_the_client_gets_an_id_of_its_own(self):
+        for content in ("", "uninitialized\n", "0123456789abcdef\n", "0123456789ABCDEF0123456789abcdeg\n", None):
+            with self.subTest(content=content), IsolatedRoot() as root:
+                if content is None:
+                    root.path("/etc/machine-id").unlink()
+                else:
+                    root.write("/etc/machine-id", content)
+                self.assertExit(root.run(self.script()), 0)
+                config = tomllib.loads(root.read(CONF).decode())["client"]
+                self.assertFalse(config["use_system_id"])
+                self.assertRegex(config["id"], OWN_ID)
 
+    def test_the_script_says_that_it_holds_a_password_and_wipes_itself(self):
+        said = b"holds a password"
+        with IsolatedRoot() as root:
+            folder = root.call(["mktemp", "-d"]).stdout.decode().strip()
+            name = folder + "/rport-installer.sh"
+            result = root.run(self.script(), name=name)
+            self.assertExit(result, 0)
+            self.assertIn(said, result.stdout)
+            self.assertTrue(root.exists(name))
+            # Not when it failed: it is needed again.
+            self.assertExit(root.run(self.script(), ["-w", "-V", "9.9.9"], name=name), 3)
+            self.assertTrue(root.exists(name))
+            self.assertExit(root.run(self.script(), ["-nw"], name=name), 0)
+            self.assertTrue(root.exists(name))
+            # The snippet stands in the folder that it made.
+            root.write(name, self.script(), 0o600)
+            result = root.call(["sh", "-c", f"cd {folder} && sh rport-installer.sh -w"])
+            self.assertExit(result, 0)
+            self.assertNotIn(said, result.stdout)
+            self.assertFalse(root.exists(folder))
+            # A folder with anything else in it, or of another name, stays.
+            other = root.call(["mktemp", "-d"]).stdout.decode().strip()
+            root.write(other + "/mine", "x")
+            for name in (other + "/rport-installer.sh", "/root/empty/rport-installer.sh"):
+                result = root.run(self.script(), ["-w"], name=name)
+                self.assertExit(result, 0)
+                self.assertFalse(root.exists(name))
+                self.assertTrue(root.exists(os.path.dirname(name)))
+            self.assertEqual(root.read(other + "/mine"), b"x")
+            # Through a pipe there is no file.
+            result = root.call(["sh", "-s", "--", "-w"], stdin=self.script())
+            self.assertExit(result, 0)
+            self.assertNotIn(said, result.stdout)
 
 if __name__ == "__main__":
     support.main()

@@ -55,7 +55,12 @@ ARCHS = [
     ("i586", "", "i386", "i386", "i686"), ("x86_64", "", "x86_64", "amd64", "x86_64"), ("aarch64", "2", "arm64", "arm64", "aarch64"),
     ("aarch64", "1", "armv7", "armhf", "-"), ("armv8l", "1", "armv7", "armhf", "-"),
     ("armv7l", "1", "armv7", "armhf", "-"), ("armv6l", "1", "armv6", "-", "-"), ("s390x", "2", "s390x", "-", "-"),
+    ("ppc64le", "2", "ppc64le", "-", "-"), ("riscv64", "2", "riscv64", "-", "-"), ("loongarch64", "2", "loong64", "-", "-"),
 ]
+# uname -m, byte order of programs here, floating point unit?, archive. Names: the list of the real release 0.9.14.
+MIPS = [("mips", "2", False, "mips_softfloat"), ("mips", "2", True, "mips_hardfloat"), ("mips", "1", False, "mipsle_softfloat"),
+        ("mips", "1", True, "mipsle_hardfloat"), ("mips64", "2", True, "mips64_hardfloat"), ("mips64", "2", False, "mips64_softfloat"),
+        ("mips64", "1", True, "mips64le_hardfloat"), ("mips64", "1", False, "mips64le_softfloat")]
 # folders, commands, name of process 1, init
 INITS = [
     ("/run/systemd/system /etc/init.d", "systemctl update-rc.d", "systemd", "systemd"),
@@ -103,8 +108,24 @@ class Platforms(unittest.TestCase):
                                   'detect_arch; echo "$ARCHS"')
                 self.assertEqual(answer.split(), expected)
 
+    def test_mips(self):
+        for machine, order, fpu, expected in MIPS:
+            with self.subTest(machine=machine, order=order, fpu=fpu):
+                answer = self.ask(f"kernel_arch() {{ echo {machine}; }}; elf_order() {{ echo {order}; }}; has_fpu() {{ {'true' if fpu else 'false'}; }}",
+                                  'detect_arch; echo "$ARCHS"')
+                self.assertEqual(answer.split(), [expected, "-", "-"])
+
+    def test_an_address_is_never_refused_for_the_processor(self):
+        self.assertEqual(self.ask("kernel_arch() { echo sw_64; }; URL=http://x/y", 'detect_arch; echo "$ARCHS"').split(), ["sw_64", "-", "-"])
+
+    def test_an_unknown_processor_is_named(self):
+        answer = self.ask("kernel_arch() { echo sw_64; }", '(detect_arch) 2>&1 || echo "code $?"')
+        self.assertIn("no client for this processor (sw_64)", answer)
+        self.assertIn("-z", answer)
+        self.assertTrue(answer.endswith("code 1\n"))
+
     def test_this_machine(self):
-        self.assertEqual(self.ask("", "elf_class").strip(), "2")
+        self.assertEqual(self.ask("", "elf_class; elf_order").split(), ["2", "1"])
 
     def test_init_systems(self):
         for folders, commands, first, expected in INITS:

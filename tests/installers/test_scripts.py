@@ -73,6 +73,22 @@ class Scripts(unittest.TestCase):
         self.assertEqual(places, sorted(places))
         self.assertLess(places[-1] - places[0], 200)
 
+    def test_no_option_differs_from_another_by_case_alone(self):
+        """PowerShell ignores case. -N and -n, -V and -v were promised before this rule."""
+        names = set()
+        for name in ("installer", "update", "uninstall"):
+            names |= set(re.search(r"getopts :(\S+) option", self.scripts[name].decode())[1].replace(":", ""))
+        for name in ("installer", "update", "uninstall"):
+            text = (support.ROOT / "render/templates/windows" / f"{name}.ps1").read_text(encoding="utf-8")
+            parameters = text[text.index("param("):]
+            parameters = re.findall(r"(?m)\$(\w+)|\[Alias\('(\w+)'\)\]", parameters[:parameters.index("\n)")])
+            names |= {found for pair in parameters for found in pair if found}
+        self.assertIn("pkgUrl", names)
+        spellings = {}
+        for name in names:
+            spellings.setdefault(name.lower(), set()).add(name)
+        self.assertEqual({lower for lower, found in spellings.items() if len(found) > 1}, {"n", "v"})
+
     def test_help_names_every_option_and_none_besides(self):
         for name in ("installer", "update", "uninstall"):
             text = self.scripts[name].decode()

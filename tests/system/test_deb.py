@@ -148,26 +148,32 @@ class Deb(Lifecycle, PackageTest):
         self.assertGone(machine, before)
 
 
-class DebUnderSysV(Lifecycle, PackageTest):
-    """The same package where its systemd unit is of no use."""
+class WithoutSystemd:
+    """The package needs systemd; the archive does not."""
 
-    init = "sysv"
-
-
-class DebWithoutInit(PackageTest):
-    """The same package in a container."""
-
-    init = "none"
-
-    def test_from_the_repository_to_removal(self):
+    def test_the_archive_takes_its_place(self):
         machine = self.machine()
         before = machine.snapshot()
-        said = self.install(machine)
-        self.assertIn("exec /usr/bin/rport -c " + CONF, said)
-        self.assertEqual(self.dpkg(machine), "installed 0.9.14")
+        said = self.install(machine, ["-z", self.serve("/own/rport_0.9.14_amd64.deb", deb())], code=1)
+        self.assertIn("a deb of the client needs systemd", said)
+        self.assertGone(machine, before)
+        self.install(machine)
+        self.assertEqual(self.dpkg(machine), "")
+        self.assertFalse(machine.exists("/etc/apt/sources.list.d/rport.list"))
+        self.assertTrue(machine.exists("/usr/local/bin/rport"))
         self.assertConnected(machine)
         self.uninstall(machine)
         self.assertGone(machine, before)
+
+
+class DebUnderSysV(WithoutSystemd, PackageTest):
+    init = "sysv"
+
+
+class DebWithoutInit(WithoutSystemd, PackageTest):
+    """A container."""
+
+    init = "none"
 
 
 if __name__ == "__main__":

@@ -63,13 +63,16 @@ program and settings stay, the old configuration is saved.
   -x          let the server run any command and script
   -s          sudo rule: full root access for the client
   -r          let the server send files (else off)
-  -b          sudo rule: received files may go anywhere (needs -r)
+  -b          sudo rule: chown and mv, so that received files may go anywhere: as good as root for the client (needs -r)
+  -k          no sudo rule by which the client refreshes the lists of packages (apt-get update, zypper refresh)
   -a USER     run as USER, not rport; created if missing
   -g TAG      add a tag; repeatable
   -d          random UUID as id (with -f: a new one)
   -i          install Tacoscript, too
   -l          go on if SELinux is enforcing
   -N          no service: print the client's command
+  -w          delete this script, which holds a password, when the client is connected, and the folder made for it
+Without systemd the archive is used, no package. A proxy that alone leads to the server becomes the client's.
 Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD (login for -z), RPORT_INSTALLER_WAIT (seconds, 40), https_proxy
 Exit code: 0 connected, 1 wrong usage or environment, 2 cannot reach the server, 3 bad download or package (1-3: nothing
   changed), 4 not connected: the old pairing was put back if it was connected, else installed (and stopped if refused),
@@ -89,7 +92,7 @@ main() {
 }
 options() {
 	ACTION=install RUN_AS='' TAGS=''
-	while getopts :hvnqcuftV:pz:xsrba:g:dilN option; do
+	while getopts :hvnqcuftV:pz:xsrbka:g:dilNw option; do
 		case $option in
 			h) ACTION=help ;;
 			v) ACTION=version ;;
@@ -122,6 +125,7 @@ install() {
 	find_client
 	look_at_old
 	probe_server
+	find_proxy
 	get_ready
 	## A package may stop the client itself.
 	case $FROM$DRY in repository | file) unbroken apply_and_connect ;; esac
@@ -177,9 +181,25 @@ probe_server() {
 	die 2 "cannot reach the server $host." "$why" "$(said)"
 }
 
+## The client knows no proxy variables. As under Windows it gets a proxy only if no direct way leads to the server.
+find_proxy() {
+	case $CONNECT_URL in
+		[Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) PROXY=${https_proxy:-${HTTPS_PROXY:-${all_proxy:-${ALL_PROXY:-}}}} ;;
+		*) PROXY=${http_proxy:-${all_proxy:-${ALL_PROXY:-}}} ;;
+	esac
+	[ -z "$DRY" ] || PROXY=''
+	case $host in http://* | https://*) ;; *) PROXY='' ;; esac # unusual: not tested
+	[ -n "$PROXY" ] || return 0
+	direct=yes login='' limit=yes
+	if request "$host/" /dev/null || answered; then PROXY=''; return; fi
+	case $PROXY in *://*) ;; *) PROXY=http://$PROXY ;; esac
+	say '- the client gets the proxy of this environment: there is no direct way to the server'
+}
+
 ## What can fail fails here, before anything is changed.
 get_ready() {
 	FROM=archive
+	if [ "$INIT" = systemd ] && ! has N && is_masked; then die 1 'the unit rport.service is masked.' 'systemctl unmask rport' 'Or use -N.'; fi
 	if [ -n "$URL" ]; then
 		write_login
 		get_client "$URL"
@@ -192,6 +212,9 @@ get_ready() {
 	else
 		get_client
 	fi
+	if [ "$FROM$GOT$INIT" != filedebsystemd ] && [ "$GOT" = deb ]; then
+		die 1 'a deb of the client needs systemd: its installation calls systemctl.' 'Use the archive (tar.gz): leave out -z.'
+	fi
 	case $FROM$METHOD in
 		archivearchive | keep* | repository* | filedeb | filerpm) ;;
 		filearchive) [ -z "$BIN" ] && case $GOT in deb) have dpkg ;; *) have rpm ;; esac ;;
@@ -200,12 +223,17 @@ get_ready() {
 	! has i || get_tacoscript
 }
 repository_answers() {
+	[ "$INIT" = systemd ] || return 1 # the packages call systemctl
 	case $PACKAGES:$ARCHS in
 		:* | apt*' - '* | [!a]*' -') return 1 ;;
 		apt*) index=$DEB_REPO/dists/$CODENAME/Release key=dearmor.gpg ;;
 		*) index=$RPM_REPO/$CHANNEL/repodata/repomd.xml key=key.gpg ;;
 	esac
-	fetch "$index" "$TMP/key" && fetch "$REPO_KEYS/$key" "$TMP/key"
+	fetch "$index" "$TMP/key" && fetch "$REPO_KEYS/$key" "$TMP/key" || return 1
+	if [ "$PACKAGES" = apt ] && [ -z "$DRY" ] && ! apt_is_free; then
+		warn 'another program holds the lock of dpkg: the archive is used, not the package.'
+		return 1
+	fi
 }
 add_repository() {
 	act "add the repository of the client ($CHANNEL)" || return 0
@@ -226,9 +254,11 @@ add_repository() {
 
 apply() {
 	make_user
+	hand_over
 	make_folder "$CONF_DIR" 755 root root
 	make_folder "$DATA" 750 "$RUN_AS"
 	make_folder "$LOGS" 750 "$RUN_AS"
+	own_files
 	[ -z "$EXISTING" ] || back_up
 	case $FROM in
 		archive)
@@ -243,30 +273,61 @@ apply() {
 	! has i || put_tacoscript
 	if ! has N && [ "$INIT" != none ] && act "register the service ($INIT)"; then service_define; fi
 	[ -z "$DRY" ] || return 0
-	chown -hR "$RUN_AS" "$DATA" "$LOGS" # whatever ran as root before
-	! have restorecon || restorecon -R "$BIN" "$CONF_DIR" "$DATA" "$LOGS" || :
+	! have restorecon || { restorecon -R "$BIN" "$CONF_DIR" && restorecon "$DATA" "$LOGS"; } || :
 }
 make_user() {
 	if hush id "$RUN_AS" || ! act "create the user $RUN_AS"; then return; fi
+	group=-U
+	if grep -q "^$RUN_AS:" /etc/group; then
+		note put_group_back "$(awk -F: -v name="$RUN_AS" '$1 == name { print $3 }' /etc/group)"
+		group="-g $RUN_AS"
+	fi
 	note remove_user "$RUN_AS"
-	if have useradd; then quietly useradd -r -U -d "$DATA" -M -s /bin/false "$RUN_AS"
-	else quietly addgroup -S "$RUN_AS" && quietly adduser -S -D -H -h "$DATA" -s /bin/false -G "$RUN_AS" "$RUN_AS"
+	# shellcheck disable=SC2086 # two words
+	if have useradd; then quietly useradd -r $group -d "$DATA" -M -s /bin/false "$RUN_AS"
+	else
+		[ "$group" != -U ] || quietly addgroup -S "$RUN_AS"
+		quietly adduser -S -D -H -h "$DATA" -s /bin/false -G "$RUN_AS" "$RUN_AS"
 	fi || :
 	hush id "$RUN_AS" || die 1 "cannot create the user $RUN_AS." "$(said)" 'Create it, and use -a.'
 }
+## It was there before, and goes with its last user.
+put_group_back() { grep -q "^$RUN_AS:" /etc/group || groupadd -r -g "$1" "$RUN_AS"; }
 make_folder() {
 	if [ ! -d "$1" ]; then
 		act "create $1" || return 0
-		mkdir -p "$1" || die 1 "cannot create $1: disk full or read-only?"
-		note dir "$1"
+		new_folder "$1"
 	fi
 	[ -n "$DRY" ] || { chown "$3:${4:-$(group_of "$3")}" "$1" && chmod "$2" "$1"; }
+}
+## With -a: the new user reads what it takes over.
+hand_over() {
+	before=$(owner_of_data)
+	if [ -n "$DRY" ] || [ ! -d "$DATA" ] || [ "$before" = "$RUN_AS" ] || ! hush id "$before"; then return; fi
+	for folder in "$DATA" "$LOGS"; do
+		# shellcheck disable=SC2016 # for the shell of that user
+		as_user 'chmod -R a+rX "$FILE"' "$folder" "$before" </dev/null || :
+	done
+}
+## What belongs to others in the client's folders - a client that was run as root, the user before -a - is replaced by
+## copies. Not by chown: a link there may lead to any file. What cannot be read stays under another name.
+own_files() {
+	[ -z "$DRY" ] || return 0
+	for folder in "$DATA" "$LOGS"; do
+		# shellcheck disable=SC2016 # for the shell of that user
+		as_user 'cd "$FILE" || exit
+			find . ! -name . ! -user "$(id -u)" ! -name "*.unreadable" -prune | while IFS= read -r file; do
+				rm -rf "$file.own"
+				if cp -R "$file" "$file.own"; then mv -f "$file" "$file.unreadable"; mv "$file.own" "$file"; rm -rf "$file.unreadable"
+				else rm -rf "$file.own"; mv -f "$file" "$file.unreadable"; echo "$file"; fi
+			done' "$folder" </dev/null >"$TMP/unreadable" || :
+		[ ! -s "$TMP/unreadable" ] || warn "$RUN_AS cannot read these files in $folder, which are called .unreadable now:" "$(cat "$TMP/unreadable")"
+	done
 }
 back_up() {
 	backup=$CONF.$(date +%Y%m%d-%H%M%S).bak
 	act "save the old configuration as $backup" || return 0
-	cp -p "$CONF" "$backup" || die 1 "cannot write $backup: disk full?"
-	note file "$backup"
+	put "$CONF" "$backup" 600
 	[ -n "$FORCE" ] || return 0
 	keep_old "$CONF"
 	rm "$CONF" # a package brings its own again
@@ -288,7 +349,7 @@ configure() {
 			edit file-reception enabled set false
 		fi
 		! has d || ! has f || OLD_ID=''
-		if has d || [ -n "$OLD_ID" ] || [ ! -s /etc/machine-id ]; then
+		if has d || [ -n "$OLD_ID" ] || ! has_machine_id; then
 			ID=${OLD_ID:-$(cat /proc/sys/kernel/random/uuid)}
 			edit client use_system_id set false
 			edit client id set '$ID'
@@ -296,6 +357,7 @@ configure() {
 			edit client use_system_id set true
 		fi
 		[ -z "$TAGS" ] || edit client attributes_file_path set '$ATTRS'
+		[ -z "$PROXY" ] || edit client proxy set '$PROXY'
 	}
 	edit_settings
 	for interpreter in bash zsh ksh csh python3 perl pwsh fish; do
@@ -310,9 +372,15 @@ configure() {
 	write_conf "$base"
 	[ -z "$TAGS" ] || write_tags
 }
+has_machine_id() {
+	machine_id=''
+	[ ! -r /etc/machine-id ] || read -r machine_id </etc/machine-id || :
+	case $machine_id in *[!0-9a-f]*) return 1 ;; esac
+	[ "${#machine_id}" -eq 32 ]
+}
 write_tags() {
-	old=/dev/null
-	[ ! -s "$ATTRS" ] || old=$ATTRS
+	# shellcheck disable=SC2016 # for the shell of that user
+	as_user 'test -f "$FILE" && exec cat "$FILE"' "$ATTRS" </dev/null >"$TMP/old_tags" || :
 	TAGS=$TAGS awk '
 	{ text = text $0 "\n" }
 	END {
@@ -331,11 +399,30 @@ write_tags() {
 			if (!sub(/\{[ \t\n]*"/, "\"", text)) text = "\"labels\": {}}\n"
 			printf "{\"tags\": [%s], %s", have, text
 		}
-	}' "$old" >"$TMP/tags"
-	## By a rename from our own folder: the client's user could place a link in its folder.
-	put "$TMP/tags" "$CONF_DIR/.tags" 640 "$RUN_AS"
-	if [ -e "$ATTRS" ]; then keep_old "$ATTRS"; else note file "$ATTRS"; fi
-	mv -f "$CONF_DIR/.tags" "$ATTRS"
+	}' "$TMP/old_tags" >"$TMP/tags"
+	note put_tags_back "$ATTRS"
+	if ! tags_as_user "$ATTRS" <"$TMP/tags"; then
+		only_roots "$ATTRS" || die 1 "$RUN_AS cannot write $ATTRS." 'Leave out -g, or correct attributes_file_path.'
+		put "$TMP/tags" "$ATTRS" 640 "root:$(group_of "$RUN_AS")"
+	fi
+}
+tags_as_user() {
+	# shellcheck disable=SC2016 # for the shell of that user
+	as_user 'umask 027; rm -rf "$FILE.new"; cat >"$FILE.new" && mv -f "$FILE.new" "$FILE"' "$1"
+}
+put_tags_back() {
+	# shellcheck disable=SC2016
+	if [ -s "$TMP/old_tags" ]; then tags_as_user "$1" <"$TMP/old_tags"; else as_user 'rm -f "$FILE"' "$1"; fi
+}
+## Nobody but root can rename or replace anything on the way to this file.
+only_roots() {
+	way=$(cd -P "${1%/*}" && pwd -P) || return 1
+	while :; do
+		# shellcheck disable=SC2012 # folders whose names do not matter
+		case $(ls -ldn "${way:-/}" | awk '{ print substr($1, 6, 1) substr($1, 9, 1) $3 }') in --0) ;; *) return 1 ;; esac
+		[ -n "$way" ] || return 0
+		way=${way%/*}
+	done
 }
 ## The first physical cards with a private and a public address.
 network_cards() {
@@ -362,7 +449,7 @@ service_define() {
 			if has f || ! systemctl cat rport 2>/dev/null | grep -qx "User=$RUN_AS"; then
 				[ ! -f "$UNIT" ] || { keep_old "$UNIT" && rm "$UNIT"; }
 				note service_remove rport
-				quietly "$BIN" --service install --service-user "$RUN_AS" --config "$CONF" || die 1 'the client refuses to be a service:' "$(said | redact)"
+				(umask 022 && quietly "$BIN" --service install --service-user "$RUN_AS" --config "$CONF") || die 1 'the client refuses to be a service:' "$(said | redact)"
 			fi
 			systemctl daemon-reload
 			quietly systemctl enable rport
@@ -407,7 +494,11 @@ END
 
 connect() {
 	command="su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF'"
-	if has N; then say "Installed. This runs the client: $command"; return; fi
+	if has N; then
+		say "Installed. This runs the client: $command"
+		wipe_script
+		return
+	fi
 	act "start the client and wait up to $WAIT s for its connection" || return 0
 	if [ -n "$WORKER" ]; then bring_up; else unbroken bring_up; fi
 }
@@ -420,6 +511,7 @@ bring_up() {
 		if [ -z "$NOTE" ]; then say "Connected to $SERVER_HOST."; else say 'The client runs.' && warn "$NOTE"; fi
 		[ "$INIT" != none ] || say "No init system starts it again; this does: $command"
 		[ "$RUN_AS" = "$OLD_USER" ] || remove_user "$OLD_USER"
+		wipe_script
 		return
 	fi
 	why=$(advice) words=$(last_words)
@@ -435,14 +527,31 @@ bring_up() {
 ## A client that was connected is not lost by a pairing that is not.
 old_pairing() {
 	service_stop
+	RUN_AS=$OLD_USER
+	hand_over
 	undo
-	RUN_AS=$OLD_USER LOG=$(toml "$CONF" logging log_file)
+	LOG=$(toml "$CONF" logging log_file)
 	LOG=${LOG:-$LOGS/rport.log}
-	chown -hR "$RUN_AS" "$DATA" "$LOGS"
+	chown "$RUN_AS" "$DATA" "$LOGS"
+	own_files
 	if [ "$INIT" = systemd ]; then hush systemctl daemon-reload && hush systemctl enable rport; fi || :
 	again='The old pairing was put back and is connected.'
 	start_and_wait || again='The old pairing was put back and does not connect any more.'
 	die 4 'the new pairing does not connect.' "$again" "$why" "$words"
+}
+
+## This script holds a password. Its folder goes only if it is empty and named as mktemp names one.
+wipe_script() {
+	[ -z "$DRY" ] && [ -f "$0" ] && grep -q '^PASSWORD=' "$0" || return 0
+	if ! has w; then
+		say "This script ($0) holds a password: delete it, or use -w."
+		return
+	fi
+	folder=$(cd -P "$(dirname "$0")" && pwd -P)
+	rm -f "$0"
+	cd /
+	case ${0##*/}:${folder##*/} in "$NAME":tmp.??????*) rmdir "$folder" 2>/dev/null || : ;; esac
+	say "This script was deleted."
 }
 
 {{> lib/common.sh}}

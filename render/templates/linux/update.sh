@@ -43,7 +43,7 @@ version does not connect, the old one is put back.
   -d          do not let the server execute scripts
   -s          sudo rule: full root access for the client
   -r          let the server send files
-  -b          sudo rule: received files may go anywhere (needs -r)
+  -b          sudo rule: chown and mv, so that received files may go anywhere: as good as root for the client (needs -r)
 Started by the client itself, or when the terminal ends, it goes on in the background: see /var/log/rport-update.log.
 Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD  login for -z (sudo -E keeps them)
              RPORT_INSTALLER_WAIT  seconds to wait for the connection (40)
@@ -168,7 +168,7 @@ apply() {
 		for example in "$TMP/new/rport.example.conf" "$CONF.dpkg-dist" "$CONF.rpmnew"; do
 			[ ! -f "$example" ] || new_sections "$example" >>"$TMP/conf"
 		done
-		[ "$(cksum <"$TMP/conf")$EDITS" = "$(cksum <"$CONF")" ] || { write_conf "$TMP/conf" && NEWS=yes; }
+		[ "$(cat "$TMP/conf")$EDITS" = "$(cat "$CONF")" ] || { write_conf "$TMP/conf" && NEWS=yes; }
 	else print_settings; fi
 	sudo_rules
 	has m || [ ! -f /usr/local/bin/tacoscript ] || put_tacoscript

@@ -25,7 +25,8 @@ set_up() {
 	set -eu
 	umask 077
 	PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$PATH
-	export PATH
+	LC_ALL=C # what is read below is bytes, and what tools say is compared
+	export PATH LC_ALL
 	QUIET='' DRY='' FORCE='' TMP='' CODE='' STARTED='' UNDO='' WORKER=''
 	CONF_DIR=/etc/rport CONF=/etc/rport/rport.conf DATA=/var/lib/rport LOGS=/var/log/rport
 	trap 'clean_up $?' EXIT

@@ -6,7 +6,7 @@ edit() {
 }
 toml() {
 	SERVER=${CONNECT_URL:-} AUTH=${CLIENT_ID:-}:${PASSWORD:-} FINGERPRINT=${FINGERPRINT:-} ID=${ID:-} DATA=$DATA LOG=${LOG:-} \
-		ATTRS=${ATTRS:-} EDITS=$EDITS GET="${2:-} ${3:-}" awk '
+		ATTRS=${ATTRS:-} PROXY=${PROXY:-} EDITS=$EDITS GET="${2:-} ${3:-}" awk '
 	function quote(s) { gsub(/["\\]/, "\\\\&", s); return "\"" s "\"" }
 	function scan(s,   i, c) {
 		for (i = 1; i <= length(s); i++) {

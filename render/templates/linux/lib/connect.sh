@@ -13,8 +13,8 @@ redact() {
 	}
 	{ cut(ENVIRON["R1"]); cut(ENVIRON["R2"]); print }'
 }
-log_size() { if [ -f "$LOG" ]; then wc -c <"$LOG"; else echo 0; fi; }
-log_new() { [ ! -f "$LOG" ] || tail -c "+$((LOG_FROM + 1))" "$LOG" 2>/dev/null || :; }
+log_size() { if [ -f "$LOG" ] && [ ! -L "$LOG" ]; then wc -c <"$LOG"; else echo 0; fi; }
+log_new() { [ ! -f "$LOG" ] || [ -L "$LOG" ] || tail -c "+$((LOG_FROM + 1))" "$LOG" 2>/dev/null || :; }
 ## What the client wrote since its start: sets STATE (empty: nothing about a connection), TRIED (the last server it tried; empty at level error).
 read_log() {
 	STATE='' TRIED=''

@@ -15,19 +15,35 @@ write_login() {
 		print "user = \"" s "\""
 	}' >"$TMP/login"
 }
+## Through pipes: a curl from a snap can neither read nor write files in our folder.
 request() {
-	case $FETCHER in
-		curl) curl ${login:+-K "$login"} -gfsSL --proto '=http,https' --connect-timeout 20 --speed-limit 100 --speed-time 40 -o "$2" "$1" ;;
-		wget) wget -nv -t 1 -T 40 -O "$2" "$1" ;;
-		*) ${limit:+timeout 40} wget -O "$2" "$1" ;;
-	esac 2>"$TMP/said"
+	echo 1 >"$TMP/status"
+	{
+		{
+			case $FETCHER in
+				curl) { cat "${login:-/dev/null}"; } | curl -K - ${direct:+--noproxy '*'} -gfsSL --proto '=http,https' --connect-timeout 20 --speed-limit 100 --speed-time 40 "$1" ;;
+				wget) wget ${direct:+--no-proxy} -nv -t 1 -T 40 -O - "$1" ;;
+				*) ${limit:+timeout 40} wget ${direct:+-Y off} -O - "$1" ;;
+			esac 2>&3
+			echo $? >"$TMP/status"
+		} | cat >"$2" || echo 23 >"$TMP/status"
+	} 3>&1 | cat >"$TMP/said"
+	return "$(cat "$TMP/status")"
+}
+## After a request: there was an answer, though not a good one. curl and wget (1 and 2) say so by their exit code.
+answered() {
+	case $FETCHER$(cat "$TMP/status") in
+		curl22 | wget8 | *0) ;;
+		busybox*) grep -q 'server returned error: HTTP' "$TMP/said" ;;
+		*) return 1 ;;
+	esac
 }
 fetch() {
-	login='' limit=''
+	login='' limit='' direct=''
 	[ $# -lt 3 ] || [ ! -f "$TMP/login" ] || login=$TMP/login
 	for pause in 1 3 0; do
 		if request "$1" "$2" && [ -s "$2" ]; then return; fi
-		! grep -q ' 4[0-9][0-9]' "$TMP/said" || return 1
+		if answered && ! grep -q ' 5[0-9][0-9]' "$TMP/said"; then break; fi
 		sleep "$pause"
 	done
 	[ -s "$TMP/said" ] || echo 'the answer is empty' >"$TMP/said"
@@ -94,10 +110,18 @@ get_client() {
 	check_sum "$TMP/package" "${file##*/}" "$TEXT"
 	if [ "$GOT" = archive ]; then unpack "$TMP/package" "$TMP/new" rport; else mv "$TMP/package" "$TMP/package.$GOT"; fi
 }
+## With the folders above it, for everyone to read.
+new_folder() {
+	if [ -z "$1" ] || [ -d "$1" ]; then return; fi
+	new_folder "${1%/*}"
+	mkdir "$1" || die 1 "cannot create $1: disk full or read-only?"
+	chmod 755 "$1"
+	note dir "$1"
+}
 ## The new program is kept only if it runs on this machine.
 put_client() {
 	act "install $BIN" || return 0
-	[ -d "${BIN%/*}" ] || { mkdir -p "${BIN%/*}" && chmod 755 "${BIN%/*}" && note dir "${BIN%/*}"; }
+	new_folder "${BIN%/*}"
 	put "$TMP/new/rport" "$BIN" 755
 	new_version=$(version_of "$BIN")
 	[ -n "$new_version" ] || die 3 'the new client does not run on this machine.' 'Is it for another processor, or the disk mounted noexec?'
@@ -112,6 +136,7 @@ get_tacoscript() {
 }
 put_tacoscript() {
 	act 'install /usr/local/bin/tacoscript' || return 0
+	new_folder /usr/local/bin
 	: >"$TMP/mark"
 	[ -e /usr/local/bin/tacoscript ] || put "$TMP/mark" "$CONF_DIR/.tacoscript" 644
 	put "$TMP/taco/tacoscript" /usr/local/bin/tacoscript 755

@@ -9,6 +9,18 @@ refuse_beside_server() {
 	done
 	[ ! -e "$beside" ] || die 1 "the RPort server is installed here ($beside)." 'Removing the client would break it. Nothing was changed.'
 }
+## Takes each folder from its owner before looking inside: so the client's user can put no link in the way.
+remove_tree() {
+	if [ -L "$1" ] || [ ! -d "$1" ]; then
+		rm -f "$1" 2>/dev/null
+		return
+	fi
+	chown root "$1" && chmod 700 "$1" || return 1
+	for entry in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+		if [ -e "$entry" ] || [ -L "$entry" ]; then remove_tree "$entry" || :; fi
+	done
+	rmdir "$1" 2>/dev/null
+}
 uninstall() {
 	need_root
 	detect_init
@@ -27,7 +39,9 @@ uninstall() {
 	fi
 	for path in $REPO_FILES /etc/sudoers.d/rport-all-cmd /etc/sudoers.d/rport-filereception /etc/sudoers.d/rport-update-status \
 		/usr/local/bin/rport $taco /var/log/rport-update.log /var/log/rport-installer.log "$CONF_DIR" "$LOGS" "$DATA"; do
-		if [ -e "$path" ] && act "remove $path"; then rm -rf "$path"; fi
+		if { [ -e "$path" ] || [ -L "$path" ]; } && act "remove $path"; then
+			remove_tree "$path" || warn "$path could not be removed: something is mounted there?"
+		fi
 	done
 	remove_user "$RUN_AS"
 	[ -n "$DRY" ] || say 'The RPort client has been removed.'

@@ -18,7 +18,7 @@ check_arguments() {
 }
 need_sudo() {
 	if ! has s && ! has b; then return; fi
-	is_dir /etc/sudoers.d || die 1 '-s and -b need sudo: install it.'
+	has_sudo || die 1 '-s and -b need sudo: install it.'
 }
 edit_settings() {
 	if has x; then
@@ -29,14 +29,44 @@ edit_settings() {
 	fi
 	! has r || edit file-reception enabled set true
 }
+has_sudo() { is_dir /etc/sudoers.d && have visudo; }
+## No wildcards: they match spaces and slashes. Whoever may move files anywhere and give them to anyone is root anyway.
 sudo_rules() {
-	! has s || sudo_rule rport-all-cmd "$RUN_AS ALL=(ALL) NOPASSWD: ALL"
-	! has b || sudo_rule rport-filereception "$RUN_AS ALL=NOPASSWD: $(command -v chown) * $DATA/filepush/*_rport_filepush
-$RUN_AS ALL=NOPASSWD: $(command -v mv) $DATA/filepush/*_rport_filepush *"
+	! has s || sudo_rule rport-all-cmd '(ALL)' ALL
+	old_rule=/etc/sudoers.d/rport-filereception
+	if has b || { [ -e $old_rule ] && has_sudo; }; then
+		sudo_rule rport-filereception '(root)' "$(command -v chown), $(command -v mv)"
+	fi
+	refresh_rule
 }
+## What the client calls to learn of pending updates, word for word. An update of the client adds no rule, but replaces
+## that of other installers, which lets variables through (SETENV) and so makes the client's user root.
+refresh_rule() {
+	old_rule=/etc/sudoers.d/rport-update-status
+	if has k; then
+		if [ -e $old_rule ] && act "remove the sudo rule $old_rule"; then keep_old $old_rule && rm $old_rule; fi
+		return 0
+	fi
+	has_sudo && { [ -e $old_rule ] || [ "$NAME" = rport-installer.sh ]; } || return 0
+	commands=''
+	! have apt-get || commands="$(command -v apt-get) update -o Debug\:\:NoLocking=true"
+	! have zypper || commands="${commands:+$commands, }$(command -v zypper) refresh"
+	[ -z "$commands" ] || sudo_rule rport-update-status '(root)' "$commands"
+}
+## sudo_rule FILE (USER) COMMANDS. NOSETENV: no variables, whatever the sudoers file says; not every sudo knows it, nor requiretty.
 sudo_rule() {
-	echo "$2" >"$TMP/rule"
-	act "write the sudo rule /etc/sudoers.d/$1" || return 0
-	! have visudo || quietly visudo -cqf "$TMP/rule" || die 1 'sudo refuses the rule:' "$(said)"
-	put "$TMP/rule" "/etc/sudoers.d/$1" 440
+	rule="$RUN_AS ALL=$2 NOPASSWD: $3"
+	strict="Defaults:$RUN_AS !requiretty
+$RUN_AS ALL=$2 NOPASSWD: NOSETENV: $3"
+	[ "$2" = '(root)' ] || strict="Defaults:$RUN_AS !requiretty
+$rule"
+	act "write the sudo rule /etc/sudoers.d/$1" || { say "  $rule"; return 0; }
+	for text in "$strict" "$rule"; do
+		printf '%s\n' "$text" >"$TMP/rule"
+		if quietly visudo -cqf "$TMP/rule"; then
+			put "$TMP/rule" "/etc/sudoers.d/$1" 440
+			return
+		fi
+	done
+	die 1 'sudo refuses the rule:' "$(said)"
 }

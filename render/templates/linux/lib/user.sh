@@ -6,14 +6,18 @@ remove_user() {
 	if have userdel; then hush userdel "$1"
 	else hush deluser "$1"
 	fi || warn "the user $1 could not be removed."
-	! grep -q "^$1:" /etc/group || hush groupdel "$1" || hush delgroup "$1" || :
+	## A group with members is not the client's alone.
+	! grep -q "^$1:[^:]*:[^:]*:$" /etc/group || hush groupdel "$1" || hush delgroup "$1" || :
 }
+## A unit that an administrator has masked stays so.
+is_masked() { [ "$(readlink "$UNIT" 2>/dev/null)" = /dev/null ] || [ "$(readlink "/run/systemd/system/${UNIT##*/}" 2>/dev/null)" = /dev/null ]; }
 service_remove() {
 	case $INIT in
 		systemd) systemctl disable rport ;;
 		openrc) rc-update del rport default ;;
 		sysv) update-rc.d -f rport remove ;;
 	esac >/dev/null 2>&1 || :
-	rm -f "$UNIT" "$INIT_SCRIPT" /etc/systemd/system/*.wants/rport.service /etc/rc?.d/[SK]??rport /run/rport.pid
+	is_masked || rm -f "$UNIT"
+	rm -f "$INIT_SCRIPT" /etc/systemd/system/*.wants/rport.service /etc/rc?.d/[SK]??rport /run/rport.pid
 	[ "$INIT" != systemd ] || systemctl daemon-reload || :
 }
