@@ -91,7 +91,7 @@ main() {
 	esac
 }
 options() {
-	ACTION=install RUN_AS='' TAGS=''
+	ACTION=install RUN_AS='' TAGS='' PROXY=''
 	while getopts :hvnqcuftV:pz:xsrbka:g:dilNw option; do
 		case $option in
 			h) ACTION=help ;;

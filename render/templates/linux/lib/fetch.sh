@@ -28,6 +28,7 @@ request() {
 			echo $? >"$TMP/status"
 		} | cat >"$2" || echo 23 >"$TMP/status"
 	} 3>&1 | cat >"$TMP/said"
+	[ "$FETCHER" != wget ] || ! grep -q '^Failed to' "$TMP/said" || echo 4 >"$TMP/status" # wget2 1.99 returns 0 for that
 	return "$(cat "$TMP/status")"
 }
 ## After a request: there was an answer, though not a good one. curl and wget (1 and 2) say so by their exit code.
