@@ -87,10 +87,9 @@ if [ "$kind" != busybox ]; then
     busybox)
       mkdir "$root/tmp/shells/busybox"
       ln -s "$3" "$root/tmp/shells/busybox/sh"
-      for applet in $("$3" --list); do
-        # Not those that stand for a whole package manager, nor what sets up the tests, nor bigger programs of the same name.
-        case $applet in busybox | dpkg* | rpm* | mount | umount | ip | init | wget | nologin) ;; *) ln -s "$3" "$root/usr/local/sbin/$applet" ;; esac
-      done
+      # Not those that stand for a whole package manager, nor what sets up the tests, nor bigger programs of the same name.
+      chroot "$root" "$3" --install -s /usr/local/sbin
+      (cd "$root/usr/local/sbin" && rm -f busybox dpkg* rpm* mount umount ip init wget nologin)
       ;;
     *) ln -s "$(command -v "$5")" "$root/usr/local/sbin/awk" ;;
   esac
