@@ -41,7 +41,7 @@ class Failures(support.InstallerTest):
     def test_not_root(self):
         with IsolatedRoot() as root:
             root.write("/tmp/rport-installer.sh", self.script(), 0o644)
-            result = root.call(["setpriv", "--reuid=65534", "--clear-groups", "sh", "/tmp/rport-installer.sh"])
+            result = root.call(["/usr/bin/setpriv", "--reuid=65534", "--clear-groups", "sh", "/tmp/rport-installer.sh"])
             self.assertExit(result, 1)
             self.assertIn(b"root", result.stderr)
 

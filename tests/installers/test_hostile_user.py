@@ -19,7 +19,7 @@ EXACT = ["apt-get", "update", "-o", "Debug::NoLocking=true"]  # seen in the clie
 
 class HostileUser(support.InstallerTest):
     def as_rport(self, root, command, env=None):
-        return root.call(["setpriv", "--reuid=rport", "--regid=rport", "--clear-groups", *command], env)
+        return root.call(["/usr/bin/setpriv", "--reuid=rport", "--regid=rport", "--clear-groups", *command], env)
 
     def secrets(self, root):
         root.write("/root/secret", SECRET + "\n", 0o600)
@@ -103,7 +103,7 @@ class HostileUser(support.InstallerTest):
                 self.secrets(root)
                 self.assertExit(root.run(self.script(), ["-g", "one"]), 0)
                 status = root.path("/var/lib/rport").stat()
-                racer = root.popen(["setpriv", f"--reuid={status.st_uid}", f"--regid={status.st_gid}", "--clear-groups", "sh", "-c", swap]
+                racer = root.popen(["/usr/bin/setpriv", f"--reuid={status.st_uid}", f"--regid={status.st_gid}", "--clear-groups", "sh", "-c", swap]
                                    if kind == "host" else ["su", "-s", "/bin/sh", "-c", swap, "rport"],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 try:

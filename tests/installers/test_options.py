@@ -23,7 +23,7 @@ case $1 in
   start)
     user=$(sed -n 's/^User=//p' "$unit")
     command=$(sed -n 's/^ExecStart=//p' "$unit" | tr -d '"')
-    setsid setpriv --reuid "$user" --regid "$user" --init-groups $command >/dev/null 2>&1 </dev/null & ;;
+    setsid /usr/bin/setpriv --reuid "$user" --regid "$user" --init-groups $command >/dev/null 2>&1 </dev/null & ;;
   stop) for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != rport ] || kill ${p#/proc/}; done 2>/dev/null ;;
   disable) rm -f /etc/systemd/system/multi-user.target.wants/rport.service ;;
 esac
@@ -50,7 +50,7 @@ class Options(support.InstallerTest):
             root.write("/tmp/i.sh", self.script(), 0o644)
             for args, word in ((["-h"], b"Usage:"), (["-xsh"], b"Usage:"), (["-v"], b"rport 0.9.14"), (["-tv"], b"rport 0.9.15"),
                                (["-V", "1.2.3", "-v"], b"rport 1.2.3")):
-                result = root.call(["setpriv", "--reuid=65534", "--clear-groups", "sh", "/tmp/i.sh", *args])
+                result = root.call(["/usr/bin/setpriv", "--reuid=65534", "--clear-groups", "sh", "/tmp/i.sh", *args])
                 self.assertEqual((result.returncode, result.stderr), (0, b""))
                 self.assertIn(word, result.stdout)
             self.assertEqual(root.changes(before), {})
