@@ -57,7 +57,7 @@ class Situations(support.InstallerTest):
             self.assertIn(b"Timeout=$((3))", script)
             result = root.run(script)
             self.assertExit(result, 0)
-            self.assertIn(b"lock of dpkg", result.stderr)
+            self.assertIn(b"the lock of dpkg is held", result.stderr)
             self.assertTrue(root.exists("/usr/local/bin/rport"))
             self.assertFalse(root.exists("/etc/apt/sources.list.d/rport.list"))
 

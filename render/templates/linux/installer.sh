@@ -63,15 +63,15 @@ program and settings stay, the old configuration is saved.
   -x          let the server run any command and script
   -s          sudo rule: full root access for the client
   -r          let the server send files (else off)
-  -b          sudo rule: chown and mv, so that received files may go anywhere: as good as root for the client (needs -r)
-  -k          no sudo rule by which the client refreshes the lists of packages (apt-get update, zypper refresh)
+  -b          sudo rule: received files may go anywhere (chown, mv): as good as root for the client (needs -r)
+  -k          no sudo rule for apt-get update, zypper refresh
   -a USER     run as USER, not rport; created if missing
   -g TAG      add a tag; repeatable
   -d          random UUID as id (with -f: a new one)
   -i          install Tacoscript, too
   -l          go on if SELinux is enforcing
   -N          no service: print the client's command
-  -w          delete this script, which holds a password, when the client is connected, and the folder made for it
+  -w          delete this script (it holds a password) and its folder when all is done
 Without systemd the archive is used, no package. A proxy that alone leads to the server becomes the client's.
 Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD (login for -z), RPORT_INSTALLER_WAIT (seconds, 40), https_proxy
 Exit code: 0 connected, 1 wrong usage or environment, 2 cannot reach the server, 3 bad download or package (1-3: nothing
@@ -193,7 +193,7 @@ find_proxy() {
 	direct=yes login='' limit=yes
 	if request "$host/" /dev/null || answered; then PROXY=''; return; fi
 	case $PROXY in *://*) ;; *) PROXY=http://$PROXY ;; esac
-	say '- the client gets the proxy of this environment: there is no direct way to the server'
+	say '- only the proxy leads to the server: the client gets it'
 }
 
 ## What can fail fails here, before anything is changed.
@@ -213,7 +213,7 @@ get_ready() {
 		get_client
 	fi
 	if [ "$FROM$GOT$INIT" != filedebsystemd ] && [ "$GOT" = deb ]; then
-		die 1 'a deb of the client needs systemd: its installation calls systemctl.' 'Use the archive (tar.gz): leave out -z.'
+		die 1 'a deb of the client needs systemd.' 'Leave out -z.'
 	fi
 	case $FROM$METHOD in
 		archivearchive | keep* | repository* | filedeb | filerpm) ;;
@@ -231,7 +231,7 @@ repository_answers() {
 	esac
 	fetch "$index" "$TMP/key" && fetch "$REPO_KEYS/$key" "$TMP/key" || return 1
 	if [ "$PACKAGES" = apt ] && [ -z "$DRY" ] && ! apt_is_free; then
-		warn 'another program holds the lock of dpkg: the archive is used, not the package.'
+		warn 'the lock of dpkg is held: the archive is used.'
 		return 1
 	fi
 }
@@ -321,7 +321,7 @@ own_files() {
 				if cp -R "$file" "$file.own"; then mv -f "$file" "$file.unreadable"; mv "$file.own" "$file"; rm -rf "$file.unreadable"
 				else rm -rf "$file.own"; mv -f "$file" "$file.unreadable"; echo "$file"; fi
 			done' "$folder" </dev/null >"$TMP/unreadable" || :
-		[ ! -s "$TMP/unreadable" ] || warn "$RUN_AS cannot read these files in $folder, which are called .unreadable now:" "$(cat "$TMP/unreadable")"
+		[ ! -s "$TMP/unreadable" ] || warn "$RUN_AS cannot read in $folder, now called .unreadable:" "$(cat "$TMP/unreadable")"
 	done
 }
 back_up() {
@@ -401,10 +401,7 @@ write_tags() {
 		}
 	}' "$TMP/old_tags" >"$TMP/tags"
 	note put_tags_back "$ATTRS"
-	if ! tags_as_user "$ATTRS" <"$TMP/tags"; then
-		only_roots "$ATTRS" || die 1 "$RUN_AS cannot write $ATTRS." 'Leave out -g, or correct attributes_file_path.'
-		put "$TMP/tags" "$ATTRS" 640 "root:$(group_of "$RUN_AS")"
-	fi
+	tags_as_user "$ATTRS" <"$TMP/tags" || die 1 "$RUN_AS cannot write $ATTRS." 'Leave out -g.'
 }
 tags_as_user() {
 	# shellcheck disable=SC2016 # for the shell of that user
@@ -413,16 +410,6 @@ tags_as_user() {
 put_tags_back() {
 	# shellcheck disable=SC2016
 	if [ -s "$TMP/old_tags" ]; then tags_as_user "$1" <"$TMP/old_tags"; else as_user 'rm -f "$FILE"' "$1"; fi
-}
-## Nobody but root can rename or replace anything on the way to this file.
-only_roots() {
-	way=$(cd -P "${1%/*}" && pwd -P) || return 1
-	while :; do
-		# shellcheck disable=SC2012 # folders whose names do not matter
-		case $(ls -ldn "${way:-/}" | awk '{ print substr($1, 6, 1) substr($1, 9, 1) $3 }') in --0) ;; *) return 1 ;; esac
-		[ -n "$way" ] || return 0
-		way=${way%/*}
-	done
 }
 ## The first physical cards with a private and a public address.
 network_cards() {

@@ -43,7 +43,7 @@ version does not connect, the old one is put back.
   -d          do not let the server execute scripts
   -s          sudo rule: full root access for the client
   -r          let the server send files
-  -b          sudo rule: chown and mv, so that received files may go anywhere: as good as root for the client (needs -r)
+  -b          sudo rule: received files may go anywhere (chown, mv): as good as root for the client (needs -r)
 Started by the client itself, or when the terminal ends, it goes on in the background: see /var/log/rport-update.log.
 Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD  login for -z (sudo -E keeps them)
              RPORT_INSTALLER_WAIT  seconds to wait for the connection (40)

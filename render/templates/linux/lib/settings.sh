@@ -35,7 +35,7 @@ sudo_rules() {
 	! has s || sudo_rule rport-all-cmd '(ALL)' ALL
 	old_rule=/etc/sudoers.d/rport-filereception
 	if has b || { [ -e $old_rule ] && has_sudo; }; then
-		sudo_rule rport-filereception '(root)' "$(command -v chown), $(command -v mv)"
+		sudo_rule rport-filereception '(root)' "NOSETENV: $(command -v chown), $(command -v mv)"
 	fi
 	refresh_rule
 }
@@ -51,17 +51,14 @@ refresh_rule() {
 	commands=''
 	! have apt-get || commands="$(command -v apt-get) update -o Debug\:\:NoLocking=true"
 	! have zypper || commands="${commands:+$commands, }$(command -v zypper) refresh"
-	[ -z "$commands" ] || sudo_rule rport-update-status '(root)' "$commands"
+	[ -z "$commands" ] || sudo_rule rport-update-status '(root)' "NOSETENV: $commands"
 }
 ## sudo_rule FILE (USER) COMMANDS. NOSETENV: no variables, whatever the sudoers file says; not every sudo knows it, nor requiretty.
 sudo_rule() {
-	rule="$RUN_AS ALL=$2 NOPASSWD: $3"
-	strict="Defaults:$RUN_AS !requiretty
-$RUN_AS ALL=$2 NOPASSWD: NOSETENV: $3"
-	[ "$2" = '(root)' ] || strict="Defaults:$RUN_AS !requiretty
-$rule"
-	act "write the sudo rule /etc/sudoers.d/$1" || { say "  $rule"; return 0; }
-	for text in "$strict" "$rule"; do
+	rule="$RUN_AS ALL=$2 NOPASSWD: "
+	act "write the sudo rule /etc/sudoers.d/$1" || { say "  $rule$3"; return 0; }
+	for text in "Defaults:$RUN_AS !requiretty
+$rule$3" "$rule${3#NOSETENV: }"; do
 		printf '%s\n' "$text" >"$TMP/rule"
 		if quietly visudo -cqf "$TMP/rule"; then
 			put "$TMP/rule" "/etc/sudoers.d/$1" 440
