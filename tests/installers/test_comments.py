@@ -29,6 +29,14 @@ class Comments(unittest.TestCase):
             cls.head = sum(len(name) + len(value) + 4 for name, value in answer.getheaders()) + len("HTTP/1.1 200 OK\r\n\r\n")
             connection.close()
 
+    def test_every_function_has_a_comment_above_it(self):
+        for name, text in self.scripts.items():
+            lines = text.splitlines()
+            functions = [(lines[i - 1], line) for i, line in enumerate(lines) if re.match(r"[a-z_0-9]+\(\) ", line)]
+            self.assertGreater(len(functions), 30, name)
+            for above, line in functions:
+                self.assertRegex(above, r"^# (?!shellcheck).{8,}", f"{name}: {line}")
+
     def test_the_functions_of_the_readme_exist(self):
         defined = set(re.findall(r"(?m)^([a-z_0-9]+)\(\) ", "\n".join(self.scripts.values())))
         named = set(re.findall(r"(?m)^\| `([a-z_0-9]+)[^`]*` \|", README.read_text(encoding="utf-8")))

@@ -44,6 +44,7 @@ sources() {
 	STRICT={{strict_checksums}}
 	PAIRING_URL={{pairing_url}}
 }
+# What -h prints.
 help() {
 	cat <<'END'
 Usage: sh rport-installer.sh [options]
@@ -81,6 +82,7 @@ Exit code: 0 connected, 1 wrong usage or environment, 2 cannot reach the server,
 END
 }
 
+# Sets up, reads the options, does one action.
 main() {
 	set_up
 	sources
@@ -90,6 +92,7 @@ main() {
 		*) "$ACTION" "$@" ;;
 	esac
 }
+# Reads the options; ACTION says what to do.
 options() {
 	ACTION=install RUN_AS='' TAGS='' PROXY=''
 	while getopts :hvnqcuftV:pz:xsrbka:g:dilNw option; do
@@ -111,6 +114,7 @@ options() {
 	check_arguments "$@"
 }
 
+# All steps of an installation, in order: what can fail fails before anything is changed.
 install() {
 	need_root
 	credentials
@@ -127,16 +131,18 @@ install() {
 	probe_server
 	find_proxy
 	get_ready
-	## A package may stop the client itself.
+	# A package may stop the client itself.
 	case $FROM$DRY in repository | file) unbroken apply_and_connect ;; esac
 	apply
 	connect
 }
+# apply and connect, where a package may stop the client.
 apply_and_connect() {
 	apply
 	connect
 }
 
+# What an earlier installation left: EXISTING, OLD_ID, ATTRS, LOG, RUN_AS. A configuration that cannot be edited ends it.
 look_at_old() {
 	EXISTING='' OLD_ID='' ATTRS='' LOG=''
 	if [ -e "$CONF" ] || [ -L "$CONF" ]; then
@@ -155,7 +161,7 @@ look_at_old() {
 	case $TAGS$ATTRS in "$ATTRS" | *.json) ;; *) die 1 "the tags are in $ATTRS, which is not JSON." 'Leave out -g.' ;; esac
 }
 
-## Any HTTP answer will do; the path is not used.
+# Any HTTP answer will do; the path is not used.
 probe_server() {
 	host=${CONNECT_URL#*://}
 	host=${host%%[/?]*}
@@ -168,7 +174,7 @@ probe_server() {
 	login='' limit=yes status=0
 	request "$host/" /dev/null || status=$?
 	[ $status -ne 0 ] || return 0
-	## What the tool says is in the language of the machine, what it returns is not.
+	# What the tool says is in the language of the machine, what it returns is not.
 	case $FETCHER$status:$(cat "$TMP/said") in
 		curl22:* | curl52:* | wget8:* | busybox*'server returned error: HTTP/'*) return ;;
 		curl5:* | curl97:* | *[Pp]roxy*) why='Check the proxy variables (sudo -E keeps them).' ;;
@@ -181,7 +187,7 @@ probe_server() {
 	die 2 "cannot reach the server $host." "$why" "$(said)"
 }
 
-## The client knows no proxy variables. As under Windows it gets a proxy only if no direct way leads to the server.
+# The client knows no proxy variables. As under Windows it gets a proxy only if no direct way leads to the server.
 find_proxy() {
 	case $CONNECT_URL in
 		[Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) PROXY=${https_proxy:-${HTTPS_PROXY:-${all_proxy:-${ALL_PROXY:-}}}} ;;
@@ -196,7 +202,7 @@ find_proxy() {
 	say '- only the proxy leads to the server: the client gets it'
 }
 
-## What can fail fails here, before anything is changed.
+# What can fail fails here, before anything is changed.
 get_ready() {
 	FROM=archive
 	if [ "$INIT" = systemd ] && ! has N && is_masked; then die 1 'the unit rport.service is masked.' 'systemctl unmask rport' 'Or use -N.'; fi
@@ -222,6 +228,7 @@ get_ready() {
 	esac || die 1 "this package does not fit the $METHOD client or the tools here." 'Leave out -p, -V, -z, or uninstall first.'
 	! has i || get_tacoscript
 }
+# Whether the package repository of the client has something for this system.
 repository_answers() {
 	[ "$INIT" = systemd ] || return 1 # the packages call systemctl
 	case $PACKAGES:$ARCHS in
@@ -235,6 +242,7 @@ repository_answers() {
 		return 1
 	fi
 }
+# Adds the package repository of the client and its signing key.
 add_repository() {
 	act "add the repository of the client ($CHANNEL)" || return 0
 	file=/etc/yum.repos.d/rport.repo
@@ -252,6 +260,7 @@ add_repository() {
 	put "$TMP/repo" $file 644
 }
 
+# Makes the changes: each is printed first, and noted, so that it can be undone.
 apply() {
 	make_user
 	hand_over
@@ -275,6 +284,7 @@ apply() {
 	[ -z "$DRY" ] || return 0
 	! have restorecon || { restorecon -R "$BIN" "$CONF_DIR" && restorecon "$DATA" "$LOGS"; } || :
 }
+# The user that the client runs as: without a password, without a login shell.
 make_user() {
 	if hush id "$RUN_AS" || ! act "create the user $RUN_AS"; then return; fi
 	group=-U
@@ -291,8 +301,9 @@ make_user() {
 	fi || :
 	hush id "$RUN_AS" || die 1 "cannot create the user $RUN_AS." "$(said)" 'Create it, and use -a.'
 }
-## It was there before, and goes with its last user.
+# It was there before, and goes with its last user.
 put_group_back() { grep -q "^$RUN_AS:" /etc/group || groupadd -r -g "$1" "$RUN_AS"; }
+# make_folder PATH MODE OWNER [GROUP]: creates it where it is missing; owner and mode are set in any case.
 make_folder() {
 	if [ ! -d "$1" ]; then
 		act "create $1" || return 0
@@ -300,7 +311,7 @@ make_folder() {
 	fi
 	[ -n "$DRY" ] || { chown "$3:${4:-$(group_of "$3")}" "$1" && chmod "$2" "$1"; }
 }
-## With -a: the new user reads what it takes over.
+# With -a: the new user reads what it takes over.
 hand_over() {
 	before=$(owner_of_data)
 	if [ -n "$DRY" ] || [ ! -d "$DATA" ] || [ "$before" = "$RUN_AS" ] || ! hush id "$before"; then return; fi
@@ -309,8 +320,8 @@ hand_over() {
 		as_user 'chmod -R a+rX "$FILE"' "$folder" "$before" </dev/null || :
 	done
 }
-## What belongs to others in the client's folders - a client that was run as root, the user before -a - is replaced by
-## copies. Not by chown: a link there may lead to any file. What cannot be read stays under another name.
+# What belongs to others in the client's folders - a client that was run as root, the user before -a - is replaced by
+# copies. Not by chown: a link there may lead to any file. What cannot be read stays under another name.
 own_files() {
 	[ -z "$DRY" ] || return 0
 	for folder in "$DATA" "$LOGS"; do
@@ -324,6 +335,7 @@ own_files() {
 		[ ! -s "$TMP/unreadable" ] || warn "$RUN_AS cannot read in $folder, now called .unreadable:" "$(cat "$TMP/unreadable")"
 	done
 }
+# Keeps the old configuration beside the new one, under a name with the time.
 back_up() {
 	backup=$CONF.$(date +%Y%m%d-%H%M%S).bak
 	act "save the old configuration as $backup" || return 0
@@ -333,6 +345,7 @@ back_up() {
 	rm "$CONF" # a package brings its own again
 }
 
+# The settings of this pairing. Those that are there and not asked for stay.
 configure() {
 	case $EXISTING$FORCE in yes) mode='default' ;; *) mode='set' ;; esac
 	# shellcheck disable=SC2016 # names of variables
@@ -372,12 +385,14 @@ configure() {
 	write_conf "$base"
 	[ -z "$TAGS" ] || write_tags
 }
+# Whether /etc/machine-id holds an id: 32 hexadecimal digits.
 has_machine_id() {
 	machine_id=''
 	[ ! -r /etc/machine-id ] || read -r machine_id </etc/machine-id || :
 	case $machine_id in *[!0-9a-f]*) return 1 ;; esac
 	[ "${#machine_id}" -eq 32 ]
 }
+# Adds the tags of -g to the attributes file; what else is in it stays.
 write_tags() {
 	# shellcheck disable=SC2016 # for the shell of that user
 	as_user 'test -f "$FILE" && exec cat "$FILE"' "$ATTRS" </dev/null >"$TMP/old_tags" || :
@@ -403,15 +418,17 @@ write_tags() {
 	note put_tags_back "$ATTRS"
 	tags_as_user "$ATTRS" <"$TMP/tags" || die 1 "$RUN_AS cannot write $ATTRS." 'Leave out -g.'
 }
+# Writes the attributes file as the client's user, who may own its folder.
 tags_as_user() {
 	# shellcheck disable=SC2016 # for the shell of that user
 	as_user 'umask 027; rm -rf "$FILE.new"; cat >"$FILE.new" && mv -f "$FILE.new" "$FILE"' "$1"
 }
+# Undoes write_tags.
 put_tags_back() {
 	# shellcheck disable=SC2016
 	if [ -s "$TMP/old_tags" ]; then tags_as_user "$1" <"$TMP/old_tags"; else as_user 'rm -f "$FILE"' "$1"; fi
 }
-## The first physical cards with a private and a public address.
+# The first physical cards with a private and a public address.
 network_cards() {
 	! have ip || for card in /sys/class/net/*; do
 		[ -e "$card/device" ] || continue
@@ -430,6 +447,7 @@ network_cards() {
 	done
 }
 
+# Registers the service, started with the machine, and not started yet.
 service_define() {
 	case $INIT in
 		systemd)
@@ -452,11 +470,13 @@ service_define() {
 			;;
 	esac || warn 'the service will not start with the machine.'
 }
+# put_init LINE...: writes the init script.
 put_init() {
 	printf '%s\n' "$@" >"$TMP/init"
 	[ -e "$INIT_SCRIPT" ] || note service_remove rport
 	put "$TMP/init" "$INIT_SCRIPT" 755
 }
+# The init script for SysV.
 sysv_script() {
 	cat <<END
 #!/bin/sh
@@ -469,6 +489,7 @@ sysv_script() {
 # Short-Description: RPort client
 ### END INIT INFO
 pid=/var/run/rport.pid
+# Whether the client runs.
 up() { [ -s \$pid ] && kill -0 "\$(cat \$pid)" 2>/dev/null; }
 case \$1 in
   start) up || su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF </dev/null >/dev/null 2>&1 & echo \$!' >\$pid ;;
@@ -479,6 +500,7 @@ esac
 END
 }
 
+# Starts the client and reports the truth about its connection.
 connect() {
 	command="su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF'"
 	if has N; then
@@ -489,6 +511,7 @@ connect() {
 	act "start the client and wait up to $WAIT s for its connection" || return 0
 	if [ -n "$WORKER" ]; then bring_up; else unbroken bring_up; fi
 }
+# Starts the client, waits for its connection and says what came of it.
 bring_up() {
 	STARTED=yes
 	: >"$TMP/peers"
@@ -511,7 +534,7 @@ bring_up() {
 	esac
 	die 4 'installed, but not connected.' "$why" "$words"
 }
-## A client that was connected is not lost by a pairing that is not.
+# A client that was connected is not lost by a pairing that is not.
 old_pairing() {
 	service_stop
 	RUN_AS=$OLD_USER
@@ -527,7 +550,7 @@ old_pairing() {
 	die 4 'the new pairing does not connect.' "$again" "$why" "$words"
 }
 
-## This script holds a password. Its folder goes only if it is empty and named as mktemp names one.
+# This script holds a password. Its folder goes only if it is empty and named as mktemp names one.
 wipe_script() {
 	[ -z "$DRY" ] && [ -f "$0" ] && grep -q '^PASSWORD=' "$0" || return 0
 	if ! has w; then

@@ -13,6 +13,7 @@
 #
 # All code is in functions: a download that was cut off does nothing.
 
+# Where the client comes from, as the service is configured.
 sources() {
 	NAME=rport-update.sh
 	STABLE={{version}}
@@ -24,6 +25,7 @@ sources() {
 	STRICT={{strict_checksums}}
 	PAIRING_URL={{pairing_url}}
 }
+# What -h prints.
 help() {
 	cat <<'END'
 Usage: sh rport-update.sh [options]
@@ -55,6 +57,7 @@ Exit code:   0 updated and connected, or up to date
 END
 }
 
+# Sets up, reads the options, does one action.
 main() {
 	set_up
 	sources
@@ -64,6 +67,7 @@ main() {
 		*) "$ACTION" ;;
 	esac
 }
+# Reads the options; ACTION says what to do.
 options() {
 	ACTION=update
 	while getopts :hnqcutv:pz:mxdsrb option; do
@@ -82,6 +86,7 @@ options() {
 	if has x && has d; then usage '-x and -d exclude each other.'; fi
 }
 
+# All steps of an update, in order: what can fail fails before anything is changed.
 update() {
 	need_root
 	find_client
@@ -97,17 +102,19 @@ update() {
 	LOG=${LOG:-$LOGS/rport.log} OLD_VERSION=$(version_of "$BIN")
 	get_ready
 	NEWS=''
-	## The package itself stops the client.
+	# The package itself stops the client.
 	case $FROM$DRY in repository | file) unbroken change ;; esac
 	apply
 	[ -n "$NEWS$DRY" ] || return 0
 	act "restart the client and wait up to $WAIT s for its connection" || return 0
 	unbroken restart
 }
+# apply and restart, where the package itself stops the client.
 change() {
 	apply
 	if [ -n "$NEWS" ]; then restart; fi
 }
+# What can fail fails here, before anything is changed. FROM says where the program comes from.
 get_ready() {
 	FROM=archive PACKAGES=''
 	for tool in apt-get dnf yum zypper; do
@@ -135,13 +142,14 @@ get_ready() {
 	esac
 	has m || [ ! -f /usr/local/bin/tacoscript ] || get_tacoscript
 }
-## A client from a single deb gets nothing from a repository that does not have it.
+# A client from a single deb gets nothing from a repository that does not have it.
 from_file_only() {
 	[ "$FROM$PACKAGES" = repositoryapt ] && [ ! -f /etc/apt/sources.list.d/rport.list ] && [ -z "$(apt-cache madison rport 2>/dev/null)" ] || return 0
 	[ "${VERSION:-$STABLE}" != "$OLD_VERSION" ] || { FROM=keep; say "- the client has version $OLD_VERSION already"; return; }
 	die 1 "no repository here has the client: it has version $OLD_VERSION and was installed from a file." \
 		"Version ${VERSION:-$STABLE} needs the address of its deb: -z URL."
 }
+# Makes the changes: each is printed first, and noted, so that it can be undone.
 apply() {
 	case $FROM in
 		archive) put_client ;;
@@ -173,6 +181,7 @@ apply() {
 	sudo_rules
 	has m || [ ! -f /usr/local/bin/tacoscript ] || put_tacoscript
 }
+# new_sections FILE: the sections of FILE that the configuration lacks.
 new_sections() {
 	awk '
 	/^[ \t]*\[[^]]*\][ \t\r]*$/ {
@@ -183,7 +192,7 @@ new_sections() {
 	}
 	FILENAME != ARGV[1] && copy' "$CONF" "$1"
 }
-## The installed package as a file again, for the way back: no repository may have it any more.
+# The installed package as a file again, for the way back: no repository may have it any more.
 repack() {
 	mkdir -p "$TMP/repack/DEBIAN"
 	dpkg-query -L rport | while read -r path; do
@@ -195,13 +204,14 @@ repack() {
 	done
 	if [ -s /var/lib/dpkg/info/rport.conffiles ]; then
 		cp /var/lib/dpkg/info/rport.conffiles "$TMP/repack/DEBIAN/conffiles"
-		## Never what is on the disk: dpkg would take it for the original, and replace it with the next package.
+		# Never what is on the disk: dpkg would take it for the original, and replace it with the next package.
 		while read -r path; do echo '# The original of this file is not known any more.' >"$TMP/repack$path"; done <"$TMP/repack/DEBIAN/conffiles"
 	fi
 	chmod -R go+rX "$TMP/repack"
 	quietly dpkg-deb -Znone --build "$TMP/repack" "$TMP/old.deb" || die 1 'the installed package cannot be saved:' "$(said)"
 	rm -rf "$TMP/repack"
 }
+# package_back FILE: undoes the update of a package.
 package_back() {
 	case $METHOD$PACKAGES in
 		deb*) dpkg --force-confold,confmiss,downgrade -i "$1" ;;
@@ -209,6 +219,7 @@ package_back() {
 		rpm?*) "$PACKAGES" -y downgrade "rport-$OLD_VERSION" ;;
 	esac
 }
+# Restarts the client; puts the old version back when the new one does not connect.
 restart() {
 	STARTED=yes
 	service_stop
@@ -222,7 +233,7 @@ restart() {
 		return
 	fi
 	words=$(last_words) why=$(advice) verdict=$VERDICT
-	## The old version would be told the same.
+	# The old version would be told the same.
 	[ "$verdict" != duplicate ] || die 4 "not connected yet, version $(version_of "$BIN") runs." "$why" "$words"
 	service_stop
 	undo

@@ -1,9 +1,12 @@
+# Prints a message, unless -q was given.
 say() { [ -n "$QUIET" ] || echo "$*"; }
+# Prints a warning, which -q does not hide.
 warn() {
 	echo "Warning: $1" >&2
 	shift
 	[ $# -eq 0 ] || printf '         %s\n' "$@" >&2
 }
+# die CODE CAUSE [REMEDY...]: says why and what to do, and ends with a documented exit code.
 die() {
 	CODE=$1
 	shift
@@ -12,14 +15,19 @@ die() {
 	[ $# -eq 0 ] || printf '       %s\n' "$@" >&2
 	exit "$CODE"
 }
+# usage CAUSE: prints the help and ends.
 usage() { help >&2; die 1 "$1"; }
+# Runs a command without input and output.
 hush() { "$@" >/dev/null 2>&1 </dev/null; }
+# Whether there is such a command.
 have() { hush command -v "$1"; }
+# act TEXT: goes before each change, prints it, and is false in a dry run.
 act() {
 	if [ -n "$DRY" ]; then echo "would $*"; return 1; fi
 	say "- $*"
 }
 
+# Strict mode, a safe PATH, and clean_up however this ends.
 set_up() {
 	if [ -n "${ZSH_VERSION:-}" ]; then emulate sh; fi
 	set -eu
@@ -32,6 +40,7 @@ set_up() {
 	trap 'clean_up $?' EXIT
 	trap 'CODE=130; exit 130' HUP INT TERM PIPE
 }
+# Runs at the end: undoes what was changed, if this failed before the client was started; removes the temporary folder.
 clean_up() {
 	trap - EXIT
 	trap '' HUP INT TERM PIPE
@@ -45,11 +54,12 @@ clean_up() {
 	exit "${CODE:-0}"
 }
 
-## Changes so far, newest first: they are undone when something fails before the service starts.
+# Changes so far, newest first: they are undone when something fails before the service starts.
 note() {
 	UNDO="$1 $2
 $UNDO"
 }
+# Undoes the changes that were noted, the newest first.
 undo() {
 	[ -n "$UNDO" ] || return 0
 	warn 'undoing what was changed so far.'
@@ -64,10 +74,14 @@ undo() {
 $UNDO
 LIST
 }
+# keep_old PATH: keeps a copy, which undo puts back.
 keep_old() { mkdir -p "$TMP/old${1%/*}" && cp -p "$1" "$TMP/old$1" && note old "$1"; }
 
+# A private folder for temporary files.
 make_tmp() { TMP=$(mktemp -d "${TMPDIR:-/tmp}/rport.XXXXXXXX"); }
+# Ends unless this runs as root.
 need_root() { [ "$(id -u)" -eq 0 ] || die 1 'this script must run as root.' "sudo sh $NAME"; }
+# put SOURCE PATH MODE [OWNER]: replaces PATH in one step; the old file is kept for undo.
 put() {
 	if [ -e "$2" ]; then keep_old "$2"; else note file "$2"; fi
 	rm -f "$2.new"

@@ -1,9 +1,11 @@
-## Key names repeat in rport.conf, so it is edited section by section.
+# Key names repeat in rport.conf, so it is edited section by section.
 EDITS=''
+# edit SECTION KEY set|default VALUE: notes a setting for toml. VALUE is TOML, or $NAME for a value that is quoted there.
 edit() {
 	EDITS="$EDITS$*
 "
 }
+# toml FILE [SECTION KEY]: prints FILE with all noted settings, or the value of one key. Keys repeat, so it goes by sections.
 toml() {
 	SERVER=${CONNECT_URL:-} AUTH=${CLIENT_ID:-}:${PASSWORD:-} FINGERPRINT=${FINGERPRINT:-} ID=${ID:-} DATA=$DATA LOG=${LOG:-} \
 		ATTRS=${ATTRS:-} PROXY=${PROXY:-} EDITS=$EDITS GET="${2:-} ${3:-}" awk '
@@ -92,6 +94,7 @@ toml() {
 print_settings() {
 	[ -z "$EDITS" ] || toml /dev/null | sed '/./!d; s/^  auth = .*/  auth = (client id and password)/; s#//[^@/"]*@#//***@#; s/^/  /'
 }
+# write_conf FILE: writes rport.conf from FILE with all noted settings.
 write_conf() {
 	toml "$1" >"$TMP/rport.conf" || die 5 "$CONF lacks the usual sections, and is left alone." 'The installer rewrites it with -f.'
 	put "$TMP/rport.conf" "$CONF" 640 "root:$(group_of "$RUN_AS")"

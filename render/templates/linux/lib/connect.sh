@@ -1,5 +1,5 @@
 HOLD=15
-## What other programs wrote, without the credentials. Only they are taken out, so that the reason stays.
+# What other programs wrote, without the credentials. Only they are taken out, so that the reason stays.
 redact() {
 	R1=${PASSWORD:-} R2=${CLIENT_ID:-} awk '
 	function cut(secret,   at, done) {
@@ -13,9 +13,12 @@ redact() {
 	}
 	{ cut(ENVIRON["R1"]); cut(ENVIRON["R2"]); print }'
 }
+# How long the client's log is now.
 log_size() { if [ -f "$LOG" ] && [ ! -L "$LOG" ]; then wc -c <"$LOG"; else echo 0; fi; }
+# What the client has logged since its start.
 log_new() { [ ! -f "$LOG" ] || [ -L "$LOG" ] || tail -c "+$((LOG_FROM + 1))" "$LOG" 2>/dev/null || :; }
-## What the client wrote since its start: sets STATE (empty: nothing about a connection), TRIED (the last server it tried; empty at level error).
+# What the client wrote since its start: sets STATE (empty: nothing about a connection) and TRIED (the last server that it
+# tried; empty at level error).
 read_log() {
 	STATE='' TRIED=''
 	log_new | awk '
@@ -30,7 +33,7 @@ read_log() {
 	{ read -r STATE; read -r TRIED; } <"$TMP/log" || :
 }
 
-## HOST and PORT of an address, with the port that its scheme implies.
+# HOST and PORT of an address, with the port that its scheme implies.
 split_url() {
 	HOST=${1#*://}
 	HOST=${HOST%%[/?#]*} PORT=''
@@ -48,6 +51,7 @@ split_url() {
 		:*) PORT=80 ;;
 	esac
 }
+# addresses NAME: all addresses of a host.
 addresses() {
 	case $1 in '' | -* | *[!0-9A-Za-z.:_-]*) return ;; esac
 	echo "$1"
@@ -56,14 +60,14 @@ addresses() {
 	echo "$listed"
 	if have getent; then getent ahosts "$1"; elif [ -z "$listed" ]; then nslookup "$1" | sed '1,/^Name/d'; fi 2>/dev/null </dev/null || :
 }
-## Where the client should be connected to; asked again, since a name may have other addresses a moment later.
+# Where the client should be connected to; asked again, since a name may have other addresses a moment later.
 find_peers() {
 	for kind in server proxy; do
 		if [ $kind = server ]; then split_url "$SERVER_URL"; else split_url "$PROXY_URL"; fi
 		for address in $(addresses "$HOST"); do echo "$kind $address $PORT"; done
 	done >>"$TMP/peers"
 }
-## Each established connection of the client: server, proxy or other, its number in the kernel, the peer.
+# Each established connection of the client: server, proxy or other, its number in the kernel, the peer.
 connections() {
 	for pid in $(client_pids); do
 		{
@@ -135,6 +139,7 @@ connections() {
 	done
 }
 
+# Sets VERDICT and NOTE by where a steady connection leads, when the log says nothing.
 judge_peer() {
 	VERDICT=connected
 	case $kind in
@@ -148,8 +153,8 @@ judge_peer() {
 			;;
 	esac
 }
-## Starts the client and waits. The log can prove a connection and refuse one, but be silent: then it is connected
-## when it holds one connection for 15 s. Sets VERDICT, PEER and NOTE (what could not be confirmed).
+# Starts the client and waits. The log can prove a connection and refuse one, but be silent: then it is connected
+# when it holds one connection for 15 s. Sets VERDICT, PEER and NOTE (what could not be confirmed).
 start_and_wait() {
 	LOG_FROM=$(log_size) VERDICT=silent NOTE='' PEER='' waited=0 held=0 socket='' absent=0
 	SERVER_URL=$(toml "$CONF" client server) PROXY_URL=$(toml "$CONF" client proxy)
@@ -189,7 +194,7 @@ start_and_wait() {
 			*)
 				VERDICT=silent
 				[ "$STATE" != duplicate ] || VERDICT=duplicate
-				## At level error the log says what failed, and nothing when it works later.
+				# At level error the log says what failed, and nothing when it works later.
 				if [ "$held" -ge "$HOLD" ] && { [ -z "$STATE" ] || [ -z "$TRIED" ]; }; then judge_peer; return; fi
 				;;
 		esac
@@ -198,7 +203,7 @@ start_and_wait() {
 	[ "$absent" -eq 0 ] || VERDICT=stopped
 	[ $VERDICT = connected ]
 }
-## Why it is not connected: from the log, else from the client itself, which says on its standard error what it refuses.
+# Why it is not connected: from the log, else from the client itself, which says on its standard error what it refuses.
 last_words() {
 	log_new | grep -i 'error\|fail\|refuse\|in use\|invalid' | tail -n 5 >"$TMP/why" || :
 	[ -s "$TMP/why" ] || log_new | tail -n 5 >"$TMP/why"
@@ -210,6 +215,7 @@ last_words() {
 	[ -s "$TMP/why" ] || if [ "$INIT" = systemd ]; then journalctl -qu rport -n 5 -o cat; else cat "$TMP/said"; fi >"$TMP/why"
 	redact <"$TMP/why"
 }
+# What to do about VERDICT.
 advice() {
 	case $VERDICT in
 		refused) echo 'Wrong credentials: use a new code. Five failed logins ban this address for an hour.' ;;

@@ -1,3 +1,4 @@
+# Sets FETCHER: curl, wget (GNU), busybox.
 detect_fetcher() {
 	if have curl; then FETCHER=curl
 	elif ! have wget; then die 1 'curl or wget is needed.'
@@ -5,7 +6,7 @@ detect_fetcher() {
 	else FETCHER=busybox
 	fi
 }
-## The login for -z goes through a file, never through a command line.
+# The login for -z goes through a file, never through a command line.
 write_login() {
 	[ -n "${RPORT_INSTALLER_DL_USERNAME:-}" ] || return 0
 	[ "$FETCHER" = curl ] || die 1 'a login for -z needs curl.'
@@ -15,7 +16,7 @@ write_login() {
 		print "user = \"" s "\""
 	}' >"$TMP/login"
 }
-## Through pipes: a curl from a snap can neither read nor write files in our folder.
+# Through pipes: a curl from a snap can neither read nor write files in our folder.
 request() {
 	echo 1 >"$TMP/status"
 	{
@@ -31,7 +32,7 @@ request() {
 	[ "$FETCHER" != wget ] || ! grep -q '^Failed to' "$TMP/said" || echo 4 >"$TMP/status" # wget2 1.99 returns 0 for that
 	return "$(cat "$TMP/status")"
 }
-## After a request: there was an answer, though not a good one. curl and wget (1 and 2) say so by their exit code.
+# After a request: there was an answer, though not a good one. curl and wget (1 and 2) say so by their exit code.
 answered() {
 	case $FETCHER$(cat "$TMP/status") in
 		curl22 | wget8 | *0) ;;
@@ -39,6 +40,7 @@ answered() {
 		*) return 1 ;;
 	esac
 }
+# fetch URL FILE [login]: three tries, unless the server says no.
 fetch() {
 	login='' limit='' direct=''
 	[ $# -lt 3 ] || [ ! -f "$TMP/login" ] || login=$TMP/login
@@ -50,9 +52,10 @@ fetch() {
 	[ -s "$TMP/said" ] || echo 'the answer is empty' >"$TMP/said"
 	return 1
 }
-## curl explains itself at length after the line that says it.
+# curl explains itself at length after the line that says it.
 said() { grep '^curl: (' "$TMP/said" || grep -v '^Connecting\|^saving\|^$' "$TMP/said" | tail -n 3; }
 
+# replace TEXT SLOT VALUE...: the result is in TEXT.
 replace() {
 	TEXT=$1
 	shift
@@ -64,6 +67,7 @@ replace() {
 	done
 }
 
+# download URL FILE [login]: fetch or the end; KIND is what came, by its first bytes: archive, deb, rpm.
 download() {
 	case $1 in
 		*://*@*) die 1 'the download address holds a login.' 'Use RPORT_INSTALLER_DL_USERNAME.' ;;
@@ -78,7 +82,9 @@ download() {
 		*) die 3 "this is no package, but perhaps a web page: $1" 'Is a proxy in between, or the address wrong?' ;;
 	esac
 }
+# sum_of FILE: its sha256.
 sum_of() { awk -v name="$1" '{ sub(/^\*/, "", $2) } $2 == name { print tolower($1); exit }' "$TMP/sums"; }
+# check_sum FILE NAME [URL]: against the sum set by the operator, else the list at URL, else a warning.
 check_sum() {
 	echo "$SHA256" >"$TMP/sums"
 	by='pinned by this pairing service' known=$(sum_of "$2")
@@ -92,12 +98,14 @@ check_sum() {
 	[ "$actual" = "$known" ] || die 3 "the sha256 of $2 is wrong." "expected $known ($by)" "got      $actual"
 	say "  sha256 is correct ($by)"
 }
+# unpack FILE: an archive into $TMP/new.
 unpack() {
 	mkdir "$2"
 	if ! gzip -dc <"$1" 2>"$TMP/said" | (cd "$2" && tar -xof -) 2>>"$TMP/said" || [ ! -f "$2/$3" ] || [ -L "$2/$3" ]; then
 		die 3 "the package is broken or lacks $3." "$(said)" 'Was it cut off? Disk full?'
 	fi
 }
+# get_client [URL]: downloads, checks and unpacks the client into $TMP/new; sets GOT.
 get_client() {
 	GOT=archive version=${VERSION:-$STABLE}
 	replace "$LINUX_URL" '{version}' "$version" '{os}' linux '{arch}' "${ARCHS%% *}"
@@ -111,7 +119,7 @@ get_client() {
 	check_sum "$TMP/package" "${file##*/}" "$TEXT"
 	if [ "$GOT" = archive ]; then unpack "$TMP/package" "$TMP/new" rport; else mv "$TMP/package" "$TMP/package.$GOT"; fi
 }
-## With the folders above it, for everyone to read.
+# With the folders above it, for everyone to read.
 new_folder() {
 	if [ -z "$1" ] || [ -d "$1" ]; then return; fi
 	new_folder "${1%/*}"
@@ -119,7 +127,7 @@ new_folder() {
 	chmod 755 "$1"
 	note dir "$1"
 }
-## The new program is kept only if it runs on this machine.
+# The new program is kept only if it runs on this machine.
 put_client() {
 	act "install $BIN" || return 0
 	new_folder "${BIN%/*}"
@@ -128,6 +136,7 @@ put_client() {
 	[ -n "$new_version" ] || die 3 'the new client does not run on this machine.' 'Is it for another processor, or the disk mounted noexec?'
 	say "  version $new_version"
 }
+# Downloads and checks Tacoscript.
 get_tacoscript() {
 	replace "$TACOSCRIPT_URL" '{channel}' "$CHANNEL" '{os}' Linux '{arch}' "${ARCHS%% *}"
 	act "get Tacoscript from $TEXT" || return 0
@@ -135,6 +144,7 @@ get_tacoscript() {
 	check_sum "$TMP/taco.gz" tacoscript.tar.gz
 	unpack "$TMP/taco.gz" "$TMP/taco" tacoscript
 }
+# Puts Tacoscript in place.
 put_tacoscript() {
 	act 'install /usr/local/bin/tacoscript' || return 0
 	new_folder /usr/local/bin
@@ -142,6 +152,7 @@ put_tacoscript() {
 	[ -e /usr/local/bin/tacoscript ] || put "$TMP/mark" "$CONF_DIR/.tacoscript" 644
 	put "$TMP/taco/tacoscript" /usr/local/bin/tacoscript 755
 }
+# Stops and removes everything of the client.
 uninstall() {
 	need_root
 	make_tmp

@@ -1,7 +1,10 @@
-## Another apt or dpkg, such as the first updates of a new machine, may need minutes. Then the archive is the better way.
+# Another apt or dpkg, such as the first updates of a new machine, may need minutes. Then the archive is the better way.
 lock_wait() { echo "DPkg::Lock::Timeout=$((WAIT * 3))"; }
+# Whether apt gets its lock in time.
 apt_is_free() { quietly apt-get -o "$(lock_wait)" check || ! grep -qi lock "$TMP/said"; }
+# Runs a command; what it said is in $TMP/said.
 quietly() { DEBIAN_FRONTEND=noninteractive "$@" >"$TMP/said" 2>&1 </dev/null; }
+# install_package [FILE]: a package from a file or the repository.
 install_package() {
 	act "install the package ${1:-rport${VERSION:+ $VERSION} with $PACKAGES}" || return 0
 	[ -n "$BIN" ] || note remove_package rport
@@ -21,6 +24,7 @@ install_package() {
 	find_client
 	[ -x "$BIN" ] || die 3 'the package holds no client.' 'Use -p.'
 }
+# Removes the package of the client.
 remove_package() {
 	if hush dpkg-query -W rport; then hush dpkg --purge rport; else hush rpm -e rport; fi
 }

@@ -1,10 +1,12 @@
+# The processor by the kernel's word.
 kernel_arch() { uname -m; }
-## 1: programs here have 32 bits, 2: 64.
+# 1: programs here have 32 bits, 2: 64.
 elf_class() { od -An -tu1 -j4 -N1 /proc/self/exe 2>/dev/null | tr -d ' '; }
-## 1: little-endian, 2: big-endian; uname says mips for both.
+# 1: little-endian, 2: big-endian; uname says mips for both.
 elf_order() { od -An -tu1 -j5 -N1 /proc/self/exe 2>/dev/null | tr -d ' '; }
+# Whether a MIPS processor computes floating point itself.
 has_fpu() { grep -q '^cpu model.*FPU' /proc/cpuinfo; }
-## uname -m, userland, archive, deb, rpm
+# uname -m, userland, archive, deb, rpm
 archs() {
 	cat <<'TABLE'
 x86_64  1 i386 i386 i686
@@ -20,6 +22,7 @@ riscv64 * riscv64 - -
 loongarch64 * loong64 - -
 TABLE
 }
+# Sets ARCHS: the names of this processor in archives, deb and rpm.
 detect_arch() {
 	machine=$(kernel_arch) userland=$(elf_class)
 	while read -r row_machine row_userland ARCHS; do

@@ -1,5 +1,5 @@
 REPO_FILES='/etc/apt/sources.list.d/rport.list /usr/share/keyrings/rport.gpg /etc/yum.repos.d/rport.repo /etc/zypp/repos.d/rport.repo'
-## The server shares folders and user with the client: then nothing is removed.
+# The server shares folders and user with the client: then nothing is removed.
 refuse_beside_server() {
 	beside=/etc/rport/rportd.conf
 	for proc in /proc/[0-9]*; do
@@ -9,7 +9,7 @@ refuse_beside_server() {
 	done
 	[ ! -e "$beside" ] || die 1 "the RPort server is installed here ($beside)." 'Removing the client would break it. Nothing was changed.'
 }
-## Takes each folder from its owner before looking inside: so the client's user can put no link in the way.
+# Takes each folder from its owner before looking inside: so the client's user can put no link in the way.
 remove_tree() {
 	if [ -L "$1" ] || [ ! -d "$1" ]; then
 		rm -f "$1" 2>/dev/null
@@ -21,6 +21,7 @@ remove_tree() {
 	done
 	rmdir "$1" 2>/dev/null
 }
+# Stops and removes everything of the client.
 uninstall() {
 	need_root
 	detect_init

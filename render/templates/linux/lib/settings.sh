@@ -1,5 +1,7 @@
 FLAGS='' VERSION='' CHANNEL=stable URL='' GOT='' WAIT=${RPORT_INSTALLER_WAIT:-40}
+# has LETTER: was this option given?
 has() { case $FLAGS in *"$1"*) ;; *) return 1 ;; esac; }
+# Remembers the option that was just read.
 set_flag() {
 	case $option in
 		:) usage "option -$OPTARG needs an argument." ;;
@@ -10,16 +12,19 @@ set_flag() {
 	esac
 	FLAGS=$FLAGS$option
 }
+# Ends for arguments that cannot be right.
 check_arguments() {
 	[ $# -eq 0 ] || usage "unexpected argument: $1"
 	case $VERSION in *[!0-9A-Za-z.+~_-]*) usage "'$VERSION' is not a version." ;; esac
 	case $WAIT in '' | *[!0-9]*) usage 'RPORT_INSTALLER_WAIT must be a number of seconds.' ;; esac
 	! has b || has r || usage '-b needs -r.'
 }
+# Ends when -s or -b cannot work.
 need_sudo() {
 	if ! has s && ! has b; then return; fi
 	has_sudo || die 1 '-s and -b need sudo: install it.'
 }
+# The settings that options ask for.
 edit_settings() {
 	if has x; then
 		for section in remote-commands remote-scripts; do edit $section enabled set true; done
@@ -29,8 +34,9 @@ edit_settings() {
 	fi
 	! has r || edit file-reception enabled set true
 }
+# Whether there is a sudo with a folder for rules.
 has_sudo() { is_dir /etc/sudoers.d && have visudo; }
-## No wildcards: they match spaces and slashes. Whoever may move files anywhere and give them to anyone is root anyway.
+# No wildcards: they match spaces and slashes. Whoever may move files anywhere and give them to anyone is root anyway.
 sudo_rules() {
 	! has s || sudo_rule rport-all-cmd '(ALL)' ALL
 	old_rule=/etc/sudoers.d/rport-filereception
@@ -39,8 +45,8 @@ sudo_rules() {
 	fi
 	refresh_rule
 }
-## What the client calls to learn of pending updates, word for word. An update of the client adds no rule, but replaces
-## that of other installers, which lets variables through (SETENV) and so makes the client's user root.
+# What the client calls to learn of pending updates, word for word. An update of the client adds no rule, but replaces
+# that of other installers, which lets variables through (SETENV) and so makes the client's user root.
 refresh_rule() {
 	old_rule=/etc/sudoers.d/rport-update-status
 	if has k; then
@@ -53,7 +59,7 @@ refresh_rule() {
 	! have zypper || commands="${commands:+$commands, }$(command -v zypper) refresh"
 	[ -z "$commands" ] || sudo_rule rport-update-status '(root)' "NOSETENV: $commands"
 }
-## sudo_rule FILE (USER) COMMANDS. NOSETENV: no variables, whatever the sudoers file says; not every sudo knows it, nor requiretty.
+# sudo_rule FILE (USER) COMMANDS. NOSETENV: no variables, whatever the sudoers file says; not every sudo knows it, nor requiretty.
 sudo_rule() {
 	rule="$RUN_AS ALL=$2 NOPASSWD: "
 	act "write the sudo rule /etc/sudoers.d/$1" || { say "  $rule$3"; return 0; }

@@ -1,16 +1,17 @@
 UNIT=/etc/systemd/system/rport.service
-## Only a user made for the client, whose home is the client's data.
+# Only a user made for the client, whose home is the client's data.
 remove_user() {
 	grep -q "^$1:[^:]*:[^:]*:[^:]*:[^:]*:$DATA:" /etc/passwd || return 0
 	act "remove the user $1" || return 0
 	if have userdel; then hush userdel "$1"
 	else hush deluser "$1"
 	fi || warn "the user $1 could not be removed."
-	## A group with members is not the client's alone.
+	# A group with members is not the client's alone.
 	! grep -q "^$1:[^:]*:[^:]*:$" /etc/group || hush groupdel "$1" || hush delgroup "$1" || :
 }
-## A unit that an administrator has masked stays so.
+# A unit that an administrator has masked stays so.
 is_masked() { [ "$(readlink "$UNIT" 2>/dev/null)" = /dev/null ] || [ "$(readlink "/run/systemd/system/${UNIT##*/}" 2>/dev/null)" = /dev/null ]; }
+# Removes the service.
 service_remove() {
 	case $INIT in
 		systemd) systemctl disable rport ;;
