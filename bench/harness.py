@@ -263,6 +263,7 @@ class Pairport(Server):
   max_memory = "12G"
 [limits]
   deposits_per_second = 0
+  network_share = 0
   misses_per_second = 0
 """)
         self.start([str(self.bench.program("pairport")), "-c", config], r"listening on http://127\.0\.0\.1:(\d+)")
@@ -293,7 +294,7 @@ class Pairport(Server):
 
 def missing_codes():
     # Of the right form, and never drawn: 0 is not in the alphabet of codes.
-    return [f"zz0{number:04d}" for number in range(10000)]
+    return [f"zzzzz0{number:04d}" for number in range(10000)]
 
 
 class Floor(Server):
@@ -398,6 +399,7 @@ class NginxModule(NginxServer):
   pairport_url https://pairing.example.com;
   pairport_ttl 2h;
   pairport_deposits_per_second 0;
+  pairport_network_share 0;
   pairport_misses_per_second 0;
   server {{ listen 127.0.0.1:{self.port} backlog=4096; {secure} location / {{ pairport on; }} }}
 """, f"load_module {bench.program('ngx_http_pairport_module.so').resolve()};")

@@ -49,18 +49,21 @@ using testing::resident_bytes;
   std::abort();
 }
 
-// The code of deposit `i`: different for each i below 59^7, in no order.
+// The code of deposit `i`: different for each i below 59^10, in no order.
 struct CodeOf {
   explicit CodeOf(std::uint64_t i) {
-    constexpr std::uint64_t kCodes = 2'488'651'484'819U;  // 59^7
-    std::uint64_t number = i * 1'234'567'891U % kCodes;   // a prime other than 59: a permutation
+    constexpr std::uint64_t kCodes = 511'116'753'300'641'401U;  // 59^10
+    // No multiple of 59: a permutation.
+    constexpr std::uint64_t kStep = 314'159'265'358'979'323U;
+    __extension__ using Product = unsigned __int128;
+    auto number = static_cast<std::uint64_t>(static_cast<Product>(i) * kStep % kCodes);
     for (char& c : text) {
       c = kCodeAlphabet[number % 59];
       number /= 59;
     }
   }
   operator std::string_view() const { return {text, sizeof(text)}; }
-  char text[7];
+  char text[kDefaultCodeLength];
 };
 
 // 150 bytes of values; the fingerprint comes on top.

@@ -31,6 +31,7 @@ class TlsPairport(Server):
   ttl = "2h"
 [limits]
   deposits_per_second = 0
+  network_share = 0
   misses_per_second = 0
   max_connections_per_address = 0
 """)

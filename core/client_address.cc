@@ -101,14 +101,20 @@ bool TrustedProxies::trusts(const ClientAddress& address) const noexcept {
   });
 }
 
-ClientAddress TrustedProxies::client_of(const ClientAddress& peer, std::string_view forwarded_for) const noexcept {
+ClientAddress TrustedProxies::client_of(const ClientAddress& peer,
+                                        std::span<const std::string_view> lines) const noexcept {
   ClientAddress client = peer;
-  while (trusts(client) && !forwarded_for.empty()) {
-    const std::size_t comma = forwarded_for.rfind(',');
-    const auto entry = parse_entry(comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1));
-    if (!entry) break;
-    client = *entry;
-    forwarded_for = forwarded_for.substr(0, comma == std::string_view::npos ? 0 : comma);
+  for (std::string_view line : lines) {
+    bool more = true;
+    while (more) {
+      if (!trusts(client)) return client;
+      const std::size_t comma = line.rfind(',');
+      more = comma != std::string_view::npos;
+      const auto entry = parse_entry(more ? line.substr(comma + 1) : line);
+      if (!entry) return client;
+      client = *entry;
+      if (more) line = line.substr(0, comma);
+    }
   }
   return client;
 }

@@ -3,6 +3,8 @@
 #include <pairport/code.h>
 
 #include <algorithm>
+#include <cmath>
+#include <cstdio>
 
 #include <xxhash.h>
 
@@ -40,6 +42,24 @@ Status CodeGenerator::next(Code& code) noexcept {
   code = Code({text.data(), length_});
   wipe(text.data(), text.size());
   return StatusCode::kOk;
+}
+
+std::string_view describe_short_code(std::size_t length, std::span<char, 256> text) noexcept {
+  if (length >= kDefaultCodeLength) return {};
+  constexpr double kLiveCodes = 10'000;
+  constexpr double kGuessesPerSecond = 65'536;
+  const auto hours = [](std::size_t characters) {
+    const double codes = std::pow(static_cast<double>(kCodeAlphabet.size()), static_cast<double>(characters));
+    return codes / kLiveCodes / kGuessesPerSecond / 3600;
+  };
+  constexpr double kHoursPerYear = 24 * 365.25;
+  const int size = std::snprintf(text.data(), text.size(),
+                                 "codes of %zu characters are short for a public address: with %.0f live codes and "
+                                 "%.0f guesses a second, the first "
+                                 "one is found after %.1f hours on average (with %zu characters: %.0f years)",
+                                 length, kLiveCodes, kGuessesPerSecond, hours(length), kDefaultCodeLength,
+                                 hours(kDefaultCodeLength) / kHoursPerYear);
+  return {text.data(), static_cast<std::size_t>(size)};
 }
 
 std::uint32_t short_code_hash(std::string_view code, std::uint64_t seed) noexcept {

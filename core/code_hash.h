@@ -13,27 +13,30 @@
 
 namespace pairport {
 
-// A code of kDefaultCodeLength characters as one word, in the byte order of this machine: the byte that tells its
-// length, then its characters. Equal for equal codes only.
+// A code of kDefaultCodeLength letters and digits as one word. Equal for equal codes only, and the first of its bytes
+// in memory is greater than kMaxCodeLength, so that it is no length of a code.
+//
+// Of the first eight characters, which are one of 62 each, six bits are left in each byte. Between those, two bits in
+// each byte, are those of the last two characters, which are ASCII and need seven bits each.
 class CodeWord {
  public:
   static constexpr std::size_t kLength = kDefaultCodeLength;
-  static_assert(kLength + 1 == sizeof(std::uint64_t));
+  static_assert(kLength == sizeof(std::uint64_t) + sizeof(std::uint16_t));
 
-  // REQUIRES: `code` has kLength characters.
+  // REQUIRES: `code` has kLength characters, letters and digits.
   explicit CodeWord(const char* code) noexcept {
-    // Two reads that overlap: there may be nothing to read on either side.
-    std::uint32_t first = 0;
-    std::uint32_t last = 0;
+    std::uint64_t first = 0;
+    std::uint16_t last = 0;
     std::memcpy(&first, code, sizeof(first));
-    std::memcpy(&last, code + kLength - sizeof(last), sizeof(last));
-    if constexpr (std::endian::native == std::endian::little) {
-      value_ = (std::uint64_t{last} << 24 | first) << 8 | kLength;
-    } else {
-      value_ = std::uint64_t{kLength} << 56 | std::uint64_t{first} << 24 | (last & 0xffffffU);
-    }
+    std::memcpy(&last, code + sizeof(first), sizeof(last));
+    // Two bits in every byte. The lowest is not needed for a character: set, it marks the first byte of a little-endian
+    // word. In a big-endian one bits 5 and 6 of a character are there, one of which is always set.
+    std::uint64_t spread = std::uint64_t{last} << 1 | 1;
+    spread = (spread | spread << 24) & 0x000000ff'000000ffU;
+    spread = (spread | spread << 12) & 0x000f000f'000f000fU;
+    spread = (spread | spread << 6) & 0x03030303'03030303U;
+    value_ = to_six_bits(first) | spread << 6;
   }
-  static constexpr std::size_t size() noexcept { return kLength; }
   std::uint64_t value() const noexcept { return value_; }
   // Whether the eight bytes at `bytes` are this word.
   bool is_at(const char* bytes) const noexcept {
@@ -41,9 +44,26 @@ class CodeWord {
     std::memcpy(&there, bytes, sizeof(there));
     return there == value_;
   }
+  // Writes it as is_at() finds it.
+  void write(char* bytes) const noexcept { std::memcpy(bytes, &value_, sizeof(value_)); }
+  // Reads what write() wrote.
+  static CodeWord read(const char* bytes) noexcept {
+    CodeWord word;
+    std::memcpy(&word.value_, bytes, sizeof(word.value_));
+    return word;
+  }
 
  private:
-  std::uint64_t value_;
+  CodeWord() = default;
+  // In each byte: 0 to 9 for digits, 10 to 35 for capitals, 36 to 61 for small letters. No byte borrows from the next.
+  static constexpr std::uint64_t to_six_bits(std::uint64_t characters) noexcept {
+    constexpr std::uint64_t kOnes = 0x01010101'01010101U;
+    const std::uint64_t letters = characters >> 6 & kOnes;
+    const std::uint64_t small = characters >> 5 & letters;
+    return characters - '0' * kOnes - ('A' - '9' - 1) * letters - ('a' - 'Z' - 1) * small;
+  }
+
+  std::uint64_t value_ = 0;
 };
 
 // Evenly spread over all 32 bits for codes that were not chosen by somebody who knows the seed; equal for equal codes
@@ -52,6 +72,7 @@ class CodeHash {
  public:
   explicit CodeHash(std::uint64_t seed) noexcept;
 
+  // REQUIRES: `code` is letters and digits.
   std::uint32_t operator()(std::string_view code) const noexcept {
     return code.size() == CodeWord::kLength ? (*this)(CodeWord(code.data())) : of_bytes(code);
   }
@@ -64,7 +85,10 @@ class CodeHash {
 #if defined(__SIZEOF_INT128__)
     __extension__ using Product = unsigned __int128;
     const Product product = static_cast<Product>(code.value() ^ mask_) * multiplier_;
-    const std::uint64_t folded = static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
+    std::uint64_t folded = static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
+    // Without this the low half of the hash, which chooses the segment, knows nothing of the high half of `folded`: for
+    // some seeds codes that differ in few characters then lie unevenly (9.5 standard deviations instead of 3.5).
+    folded ^= folded >> 32;
     return static_cast<std::uint32_t>((folded * multiplier_) >> 32);
 #else
     const std::uint64_t value = code.value();

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cstring>
 #include <new>
+#include <type_traits>
 
 #include <pairport/code.h>
 #include <pairport/timer_wheel.h>
@@ -18,14 +19,15 @@
 namespace pairport {
 namespace {
 
-// The head of a record; behind it come code, fingerprint, connect URL, client id and password without gaps. Packed,
-// because ten million of them count.
+// The head of a record; behind it come key, fingerprint, connect URL, client id and password without gaps. Packed,
+// because ten million of them count. The key of a code of the usual length is its CodeWord; that of any other a byte
+// with its length, and its characters.
 struct Record {
   TimerLinks links;
   std::uint32_t expires_low;
   StoredDeposit::Sizes sizes;
   std::uint16_t expires_high;
-  std::uint8_t code_size;
+  std::uint8_t key_start;
 
   // 48 bits: what is further away than 8,900 years expires then, but for kNever.
   static constexpr std::uint64_t kLongest = (std::uint64_t{1} << 48) - 1;
@@ -42,32 +44,45 @@ struct Record {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(stored_expires() / 1000, StoredDeposit::kForever));
   }
   bool is_expired(std::uint64_t now_ms) const noexcept { return stored_expires() <= std::min(now_ms, kLongest - 1); }
-  char* code() noexcept { return reinterpret_cast<char*>(this) + kHeadSize; }
-  bool has(std::string_view text) noexcept {
-    return code_size == text.size() && std::memcmp(code(), text.data(), text.size()) == 0;
+  char* key() noexcept { return reinterpret_cast<char*>(this) + kHeadSize; }
+  const char* key() const noexcept { return reinterpret_cast<const char*>(this) + kHeadSize; }
+  // A code that is no CodeWord.
+  bool has(std::string_view text) const noexcept {
+    return key_start == text.size() && std::memcmp(key() + 1, text.data(), text.size()) == 0;
   }
-  // The code's size and what follows it. No record ends before the word does: behind the code are the values.
-  bool has(CodeWord word) noexcept { return word.is_at(code() - 1); }
-  char* values() noexcept { return code() + code_size; }
-  std::size_t size() const noexcept { return size_for(code_size, sizes.url(), sizes.id(), sizes.password()); }
+  // No record ends before the word does: behind a shorter key are the values.
+  bool has(CodeWord word) const noexcept { return word.is_at(key()); }
+  bool has_word() const noexcept { return key_start > kMaxCodeLength; }
+  std::uint32_t hash(const CodeHash& hash) const noexcept {
+    return has_word() ? hash(CodeWord::read(key())) : hash({key() + 1, key_start});
+  }
+  std::size_t size() const noexcept {
+    return size_for(has_word() ? CodeWord::kLength : key_start, sizes.url(), sizes.id(), sizes.password());
+  }
 
-  // sizeof would add a padding byte that the code can use.
-  static constexpr std::size_t kHeadSize = 19;
+  // sizeof would add padding that the key can use.
+  static constexpr std::size_t kHeadSize = 18;
+  static constexpr std::size_t key_size(std::size_t code) noexcept {
+    return code == CodeWord::kLength ? sizeof(std::uint64_t) : 1 + code;
+  }
   static constexpr std::size_t size_for(std::size_t code, std::size_t url, std::size_t id,
                                         std::size_t password) noexcept {
-    return kHeadSize + code + sizeof(Fingerprint) + url + id + password;
+    return kHeadSize + key_size(code) + sizeof(Fingerprint) + url + id + password;
   }
 
  private:
   std::uint64_t stored_expires() const noexcept { return std::uint64_t{expires_high} << 32 | expires_low; }
 };
-static_assert(offsetof(Record, code_size) + 1 == Record::kHeadSize);
+static_assert(offsetof(Record, key_start) == Record::kHeadSize);
 static_assert(Record::size_for(kMaxCodeLength, kMaxConnectUrl, kMaxClientId, kMaxPassword) <= Slab::kMaxSize);
+static_assert(Record::key_size(1) + sizeof(Fingerprint) >= sizeof(std::uint64_t));
 
 // What giving memory back costs, in deposits that expire in the same time (0.1 to 0.2 us): to merge two segments of the
 // table takes a few microseconds, to unmap a chunk of memfd_secret memory 50.
 constexpr std::size_t kMergeCost = 32;
 constexpr std::size_t kUnmapCost = 256;
+// What a deposit takes in the table on average.
+constexpr std::size_t kTableBytes = 12;
 
 }  // namespace
 
@@ -89,7 +104,7 @@ struct Store::Impl {
     Record* record = nullptr;
     Slab::Ref ref = Slab::kNone;
   };
-  // The record of `code`, a std::string_view or a CodeWord, expired or not.
+  // The record of `code`, a CodeWord or, for other lengths, a std::string_view, expired or not.
   template <typename AnyCode>
   Found find(std::uint32_t hash_of_code, AnyCode code) const noexcept {
     Record* record = nullptr;
@@ -103,8 +118,16 @@ struct Store::Impl {
   StoredDeposit find_live(AnyCode code, std::uint64_t now_ms) const noexcept {
     Record* const record = find(hash(code), code).record;
     if (record == nullptr || record->is_expired(now_ms)) return {};
-    // Not record->values(): with a CodeWord this is no more to wait for than the record's address.
-    return {record->code() + code.size(), record->sizes, record->expires_seconds()};
+    // With a CodeWord this is no more to wait for than the record's address.
+    if constexpr (std::is_same_v<AnyCode, CodeWord>) {
+      return {record->key() + sizeof(CodeWord), record->sizes, record->expires_seconds()};
+    } else {
+      return {record->key() + 1 + code.size(), record->sizes, record->expires_seconds()};
+    }
+  }
+  // The same for a code of any length.
+  Found find_any(std::uint32_t hash_of_code, std::string_view code) const noexcept {
+    return code.size() == CodeWord::kLength ? find(hash_of_code, CodeWord(code.data())) : find(hash_of_code, code);
   }
 
   // Flat and without a call: the processor overlaps look-ups that wait for memory, as many as it has room for their
@@ -148,10 +171,10 @@ Result<std::unique_ptr<Store>> Store::create(const Options& options, std::uint64
 }
 
 Status Store::insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept {
-  assert(!code.empty() && code.size() <= kMaxCodeLength);
+  assert(is_plausible_code(code));
   Impl& self = *impl_;
   const std::uint32_t hash = self.hash(code);
-  if (self.find(hash, code).record != nullptr) return StatusCode::kAlreadyExists;
+  if (self.find_any(hash, code).record != nullptr) return StatusCode::kAlreadyExists;
   if (self.count >= self.options.max_deposits) return StatusCode::kStoreFull;
 
   const std::size_t table_bytes = self.table.memory_bytes() + self.table.growth_bytes();
@@ -172,14 +195,19 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
   Record* record = self.at(ref);
   record->links = {};
   record->set_expires(expires_ms);
-  record->code_size = static_cast<std::uint8_t>(code.size());
   record->sizes = {deposit.connect_url.size(), deposit.client_id.size(), deposit.password.size()};
-  char* out = record->code();
+  char* out = record->key();
   const auto put = [&out](const void* data, std::size_t length) {
     std::memcpy(out, data, length);
     out += length;
   };
-  put(code.data(), code.size());
+  if (code.size() == CodeWord::kLength) {
+    CodeWord(code.data()).write(out);
+    out += sizeof(CodeWord);
+  } else {
+    *out++ = static_cast<char>(code.size());
+    put(code.data(), code.size());
+  }
   put(deposit.fingerprint.bytes.data(), deposit.fingerprint.bytes.size());
   put(deposit.connect_url.data(), deposit.connect_url.size());
   put(deposit.client_id.data(), deposit.client_id.size());
@@ -194,6 +222,7 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
 }
 
 StoredDeposit Store::find(std::string_view code, std::uint64_t now_ms) const noexcept {
+  assert(code.empty() || code.size() > kMaxCodeLength || is_plausible_code(code));
   if (code.size() == CodeWord::kLength) return impl_->find_usual(code.data(), now_ms);
   if (code.empty() || code.size() > kMaxCodeLength) return {};
   return impl_->find_live(code, now_ms);
@@ -202,7 +231,7 @@ StoredDeposit Store::find(std::string_view code, std::uint64_t now_ms) const noe
 bool Store::erase(std::string_view code) noexcept {
   if (code.empty() || code.size() > kMaxCodeLength) return false;
   const std::uint32_t hash = impl_->hash(code);
-  const Impl::Found found = impl_->find(hash, code);
+  const Impl::Found found = impl_->find_any(hash, code);
   if (found.record == nullptr) return false;
   if (found.record->expires_ms() != kNever) impl_->wheel.cancel(found.ref);
   impl_->remove(hash, found.ref);
@@ -214,7 +243,7 @@ bool Store::expire(std::uint64_t now_ms, std::size_t max_work) noexcept {
   std::size_t left = max_work;
   const bool all_fired = self.wheel.advance(now_ms, max_work, [&self, &left](TimerId ref) {
     Record* record = self.at(ref);
-    self.remove(self.hash({record->code(), record->code_size}), ref);
+    self.remove(record->hash(self.hash), ref);
     --left;
   });
   if (!all_fired) return false;
@@ -244,6 +273,16 @@ std::size_t Store::expiring() const noexcept {
 }
 std::size_t Store::memory_bytes() const noexcept {
   return impl_->slab.mapped_bytes() + impl_->table.memory_bytes();
+}
+bool Store::more_than_half_full() const noexcept {
+  return impl_->count > impl_->options.max_deposits / 2 || memory_bytes() > impl_->options.max_bytes / 2;
+}
+double Store::weight(std::string_view code, const DepositView& deposit) const noexcept {
+  const std::size_t bytes = kTableBytes + Record::size_for(code.size(), deposit.connect_url.size(),
+                                                           deposit.client_id.size(), deposit.password.size());
+  const Options& options = impl_->options;
+  return std::max(1.0, static_cast<double>(bytes) * static_cast<double>(options.max_deposits) /
+                           static_cast<double>(options.max_bytes));
 }
 SecretLevel Store::level() const noexcept {
   return impl_->slab.level();

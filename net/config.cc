@@ -402,6 +402,8 @@ void read_limits(Reader& reader, const toml::table& root, Config& config) {
   section.setting("deposit_burst", service, service.deposit_limit.burst);
   section.setting("misses_per_second", service, service.miss_limit.per_second);
   section.setting("miss_burst", service, service.miss_limit.burst);
+  section.setting("ipv6_budgets", service, service.ipv6_budgets);
+  section.setting("network_share", service, service.network_share);
   ServerOptions& server = config.server;
   section.integer("max_connections", server.max_connections, 1, 1'000'000);
   section.read<std::int64_t>("max_connections_per_address", "a whole number from 0 (off) to 1000000",

@@ -450,12 +450,9 @@ void Connection::dispatch(RequestHead& parsed, std::string_view body, const Now&
   const bool redirects = transport_ == Transport::kRedirecting;
   lingers_ = request.method == Method::kOther || (redirects && !reads);
   keep_alive_ = parsed.keep_alive && !finishing_ && !lingers_;
-  ClientAddress client = peer_;
-  for (const std::string_view line : parsed.forwarded_for) {
-    if (line.empty()) continue;
-    if (!context_.trusted_proxies_.trusts(peer_)) context_.has_seen_untrusted_proxy_ = true;
-    client = context_.trusted_proxies_.client_of(client, line);
-  }
+  const auto lines = parsed.forwarded_for();
+  if (!lines.empty() && !context_.trusted_proxies_.trusts(peer_)) context_.has_seen_untrusted_proxy_ = true;
+  const ClientAddress client = context_.trusted_proxies_.client_of(peer_, lines);
   request.body = body;
   request.client = client.key();
   if (redirects) {

@@ -221,6 +221,7 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
       if (is_name(name, "x-forwarded-for")) {
         std::shift_right(forwarded_for_.begin(), forwarded_for_.end(), 1);
         forwarded_for_[0] = value_behind(colon, line, start);
+        forwarded_count_ = std::min(forwarded_count_ + 1, kMaxForwarded);
       }
       break;
     case 16:

@@ -76,8 +76,10 @@ class HeadGuard {
   std::string_view value(HeaderName name, std::string_view head) const noexcept {
     return text_of(values_[static_cast<std::size_t>(name)], head);
   }
-  // The last X-Forwarded-For lines, the nearest proxy's, which is the last one, first; empty behind those.
+  // How many X-Forwarded-For lines there are, at most kMaxForwarded: the last ones of the head.
   static constexpr std::size_t kMaxForwarded = 4;
+  std::size_t forwarded_count() const noexcept { return forwarded_count_; }
+  // One of them, which may be empty; the nearest proxy's, which is the last one, is 0. REQUIRES: i < forwarded_count()
   std::string_view forwarded_for(std::size_t i, std::string_view head) const noexcept {
     return text_of(forwarded_for_[i], head);
   }
@@ -126,6 +128,7 @@ class HeadGuard {
   std::size_t target_size_ = 0;
   std::array<Place, static_cast<std::size_t>(HeaderName::kUserAgent) + 1> values_;
   std::array<Place, kMaxForwarded> forwarded_for_;
+  std::size_t forwarded_count_ = 0;
   Place steering_;
   Framing framing_;
   bool http_1_1_ = false;

@@ -65,9 +65,8 @@ bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& resu
   request.if_none_match = guard.value(HeaderName::kIfNoneMatch, head);
   request.if_range = guard.value(HeaderName::kIfRange, head);
   request.range = guard.value(HeaderName::kRange, head);
-  for (std::size_t i = 0; i < result.forwarded_for.size(); ++i) {
-    result.forwarded_for[i] = guard.forwarded_for(i, head);
-  }
+  result.forwarded_count = guard.forwarded_count();
+  for (std::size_t i = 0; i < result.forwarded_count; ++i) result.forwarded_lines[i] = guard.forwarded_for(i, head);
   result.expects_continue = guard.expects_continue();
   result.has_unknown_expectation = guard.has_unknown_expectation();
   result.keep_alive = verdict.keep_alive;

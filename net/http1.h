@@ -4,6 +4,8 @@
 #define PAIRPORT_NET_HTTP1_H_
 
 #include <array>
+#include <cstddef>
+#include <span>
 #include <string_view>
 
 #include <pairport/http.h>
@@ -15,11 +17,14 @@ namespace pairport {
 // A view of a request head. Points into the bytes that it was parsed from.
 struct RequestHead {
   Request request;  // without body and client
-  std::array<std::string_view, HeadGuard::kMaxForwarded>
-      forwarded_for;  // the last X-Forwarded-For lines, the nearest proxy's first
+  std::array<std::string_view, HeadGuard::kMaxForwarded> forwarded_lines;
+  std::size_t forwarded_count = 0;
   bool keep_alive = false;
   bool expects_continue = false;
   bool has_unknown_expectation = false;
+
+  // The last X-Forwarded-For lines, the nearest proxy's first.
+  std::span<const std::string_view> forwarded_for() const noexcept { return {forwarded_lines.data(), forwarded_count}; }
 };
 
 // Parses the complete head `head` that `guard` has accepted. False when llhttp does not accept it: then the request is

@@ -62,17 +62,6 @@ constexpr int kExitUsage = 2;
 // How long the end of the process waits for whoever reads the log.
 constexpr std::chrono::milliseconds kLastWords{2000};
 
-Now clock_now() {
-  timespec monotonic{};
-  timespec wall{};
-  // The clock that libuv's loop time is read from.
-  clock_gettime(CLOCK_MONOTONIC, &monotonic);
-  clock_gettime(CLOCK_REALTIME, &wall);
-  return {
-      static_cast<std::uint64_t>(monotonic.tv_sec) * 1000 + static_cast<std::uint64_t>(monotonic.tv_nsec) / 1'000'000,
-      wall.tv_sec};
-}
-
 // The text of a file; else nothing, and errno says why.
 std::optional<std::string> read_file(const std::string& path) {
   errno = 0;
@@ -267,7 +256,7 @@ Status lock_memory_of_tls(const Config& config) {
 constexpr std::int64_t kWarnDays = 14;
 
 void log_certificates(const TlsCredentials& credentials, bool only_warnings) {
-  const std::int64_t days = days_left(credentials, clock_now().unix_seconds);
+  const std::int64_t days = days_left(credentials, current_time().unix_seconds);
   const std::string& name = credentials.first_to_expire();
   if (days < 0) {
     spdlog::error("certificate {}: days_left={}: it has expired, and clients refuse it; renew it", name, days);
@@ -301,7 +290,7 @@ Result<std::unique_ptr<Service>> create_service(const Config& config, const std:
       return text;
     };
   }
-  Result<std::unique_ptr<Service>> service = Service::create(options, random, clock_now());
+  Result<std::unique_ptr<Service>> service = Service::create(options, random, current_time());
   if (!unreadable.empty()) return Status(StatusCode::kBadTemplate, "cannot read the template " + unreadable);
   return service;
 }
@@ -409,6 +398,9 @@ void log_event(const Service& service, ServerEvent event, int detail) {
       spdlog::warn(
           "a peer that [server] trusted_proxies does not name sends X-Forwarded-For, which is not believed; if it is "
           "your proxy, add its address, because all clients behind it share its limits");
+      break;
+    case ServerEvent::kMisses:
+      spdlog::info("look-ups of codes that do not exist, of all clients together: {} since this was said last", detail);
       break;
     case ServerEvent::kMemoryFell:
       spdlog::warn("memory for credentials: from now on {}; raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit)",
@@ -527,6 +519,10 @@ int run(LoadedConfig& loaded, const std::shared_ptr<LogWriter>& log) {
     return code == StatusCode::kInvalidArgument || code == StatusCode::kBadTemplate ? kExitUsage : kExitFailure;
   }
   spdlog::info("memory for credentials: {}", to_string(service.value()->store().level()));
+  std::array<char, 256> text;
+  if (const std::string_view line = describe_short_code(config.service.code_length, text); !line.empty()) {
+    spdlog::warn("[pairing] code_length: {}", line);
+  }
   if (tls.value() != nullptr) {
     size_thread_pool(tls_lanes(config));
     if (const Status status = lock_memory_of_tls(config); !status.ok()) {

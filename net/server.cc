@@ -43,6 +43,7 @@
 #include <pairport/timer_wheel.h>
 #include <pairport/victims.h>
 
+#include "clock.h"
 #include "file_descriptor.h"
 #include "refusals.h"
 #include "transmitter.h"
@@ -79,6 +80,7 @@ constexpr std::uint64_t kEventMs = 60'000;
 constexpr std::string_view kTooManyConnections =
     "HTTP/1.1 503 Service Unavailable\r\n"
     "Access-Control-Allow-Origin: *\r\n"
+    "Access-Control-Expose-Headers: Retry-After, ETag\r\n"
     "Cache-Control: no-store\r\n"
     "Content-Type: text/plain; charset=utf-8\r\n"
     "Retry-After: 10\r\n"
@@ -124,7 +126,7 @@ class Server::Impl {
         options_(options),
         context_(service, options.connection, options.trusted_proxies, options.observer, options.hsts_seconds),
         transmitter_(service.static_parts(), uv_hrtime),
-        wheel_(*this, uv_now(loop)),
+        wheel_(*this, boot_time_ms()),
         fresh_(options.max_handshakes != 0 ? options.max_handshakes : std::max<std::size_t>(options.max_connections, 1),
                options.hash_seed),
         level_(service.store().level()) {}
@@ -216,11 +218,13 @@ class Server::Impl {
   SecretBlock read_buffer_;
   uv_timer_t tick_;
   uv_idle_t idle_;
+  uv_prepare_t before_poll_;
   // By ServerEvent.
-  std::array<std::uint64_t, static_cast<std::size_t>(ServerEvent::kUntrustedProxy) + 1> tell_again_at_{};
+  std::array<std::uint64_t, static_cast<std::size_t>(ServerEvent::kMisses) + 1> tell_again_at_{};
   std::uint64_t deposits_limited_ = 0;
   std::uint64_t look_ups_limited_ = 0;
   bool untrusted_proxy_told_ = false;
+  std::uint64_t misses_told_ = 0;
   std::uint64_t deposits_refused_ = 0;
   SecretLevel level_;
   bool started_ = false;
@@ -229,9 +233,11 @@ class Server::Impl {
   bool tick_worked_ = false;  // in this iteration, which is enough for it
   bool stopping_ = false;
   std::uint64_t stop_at_ = 0;
-  std::uint64_t clock_read_at_ = 0;
+  std::uint64_t boot_ms_ = 0;
+  std::uint64_t wall_read_at_ = 0;
   std::int64_t unix_ms_ = 0;
-  bool clock_known_ = false;
+  bool time_known_ = false;
+  bool wall_known_ = false;
   std::function<void()> on_stopped_;
 };
 
@@ -332,23 +338,27 @@ std::uint64_t Server::Impl::deadline(TimerId id) noexcept {
 }
 
 Now Server::Impl::now() noexcept {
-  const std::uint64_t monotonic = uv_now(loop_);
-  // The loop's time is read once an iteration; the wall clock once a tick, and advanced by the loop's time in between.
-  if (!clock_known_ || monotonic - clock_read_at_ >= kTickMs) {
-    timespec wall{};
-    clock_gettime(CLOCK_REALTIME, &wall);
-    unix_ms_ = std::int64_t{wall.tv_sec} * 1000 + wall.tv_nsec / 1'000'000;
-    clock_read_at_ = monotonic;
-    clock_known_ = true;
+  // Read once after each return from the kernel, where the machine may have been suspended: the loop's time stood still
+  // meanwhile. The wall clock is read once a tick, and advanced by this one in between.
+  if (!std::exchange(time_known_, true)) {
+    boot_ms_ = boot_time_ms();
+    if (!wall_known_ || boot_ms_ - wall_read_at_ >= kTickMs) {
+      unix_ms_ = wall_time_ms();
+      wall_read_at_ = boot_ms_;
+      wall_known_ = true;
+    }
   }
-  return {monotonic, (unix_ms_ + static_cast<std::int64_t>(monotonic - clock_read_at_)) / 1000};
+  return {boot_ms_, (unix_ms_ + static_cast<std::int64_t>(boot_ms_ - wall_read_at_)) / 1000};
 }
 
 void Server::Impl::handle_closed() noexcept {
   assert(handles_ > 0);
   --handles_;
   // The clock is the last to go: until then it bounds the wait for answers that are under way.
-  if (stopping_ && handles_ == 1) uv_close(reinterpret_cast<uv_handle_t*>(&tick_), on_own_handle_closed);
+  if (stopping_ && handles_ == 2 && !uv_is_closing(reinterpret_cast<uv_handle_t*>(&tick_))) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&tick_), on_own_handle_closed);
+    uv_close(reinterpret_cast<uv_handle_t*>(&before_poll_), on_own_handle_closed);
+  }
   if (handles_ != 0) return;
   // The callback may destroy the server.
   const std::function<void()> on_stopped = std::move(on_stopped_);
@@ -385,9 +395,14 @@ Status Server::Impl::start() {
   tick_.data = this;
   uv_idle_init(loop_, &idle_);
   idle_.data = this;
-  handles_ += 2;
+  uv_prepare_init(loop_, &before_poll_);
+  before_poll_.data = this;
+  handles_ += 3;
+  uv_prepare_start(&before_poll_,
+                   [](uv_prepare_t* prepare) { static_cast<Impl*>(prepare->data)->time_known_ = false; });
   // What must go on is held by sockets: the clock alone keeps no loop alive.
   uv_unref(reinterpret_cast<uv_handle_t*>(&tick_));
+  uv_unref(reinterpret_cast<uv_handle_t*>(&before_poll_));
   started_ = true;
   keep_ticking();
   return StatusCode::kOk;
@@ -442,8 +457,8 @@ void Server::Impl::on_tick() noexcept {
 
 bool Server::Impl::tell(ServerEvent event, int detail) noexcept {
   std::uint64_t& again_at = tell_again_at_[static_cast<std::size_t>(event)];
-  if (!options_.on_event || uv_now(loop_) < again_at) return false;
-  again_at = uv_now(loop_) + kEventMs;
+  if (!options_.on_event || now().monotonic_ms < again_at) return false;
+  again_at = now().monotonic_ms + kEventMs;
   options_.on_event(event, detail);
   return true;
 }
@@ -465,6 +480,7 @@ void Server::Impl::tell_of_the_store() noexcept {
   }
   tell_limit(ServerEvent::kDepositsLimited, service_.deposits_limited(), deposits_limited_);
   tell_limit(ServerEvent::kLookUpsLimited, service_.look_ups_limited(), look_ups_limited_);
+  tell_limit(ServerEvent::kMisses, service_.counters().misses, misses_told_);
   if (context_.has_seen_untrusted_proxy() && !untrusted_proxy_told_) {
     untrusted_proxy_told_ = tell(ServerEvent::kUntrustedProxy, 0);
   }
@@ -559,7 +575,7 @@ void Server::Impl::accept_batch(Acceptor& acceptor) noexcept {
 
 // Closes a connection for the one of a newcomer. Whoever holds many cannot keep others out, whatever it does with them.
 bool Server::Impl::make_room(const ClientKey* newcomer) noexcept {
-  Victims::Candidate* const victim = victims_->choose(newcomer, uv_now(loop_));
+  Victims::Candidate* const victim = victims_->choose(newcomer, now().monotonic_ms);
   if (victim == nullptr) return false;
   close(static_cast<Peer&>(*victim));
   return true;
@@ -568,7 +584,7 @@ bool Server::Impl::make_room(const ClientKey* newcomer) noexcept {
 void Server::Impl::refuse(int fd, Transport transport) noexcept {
   const bool is_secure = transport == Transport::kSecure;
   refusals_.add(FileDescriptor(fd), is_secure ? kTooManyConnectionsAlert : kTooManyConnections,
-                uv_now(loop_) + options_.connection.linger_timeout);
+                now().monotonic_ms + options_.connection.linger_timeout);
   keep_ticking();
 }
 
@@ -627,7 +643,7 @@ Status Server::Impl::add_peer(int fd, const sockaddr_storage& address, Transport
     peer->tls.reset(new (std::nothrow) TlsConnection(*options_.tls, peer->connection, now()));
   }
   if (peer == nullptr || (transport == Transport::kSecure && peer->tls == nullptr) ||
-      !victims_->add(*peer, key, uv_now(loop_))) {
+      !victims_->add(*peer, key, now().monotonic_ms)) {
     delete peer;
     ::close(fd);
     return StatusCode::kOutOfMemory;
@@ -923,8 +939,8 @@ void Server::Impl::queue_handshake(Peer& peer) noexcept {
   // What has been begun is finished first: else the work that it took is lost when its time is over.
   const std::optional<std::size_t> lane = peer.tls->lane();
   FairQueue& queue = lane ? lanes_[*lane]->begun : fresh_;
-  const bool is_late = !lane && handshake_budgets_->wait_ms(peer.client, uv_now(loop_)) != 0;
-  if (!lane) handshake_budgets_->take(peer.client, uv_now(loop_));
+  const bool is_late = !lane && handshake_budgets_->wait_ms(peer.client, now().monotonic_ms) != 0;
+  if (!lane) handshake_budgets_->take(peer.client, now().monotonic_ms);
   if (FairQueue::Waiter* dropped = queue.push(peer, peer.client, is_late); dropped != nullptr) {
     tell(ServerEvent::kHandshakesDropped, 0);
     close(static_cast<Peer&>(*dropped));
@@ -1022,7 +1038,7 @@ void Server::Impl::stop(std::function<void()> on_stopped) {
   if (stopping_) return;
   stopping_ = true;
   on_stopped_ = std::move(on_stopped);
-  stop_at_ = uv_now(loop_) + options_.drain_timeout;
+  stop_at_ = now().monotonic_ms + options_.drain_timeout;
   for (Acceptor* acceptor : acceptors_) {
     uv_close(reinterpret_cast<uv_handle_t*>(&acceptor->poll), [](uv_handle_t* handle) {
       auto* self = static_cast<Acceptor*>(handle->data);
@@ -1044,6 +1060,10 @@ void Server::Impl::stop(std::function<void()> on_stopped) {
   }
   keep_ticking();
   uv_close(reinterpret_cast<uv_handle_t*>(&idle_), on_own_handle_closed);
+}
+
+Now current_time() noexcept {
+  return {boot_time_ms(), wall_time_ms() / 1000};
 }
 
 Server::Server(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}

@@ -71,6 +71,8 @@ typedef struct {
   double deposit_burst;
   double misses_per_second;
   double miss_burst;
+  ngx_str_t ipv6_budgets;
+  double network_share;
   ngx_str_t static_deposit[5];
 
   ngx_str_t version;
@@ -100,6 +102,9 @@ typedef struct {
   ngx_connection_t expiry_ident; /* an event's data must look like a connection to the debug log */
   ngx_msec_t refusal_logged;
   uint64_t refusals;
+  ngx_msec_t limits_logged;
+  uint64_t limited; /* that were logged */
+  uint64_t misses;
   int memory_level;
 } ngx_http_pairport_main_conf_t;
 
@@ -134,11 +139,11 @@ static pairport_string ngx_http_pairport_literal(const char* text) {
 }
 
 /* The clock itself and not nginx's cached time: a code must not live longer than it should because the worker is busy.
- */
+ * CLOCK_BOOTTIME, unlike CLOCK_MONOTONIC, goes on while the machine is suspended. */
 static pairport_now ngx_http_pairport_now(void) {
   struct timespec since_start;
   pairport_now now;
-  (void)clock_gettime(CLOCK_MONOTONIC, &since_start);
+  (void)clock_gettime(CLOCK_BOOTTIME, &since_start);
   now.monotonic_ms = (uint64_t)since_start.tv_sec * 1000 + (uint64_t)since_start.tv_nsec / 1000000;
   now.unix_seconds = ngx_time();
   return now;
@@ -171,6 +176,22 @@ static void ngx_http_pairport_watch(ngx_http_pairport_main_conf_t* main_conf, co
   }
 }
 
+/* Once a minute at most. */
+static void ngx_http_pairport_watch_limits(ngx_http_pairport_main_conf_t* main_conf, const pairport_stats* stats,
+                                           ngx_log_t* log) {
+  const uint64_t limited = stats->deposits_limited + stats->look_ups_limited;
+  const ngx_uint_t level = limited == main_conf->limited ? NGX_LOG_NOTICE : NGX_LOG_WARN;
+  if (limited == main_conf->limited && stats->misses == main_conf->misses) return;
+  if (main_conf->limits_logged != 0 && ngx_current_msec - main_conf->limits_logged < PAIRPORT_LOG_INTERVAL_MS) return;
+  ngx_log_error(level, log, 0,
+                "pairport: look-ups of codes that do not exist, of all clients together: %uL since this was said last; "
+                "requests that a limit refused with 429: %uL",
+                stats->misses - main_conf->misses, limited - main_conf->limited);
+  main_conf->misses = stats->misses;
+  main_conf->limited = limited;
+  main_conf->limits_logged = ngx_current_msec;
+}
+
 static void ngx_http_pairport_expire(ngx_event_t* event) {
   ngx_http_pairport_main_conf_t* main_conf = ((ngx_connection_t*)event->data)->data;
   const pairport_now now = ngx_http_pairport_now();
@@ -179,6 +200,7 @@ static void ngx_http_pairport_expire(ngx_event_t* event) {
   stats.size = sizeof stats;
   (void)pairport_service_stats(main_conf->service, &stats);
   ngx_http_pairport_watch(main_conf, &stats, event->log);
+  ngx_http_pairport_watch_limits(main_conf, &stats, event->log);
   if (more > 0) {
     ngx_add_timer(event, 1);
   } else if (stats.expiring != 0) {
@@ -461,10 +483,15 @@ static ngx_int_t ngx_http_pairport_answer(ngx_http_request_t* r, ngx_http_pairpo
                                           const pairport_request* request) {
   ngx_http_pairport_main_conf_t* main_conf = ngx_http_get_module_main_conf(r, ngx_http_pairport_module);
   const pairport_now now = ngx_http_pairport_now();
+  int status;
   if (pairport_handle(main_conf->service, request, &now, ctx->response) != PAIRPORT_OK) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
-  if (request->method == PAIRPORT_METHOD_POST) ngx_http_pairport_arm(main_conf);
+  /* To wipe it in its time; for guesses, to log them. */
+  status = pairport_response_status(ctx->response);
+  if (request->method == PAIRPORT_METHOD_POST || status == NGX_HTTP_NOT_FOUND || status == NGX_HTTP_TOO_MANY_REQUESTS) {
+    ngx_http_pairport_arm(main_conf);
+  }
   return ngx_http_pairport_send(r, ctx);
 }
 
@@ -827,6 +854,8 @@ static ngx_command_t ngx_http_pairport_commands[] = {
     NGX_HTTP_PAIRPORT_SETTING("pairport_misses_per_second", NGX_CONF_TAKE1, ngx_http_pairport_set_number,
                               misses_per_second),
     NGX_HTTP_PAIRPORT_SETTING("pairport_miss_burst", NGX_CONF_TAKE1, ngx_http_pairport_set_number, miss_burst),
+    NGX_HTTP_PAIRPORT_SETTING("pairport_ipv6_budgets", NGX_CONF_TAKE1, ngx_conf_set_str_slot, ipv6_budgets),
+    NGX_HTTP_PAIRPORT_SETTING("pairport_network_share", NGX_CONF_TAKE1, ngx_http_pairport_set_number, network_share),
     NGX_HTTP_PAIRPORT_SETTING("pairport_static_deposit", NGX_CONF_TAKE5, ngx_http_pairport_set_static, static_deposit),
     NGX_HTTP_PAIRPORT_SETTING("pairport_version", NGX_CONF_TAKE1, ngx_conf_set_str_slot, version),
     NGX_HTTP_PAIRPORT_SETTING("pairport_unstable_version", NGX_CONF_TAKE1, ngx_conf_set_str_slot, unstable_version),
@@ -852,6 +881,7 @@ static void* ngx_http_pairport_create_main_conf(ngx_conf_t* cf) {
   conf->max_memory = NGX_CONF_UNSET;
   conf->require_locked_memory = NGX_CONF_UNSET;
   conf->deposits_per_second = conf->deposit_burst = conf->misses_per_second = conf->miss_burst = -1;
+  conf->network_share = -1;
   conf->use_repositories = NGX_CONF_UNSET;
   conf->strict_checksums = NGX_CONF_UNSET;
   conf->parts_fd = NGX_INVALID_FILE;
@@ -976,6 +1006,8 @@ static int ngx_http_pairport_create_service(ngx_http_pairport_main_conf_t* conf,
   if (conf->deposit_burst >= 0) options.deposit_burst = conf->deposit_burst;
   if (conf->misses_per_second >= 0) options.misses_per_second = conf->misses_per_second;
   if (conf->miss_burst >= 0) options.miss_burst = conf->miss_burst;
+  ngx_http_pairport_choose(&options.ipv6_budgets, &conf->ipv6_budgets);
+  if (conf->network_share >= 0) options.network_share = conf->network_share;
   ngx_http_pairport_choose(&options.static_code, &conf->static_deposit[0]);
   ngx_http_pairport_choose(&options.static_connect_url, &conf->static_deposit[1]);
   ngx_http_pairport_choose(&options.static_fingerprint, &conf->static_deposit[2]);
@@ -1132,6 +1164,10 @@ static ngx_int_t ngx_http_pairport_init_process(ngx_cycle_t* cycle) {
   level = stats.memory_level == PAIRPORT_MEMORY_PLAIN ? NGX_LOG_WARN : NGX_LOG_NOTICE;
   ngx_log_error(level, cycle->log, 0, "pairport %s: memory for credentials: %s", pairport_version(),
                 kLevels[stats.memory_level]);
+  if (conf->code_length != NGX_CONF_UNSET &&
+      pairport_describe_short_code((size_t)conf->code_length, message, sizeof message) != 0) {
+    ngx_log_error(NGX_LOG_WARN, cycle->log, 0, "pairport_code_length: %s", message);
+  }
   conf->expiry_ident.fd = (ngx_socket_t)-1;
   conf->expiry_ident.data = conf;
   conf->expiry.handler = ngx_http_pairport_expire;

@@ -205,6 +205,8 @@ pairport_options default_options() {
   options.tacoscript_url = string_of(installer.tacoscript_url);
   options.use_repositories = installer.use_repositories ? 1 : 0;
   options.strict_checksums = installer.strict_checksums ? 1 : 0;
+  options.ipv6_budgets = string_of(defaults.ipv6_budgets);
+  options.network_share = defaults.network_share;
   return options;
 }
 
@@ -224,6 +226,8 @@ bool convert(const pairport_options& from, ServiceOptions& to) {
   to.store.minimum_level = static_cast<SecretLevel>(from.minimum_memory);
   to.deposit_limit = {from.deposits_per_second, from.deposit_burst};
   to.miss_limit = {from.misses_per_second, from.miss_burst};
+  to.ipv6_budgets = text(from.ipv6_budgets);
+  to.network_share = from.network_share;
   if (from.static_code.size != 0) {
     to.static_deposit = {text(from.static_code), text(from.static_connect_url), text(from.static_fingerprint),
                          text(from.static_client_id), text(from.static_password)};
@@ -389,11 +393,22 @@ int pairport_service_stats(const pairport_service* service, pairport_stats* stat
   known.memory_bytes = store.memory_bytes();
   known.deposits_refused = service->service->deposits_refused();
   known.memory_level = static_cast<int>(store.level());
+  const pairport::ServiceCounters& counters = service->service->counters();
+  known.deposits_limited = counters.deposits_limited;
+  known.look_ups_limited = counters.look_ups_limited;
+  known.misses = counters.misses;
   // What a longer structure has on top is not known here: 0.
   auto* bytes = reinterpret_cast<unsigned char*>(stats);
   std::memcpy(bytes, &known, std::min(stats->size, sizeof(known)));
   if (known.size > sizeof(known)) std::memset(bytes + sizeof(known), 0, known.size - sizeof(known));
   return PAIRPORT_OK;
+}
+
+size_t pairport_describe_short_code(size_t code_length, char* text, size_t text_size) noexcept {
+  std::array<char, 256> room;
+  const std::string_view line = pairport::describe_short_code(code_length, room);
+  pairport::copy_text(line, text, text_size);
+  return line.size();
 }
 
 size_t pairport_service_static_parts(const pairport_service* service, pairport_string* parts,

@@ -3,6 +3,7 @@
 #ifndef PAIRPORT_RENDER_HEADER_BLOCKS_H_
 #define PAIRPORT_RENDER_HEADER_BLOCKS_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,21 +15,26 @@ namespace pairport {
 
 using Headers = std::vector<std::pair<std::string_view, std::string>>;
 
+// Which pages may read an answer in a browser (CORS, Fetch standard). Those of any origin may read answers to deposits,
+// because user interfaces live elsewhere. Nothing else: a page could make its visitors guess codes, and read the hit.
+enum class Audience : std::uint8_t { kSameOrigin, kEveryOrigin };
+
 // `headers` behind those that every answer carries. What depends on a code or holds a credential must not be stored.
-HeaderBlock block(Headers headers, std::string cache_control = "no-store");
+HeaderBlock block(Headers headers, std::string cache_control = "no-store", Audience audience = Audience::kSameOrigin);
 
 // The same headers for a plain text error and for a problem document (RFC 9457).
 struct ErrorHeaders {
   HeaderBlock text;
   HeaderBlock problem;
 
-  explicit ErrorHeaders(const Headers& extra)
-      : text(with_type(extra, "text/plain; charset=utf-8")), problem(with_type(extra, "application/problem+json")) {}
+  ErrorHeaders(const Headers& extra, Audience audience)
+      : text(with_type(extra, "text/plain; charset=utf-8", audience)),
+        problem(with_type(extra, "application/problem+json", audience)) {}
 
  private:
-  static HeaderBlock with_type(Headers headers, const char* type) {
+  static HeaderBlock with_type(Headers headers, const char* type, Audience audience) {
     headers.insert(headers.begin(), {"Content-Type", type});
-    return block(std::move(headers));
+    return block(std::move(headers), "no-store", audience);
   }
 };
 

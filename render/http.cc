@@ -35,6 +35,10 @@ std::string_view to_string(Route route) noexcept {
       return "preflight";
     case Route::kChallenge:
       return "challenge";
+    case Route::kHealth:
+      return "health";
+    case Route::kAbout:
+      return "about";
     case Route::kOther:
       break;
   }

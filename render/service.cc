@@ -31,6 +31,8 @@ namespace {
 constexpr std::uint32_t kStoreFullRetrySeconds = 60;
 constexpr std::uint32_t kBusyRetrySeconds = 10;
 constexpr int kMaxCodeAttempts = 16;
+// A small store is that of a small site, whose machines are all in one network.
+constexpr double kLeastShare = 16;
 constexpr std::size_t kMaxCondition = 512;
 // A token and a thumbprint, each less than 128 bytes (RFC 8555 section 8.1).
 constexpr std::uint64_t kMaxChallenge = 4096;
@@ -38,6 +40,17 @@ constexpr std::uint64_t kMaxChallenge = 4096;
 constexpr std::size_t kMaxRedirectedPath = 512;
 constexpr std::string_view kMalformedTarget = "the request target is not a path, or has a malformed % escape";
 constexpr std::string_view kCompatNotFound = "404 page not found\n";
+constexpr std::string_view kHealthy = "ok\n";
+constexpr std::string_view kAbout =
+    "pairport: hands out installers for RPort clients by pairing codes; deposits go here by POST\n";
+
+std::uint32_t retry_after(std::uint64_t wait_ms) noexcept {
+  return static_cast<std::uint32_t>((wait_ms + 999) / 1000);
+}
+
+bool reads(Method method) noexcept {
+  return method == Method::kGet || method == Method::kHead;
+}
 
 // Without who was asked, which a request may say in any way: empty, or beginning with / or ?.
 std::string_view path_and_query(std::string_view target) noexcept {
@@ -128,7 +141,7 @@ class Service::Impl {
  public:
   Impl(const ServiceOptions& options, RandomSource& random, std::uint64_t code_seed, Language posix, Language windows,
        std::unique_ptr<Store> store, std::unique_ptr<RateLimiter> deposits, std::unique_ptr<RateLimiter> misses,
-       std::unique_ptr<BodyDecoder> decoder)
+       std::unique_ptr<RateLimiter> shares, std::unique_ptr<BodyDecoder> decoder)
       : url_(options.url),
         commands_(options.url),
         ttl_ms_(options.ttl_ms),
@@ -143,6 +156,7 @@ class Service::Impl {
         store_(std::move(store)),
         deposits_(std::move(deposits)),
         misses_(std::move(misses)),
+        shares_(std::move(shares)),
         decoder_(std::move(decoder)) {
     for (const Language* language : {&linux_, &windows_}) {
       const auto add = [this](const auto& script) {
@@ -169,16 +183,15 @@ class Service::Impl {
   SecretLevel minimum_level() const noexcept { return minimum_level_; }
   std::string_view url() const noexcept { return url_; }
   std::span<const std::string_view> static_parts() const noexcept { return static_parts_; }
-  const ErrorHeaders& plain_errors() const noexcept { return errors_; }
+  const ErrorHeaders& errors() const noexcept { return errors_; }
+  const ErrorHeaders& deposit_errors() const noexcept { return deposit_errors_; }
   Store& store() noexcept { return *store_; }
-  std::uint64_t deposits_refused() const noexcept { return deposits_refused_; }
-  std::uint64_t deposits_limited() const noexcept { return deposits_limited_; }
-  std::uint64_t look_ups_limited() const noexcept { return look_ups_limited_; }
+  const ServiceCounters& counters() const noexcept { return counters_; }
   Status add_static(const StaticDeposit& deposit);
 
  private:
-  Route route_of(const Target& target) const noexcept;
-  void note_target(const Target& target, Response& response) const noexcept;
+  Route route_of(const Target& target, Method method) const noexcept;
+  void note_target(const Target& target, Method method, Response& response) const noexcept;
   void handle_known(const Target& target, const Request& request, const Now& now, Response& response) noexcept;
   void deposit(const Request& request, const Now& now, Response& response) noexcept;
   void take_deposit(const Request& request, const Now& now, Response& response) noexcept;
@@ -222,9 +235,7 @@ class Service::Impl {
   const bool serve_challenges_;
   const bool hash_codes_;
   const std::uint64_t code_seed_;
-  std::uint64_t deposits_refused_ = 0;
-  std::uint64_t deposits_limited_ = 0;
-  std::uint64_t look_ups_limited_ = 0;
+  ServiceCounters counters_;
   const SecretLevel minimum_level_;
   CodeGenerator codes_;
   const Language linux_;
@@ -233,21 +244,31 @@ class Service::Impl {
   const std::unique_ptr<Store> store_;
   const std::unique_ptr<RateLimiter> deposits_;
   const std::unique_ptr<RateLimiter> misses_;
+  const std::unique_ptr<RateLimiter> shares_;  // of the store, by network; a token is the room of one deposit
   const std::unique_ptr<BodyDecoder> decoder_;
 
-  const ErrorHeaders errors_{Headers{}};
+  const ErrorHeaders errors_{Headers{}, Audience::kSameOrigin};
+  const ErrorHeaders deposit_errors_{Headers{}, Audience::kEveryOrigin};
+  const ErrorHeaders root_not_allowed_{Headers{{"Allow", "GET, HEAD, POST, OPTIONS"}}, Audience::kEveryOrigin};
+  const ErrorHeaders get_not_allowed_{Headers{{"Allow", "GET, HEAD, OPTIONS"}}, Audience::kSameOrigin};
+  const HeaderBlock text_headers_ = block({{"Content-Type", "text/plain; charset=utf-8"}});
   const HeaderBlock packed_errors_ = block({{"Content-Type", "application/gzip"}});
-  const ErrorHeaders root_not_allowed_{Headers{{"Allow", "POST, OPTIONS"}}};
-  const ErrorHeaders get_not_allowed_{Headers{{"Allow", "GET, HEAD, OPTIONS"}}};
   const HeaderBlock file_headers_ =
       block({{"Content-Type", "application/octet-stream"}, {"Accept-Ranges", "bytes"}}, "public, max-age=300");
   const HeaderBlock challenge_headers_ = block({{"Content-Type", "application/octet-stream"}});
-  const HeaderBlock deposit_headers_ = block({{"Content-Type", "application/json"}});
-  const HeaderBlock preflight_headers_ = block({
-      {"Access-Control-Allow-Methods", "POST, GET, OPTIONS, HEAD"},
-      {"Access-Control-Max-Age", "3600"},
-      {"Access-Control-Allow-Headers", "Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With"},
-  });
+  const HeaderBlock deposit_headers_ =
+      block({{"Content-Type", "application/json"}}, "no-store", Audience::kEveryOrigin);
+  // Those behind X-Requested-With are added to the requests of a page by tools that trace them (W3C Trace Context and
+  // Baggage, Sentry): a preflight without them would keep such a page from making deposits.
+  const HeaderBlock preflight_headers_ = block(
+      {
+          {"Access-Control-Allow-Methods", "POST, GET, OPTIONS, HEAD"},
+          {"Access-Control-Max-Age", "3600"},
+          {"Access-Control-Allow-Headers",
+           "Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, baggage, sentry-trace, "
+           "traceparent, tracestate"},
+      },
+      "no-store", Audience::kEveryOrigin);
 };
 
 void Service::Impl::error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
@@ -263,10 +284,12 @@ void Service::Impl::error(Response& response, int status, const ErrorHeaders& he
   finish(response, status, as_problem ? headers.problem : headers.text, out.written());
 }
 
-Route Service::Impl::route_of(const Target& target) const noexcept {
+Route Service::Impl::route_of(const Target& target, Method method) const noexcept {
   switch (target.route()) {
     case Target::Route::kRoot:
-      return Route::kDeposit;
+      return reads(method) ? Route::kAbout : Route::kDeposit;
+    case Target::Route::kHealth:
+      return Route::kHealth;
     case Target::Route::kUpdate:
       return Route::kUpdate;
     case Target::Route::kUninstall:
@@ -286,8 +309,8 @@ Route Service::Impl::route_of(const Target& target) const noexcept {
 }
 
 // For an access log.
-void Service::Impl::note_target(const Target& target, Response& response) const noexcept {
-  response.route_ = route_of(target);
+void Service::Impl::note_target(const Target& target, Method method, Response& response) const noexcept {
+  response.route_ = route_of(target, method);
   if (hash_codes_ && response.route_ == Route::kInstaller) {
     response.code_hash_ = short_code_hash(target.code(), code_seed_);
   }
@@ -304,8 +327,7 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
   const Target target(request.target);
   // Looked at for errors alone.
   const auto as_problem = [&request] { return prefers_json(request.accept); };
-  const bool reads = request.method == Method::kGet || request.method == Method::kHead;
-  note_target(target, response);
+  note_target(target, request.method, response);
   switch (target.route()) {
     case Target::Route::kMalformed:
       error(response, 400, errors_, kMalformedTarget, as_problem());
@@ -320,6 +342,8 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
     case Target::Route::kRoot:
       if (request.method == Method::kPost) {
         deposit(request, now, response);
+      } else if (reads(request.method)) {
+        finish(response, 200, text_headers_, Writer(scratch(response)).text(kAbout).written());
       } else {
         error(response, 405, root_not_allowed_, "this path takes deposits: POST", as_problem());
       }
@@ -333,8 +357,9 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
       [[fallthrough]];
     case Target::Route::kUpdate:
     case Target::Route::kUninstall:
+    case Target::Route::kHealth:
     case Target::Route::kCode:
-      if (!reads) {
+      if (!reads(request.method)) {
         error(response, 405, get_not_allowed_, "this path can only be read: GET or HEAD; deposits go to the path /",
               as_problem());
         break;
@@ -349,21 +374,21 @@ void Service::Impl::redirect(const Request& request, Response& response) noexcep
   response.reset();
   const Target target(request.target);
   const bool as_problem = prefers_json(request.accept);
-  note_target(target, response);
+  note_target(target, request.method, response);
   if (request.method == Method::kOptions) {
     // A preflight that fails keeps a browser from sending the credentials that it asks for.
     response.route_ = Route::kPreflight;
     std::array<char, 128 + kMaxServiceUrl> text;
-    return error(response, 403, errors_,
+    return error(response, 403, deposit_errors_,
                  Writer(text).text("this address is not encrypted and takes no deposits; use ").text(url_).written(),
                  as_problem);
   }
-  if (request.method != Method::kGet && request.method != Method::kHead) {
+  if (!reads(request.method)) {
     std::array<char, 256 + kMaxServiceUrl> text;
     Writer out(text);
     out.text("nothing was stored: this address is not encrypted, and what was sent to it has crossed the network in ");
     out.text("clear; consider its credentials exposed, and send new ones to ").text(url_);
-    return error(response, 403, errors_, out.written(), as_problem);
+    return error(response, 403, deposit_errors_, out.written(), as_problem);
   }
   if (response.route_ == Route::kChallenge) return ask_for_file(target, request, response);
   const std::string_view path = path_and_query(request.target);
@@ -388,6 +413,9 @@ void Service::Impl::handle_known(const Target& target, const Request& request, c
                                  Response& response) noexcept {
   if (target.route() == Target::Route::kPackage || target.route() == Target::Route::kChallenge) {
     return ask_for_file(target, request, response);
+  }
+  if (target.route() == Target::Route::kHealth) {
+    return finish(response, 200, text_headers_, Writer(scratch(response)).text(kHealthy).written());
   }
   const Language& language = language_for(target, request);
   if (target.route() == Target::Route::kUpdate) return send_script(language.update, {}, target, request, response);
@@ -523,11 +551,11 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
   const Language& language = language_for(target, request);
   SlotValues values;
   values.code = target.code();
-  if (is_plausible_code(values.code)) {
+  if (target.may_be_code() || is_plausible_code(values.code)) {
     // An address without tokens gets the same answer for every code: else guessing would go on.
     if (const std::uint64_t wait = misses_->wait_ms(request.client, now.monotonic_ms); wait != 0) {
-      ++look_ups_limited_;
-      response.retry_after_ = static_cast<std::uint32_t>((wait + 999) / 1000);
+      response.retry_after_ = retry_after(wait);
+      ++counters_.look_ups_limited;
       refuse_look_up(language, target.packed(), 429,
                      "too many requests for unknown pairing codes from this address; wait a moment and try again",
                      request, response);
@@ -542,6 +570,7 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
       return;
     }
     misses_->take(request.client, now.monotonic_ms);
+    ++counters_.misses;
   }
   if (prefers_json(request.accept)) {
     error(response, 404, errors_, "the pairing code is unknown or expired; create a new one", true);
@@ -552,8 +581,8 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
   send_plain(script.text, errors_.text, values, 404, response);
 }
 
-// Two answers for one code shall say the same, so the distance between the clocks is kept until one was set: measured in
-// whole seconds it varies by one.
+// Two answers for one code shall say the same, so the distance between the clocks is kept until one was set: measured
+// in whole seconds it varies by one.
 void Service::Impl::show_life(std::uint32_t expires_seconds, const Now& now, std::span<char, 2 * UtcText::kSize> text,
                               SlotValues& values) noexcept {
   if (expires_seconds == StoredDeposit::kForever) {
@@ -598,10 +627,20 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
                                                    Response& response) noexcept {
   const bool as_problem = prefers_json(request.accept);
   if (const std::uint64_t wait = deposits_->wait_ms(request.client, now.monotonic_ms); wait != 0) {
-    ++deposits_limited_;
-    response.retry_after_ = static_cast<std::uint32_t>((wait + 999) / 1000);
-    return error(response, 429, errors_, "too many deposits from this address; wait a moment and try again",
+    response.retry_after_ = retry_after(wait);
+    ++counters_.deposits_limited;
+    return error(response, 429, deposit_errors_, "too many deposits from this address; wait a moment and try again",
                  as_problem);
+  }
+  if (store_->more_than_half_full() && request.client.has_address()) {
+    if (const std::uint64_t wait = shares_->wait_ms(request.client, now.monotonic_ms); wait != 0) {
+      response.retry_after_ = retry_after(wait);
+      ++counters_.deposits_limited;
+      return error(response, 429, deposit_errors_,
+                   "the service is more than half full, and this network has made as many deposits as it may; wait a "
+                   "moment and try again",
+                   as_problem);
+    }
   }
   deposits_->take(request.client, now.monotonic_ms);
 
@@ -617,18 +656,18 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
     case BodyError::kNone:
       break;
     case BodyError::kUnsupportedType:
-      return error(response, 415, errors_,
+      return error(response, 415, deposit_errors_,
                    "the Content-Type of a deposit must be application/json, multipart/form-data or "
                    "application/x-www-form-urlencoded",
                    as_problem);
     case BodyError::kMalformed: {
       std::array<char, 512> text;
-      return error(response, 400, errors_,
+      return error(response, 400, deposit_errors_,
                    Writer(text).text("input validation failed: ").text(verdict.detail).written(), as_problem);
     }
     case BodyError::kOutOfMemory:
       response.retry_after_ = kStoreFullRetrySeconds;
-      return error(response, 503, errors_, "out of memory; try again later", as_problem);
+      return error(response, 503, deposit_errors_, "out of memory; try again later", as_problem);
   }
 
   DepositView deposit;
@@ -638,7 +677,7 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
     static constexpr std::string_view kPrefix = "input validation failed: ";
     std::copy(kPrefix.begin(), kPrefix.end(), text.begin());
     const std::size_t size = describe(report, std::span(text).subspan(kPrefix.size()));
-    return error(response, 400, errors_, {text.data(), kPrefix.size() + size}, as_problem);
+    return error(response, 400, deposit_errors_, {text.data(), kPrefix.size() + size}, as_problem);
   }
 
   Code code;
@@ -651,9 +690,9 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
                                               : store_->insert(code.view(), deposit, now.monotonic_ms + ttl_ms_);
   }
   if (!status.ok()) {
-    ++deposits_refused_;
+    ++counters_.deposits_refused;
     response.retry_after_ = kStoreFullRetrySeconds;
-    return error(response, 503, errors_,
+    return error(response, 503, deposit_errors_,
                  status.code() == StatusCode::kStoreFull
                      ? "the service holds as many deposits as it may; try again later"
                  : status.code() == StatusCode::kMemoryNotLocked
@@ -662,6 +701,10 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
                      ? "the service has no random numbers for a pairing code; try again later"
                      : "out of memory; try again later",
                  as_problem);
+  }
+
+  if (request.client.has_address()) {
+    shares_->take(request.client, now.monotonic_ms, store_->weight(code.view(), deposit));
   }
 
   Writer out(scratch(response));
@@ -690,7 +733,7 @@ Service::~Service() = default;
 Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, RandomSource& random, const Now& now) {
   if (Status status = check_options(options); !status.ok()) return status;
 
-  std::array<std::uint64_t, 4> seeds;
+  std::array<std::uint64_t, 5> seeds;
   if (!random.fill({reinterpret_cast<std::uint8_t*>(seeds.data()), sizeof(seeds)})) return StatusCode::kRandomFailed;
 
   const Template::Loader loader = [&options](std::string_view name) -> std::optional<std::string> {
@@ -712,19 +755,33 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
   store_options.hash_seed = seeds[0];
   Result<std::unique_ptr<Store>> store = Store::create(store_options, now.monotonic_ms);
   if (!store.ok()) return store.status();
-  const auto limiter = [](const RateLimit& limit, std::uint64_t seed) {
-    return RateLimiter::create({.per_second = limit.per_second, .burst = limit.burst, .hash_seed = seed});
+  const NetworkBudgets budgets = NetworkBudgets::parse(options.ipv6_budgets).value_or(NetworkBudgets());
+  const auto limiter = [&budgets](const RateLimit& limit, std::uint64_t seed) {
+    return RateLimiter::create(
+        {.per_second = limit.per_second, .burst = limit.burst, .hash_seed = seed, .ipv6 = budgets});
   };
   Result<std::unique_ptr<RateLimiter>> deposits = limiter(options.deposit_limit, seeds[1]);
   if (!deposits.ok()) return deposits.status();
   Result<std::unique_ptr<RateLimiter>> misses = limiter(options.miss_limit, seeds[2]);
   if (!misses.ok()) return misses.status();
+  // A bucket that fills up again in one life.
+  const double share =
+      options.network_share == 0
+          ? 0
+          : std::max(kLeastShare, options.network_share * static_cast<double>(options.store.max_deposits));
+  Result<std::unique_ptr<RateLimiter>> shares =
+      RateLimiter::create({.per_second = share * 1000 / static_cast<double>(options.ttl_ms),
+                           .burst = share,
+                           .hash_seed = seeds[4],
+                           .ipv6 = *NetworkBudgets::parse("48:1"),
+                           .ipv4_prefix = 24});
+  if (!shares.ok()) return shares.status();
   Result<std::unique_ptr<BodyDecoder>> decoder = BodyDecoder::create(options.store.minimum_level);
   if (!decoder.ok()) return decoder.status();
 
   auto impl = std::make_unique<Impl>(options, random, seeds[3], std::move(posix).value(), std::move(windows).value(),
                                      std::move(store).value(), std::move(deposits).value(), std::move(misses).value(),
-                                     std::move(decoder).value());
+                                     std::move(shares).value(), std::move(decoder).value());
   if (options.static_deposit) {
     if (Status status = impl->add_static(*options.static_deposit); !status.ok()) return status;
   }
@@ -749,7 +806,9 @@ void Service::refuse(int status, std::string_view text, std::string_view accept,
                      Response& response) noexcept {
   response.reset();
   if (status == 503) response.retry_after_ = kBusyRetrySeconds;
-  impl_->error(response, status, impl_->plain_errors(), text, prefers_json(accept));
+  // What is not known to be a look-up may have been a deposit, whose errors a user interface has to show.
+  const ErrorHeaders& headers = reads(method) ? impl_->errors() : impl_->deposit_errors();
+  impl_->error(response, status, headers, text, prefers_json(accept));
   if (method == Method::kHead) response.fragment_count_ = 0;
 }
 
@@ -769,14 +828,8 @@ std::span<const std::string_view> Service::static_parts() const noexcept {
   return impl_->static_parts();
 }
 
-std::uint64_t Service::deposits_refused() const noexcept {
-  return impl_->deposits_refused();
-}
-std::uint64_t Service::deposits_limited() const noexcept {
-  return impl_->deposits_limited();
-}
-std::uint64_t Service::look_ups_limited() const noexcept {
-  return impl_->look_ups_limited();
+const ServiceCounters& Service::counters() const noexcept {
+  return impl_->counters();
 }
 
 const Store& Service::store() const noexcept {

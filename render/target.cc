@@ -20,6 +20,22 @@ constexpr std::array<bool, 256> kPlain = [] {
 }();
 
 constexpr std::string_view kPackedSuffix = ".sh.gz";
+// The routes, what the service is going to serve one day, and what is asked for by monitoring, browsers, search engines
+// and scanners, which are no guesses.
+constexpr std::array<std::string_view, 19> kReserved = {
+    "update", "uninstall", "packages", "healthz", "health", "readyz",  "livez", "metrics",  "status", "ping",
+    "v1",     "openapi",   "pairport", "favicon", "robots", "sitemap", "ads",   "security", "apple",
+};
+constexpr std::size_t kLongestReserved =
+    std::max_element(kReserved.begin(), kReserved.end(), [](std::string_view a, std::string_view b) {
+      return a.size() < b.size();
+    })->size();
+static_assert(kLongestReserved < kDefaultCodeLength, "codes of the usual length need no look at the list");
+
+// A target is made of visible ASCII (RFC 9112 section 3): anything else could end a line where it is copied to.
+bool is_visible(std::string_view text) noexcept {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+}
 
 // RFC 3986 section 3.1.
 bool is_scheme(std::string_view text) noexcept {
@@ -44,9 +60,8 @@ bool is_token(std::string_view name) noexcept {
 }  // namespace
 
 bool Target::is_reserved(std::string_view segment) noexcept {
-  // metrics is kept for what the service is going to serve there.
-  constexpr std::string_view kReserved[] = {"update", "uninstall", "packages", "metrics"};
-  return std::find(std::begin(kReserved), std::end(kReserved), segment) != std::end(kReserved);
+  const std::string_view word = segment.substr(0, segment.find_first_of(".-"));
+  return std::find(std::begin(kReserved), std::end(kReserved), word) != std::end(kReserved);
 }
 
 // Nearly all targets are a slash and a code, with .sh.gz behind it in our own commands.
@@ -62,8 +77,13 @@ bool Target::parse_plain(std::string_view target) noexcept {
   }
   if (!plain) return false;
   size_ = size;
+  may_be_code_ = true;
   if (packed) set_packed();
-  set_segment_route();
+  if (size > kLongestReserved) {
+    route_ = Route::kCode;
+  } else {
+    set_segment_route();
+  }
   return true;
 }
 
@@ -73,11 +93,16 @@ void Target::set_packed() noexcept {
 }
 
 void Target::set_segment_route() noexcept {
-  route_ = code() == "update" ? Route::kUpdate : code() == "uninstall" ? Route::kUninstall : Route::kCode;
+  route_ = !is_reserved(code())          ? Route::kCode
+           : code() == "update"          ? Route::kUpdate
+           : code() == "uninstall"       ? Route::kUninstall
+           : code() == "healthz" && !os_ ? Route::kHealth
+                                         : Route::kUnknown;
 }
 
 Target::Target(std::string_view target) noexcept {
   if (parse_plain(target)) return;
+  if (!is_visible(target)) return;
   if (target == "*") {
     route_ = Route::kUnknown;
     return;

@@ -22,21 +22,27 @@ class Target {
     kUninstall,
     kPackage,    // /packages/<file>
     kChallenge,  // /.well-known/acme-challenge/<token>
+    kHealth,     // /healthz
     kCode,       // any other single segment
-    kUnknown,    // several segments, or one that is too long to be anything
-    kMalformed,  // not a target, or a malformed percent escape
+    kUnknown,    // several segments, one that is too long to be anything, or one that is reserved
+    kMalformed,  // not a target, a byte that is no visible ASCII character, or a malformed percent escape
     kBadOs,      // ?os= with an unknown value, or one that contradicts the suffix
   };
 
   // Parses origin-form, absolute-form and `*` (RFC 9112 section 3.2); `*` is kUnknown.
   explicit Target(std::string_view target) noexcept;
 
-  // Whether `segment` is a path of the service's own, so that no code may be called so.
+  // Whether `segment` is a path of the service's own, or one that monitoring, browsers and search engines ask for by
+  // themselves: a word of the list, alone or with a dot or hyphen behind it (favicon.ico, apple-touch-icon.png). No
+  // code may be called so, and asking for one is no guess.
   static bool is_reserved(std::string_view segment) noexcept;
 
   Route route() const noexcept { return route_; }
   // With kCode: the decoded segment without .sh, .sh.gz or .ps1. May hold any byte.
   std::string_view code() const noexcept { return {path_.data(), size_}; }
+  // With kCode: whether the segment is known to be nothing but letters and digits, at most kMaxCodeLength of them.
+  // False says nothing: then is_plausible_code() tells.
+  bool may_be_code() const noexcept { return may_be_code_; }
   // With kPackage: the name of a file, of letters, digits and ._+~- and not starting with a dot. With kChallenge: a
   // token, of letters, digits and _-.
   std::string_view file() const noexcept {
@@ -55,6 +61,7 @@ class Target {
   void parse_query(std::string_view query) noexcept;
 
   Route route_ = Route::kMalformed;
+  bool may_be_code_ = false;
   std::optional<Os> os_;
   bool packed_ = false;
   std::size_t size_ = 0;

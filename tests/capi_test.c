@@ -139,9 +139,11 @@ static void defaults_make_a_service(void) {
   EXPECT(pairport_options_init(&options, sizeof options) == PAIRPORT_OK);
   EXPECT(options.size == sizeof options);
   EXPECT(options.ttl_ms == 600000);
-  EXPECT(options.code_length == 7);
+  EXPECT(options.code_length == 10);
   EXPECT(options.deposits_per_second == 5 && options.deposit_burst == 50);
   EXPECT(options.misses_per_second == 1 && options.miss_burst == 20);
+  EXPECT(options.ipv6_budgets.size == 15 && memcmp(options.ipv6_budgets.data, "64:1 56:4 48:16", 15) == 0);
+  EXPECT(options.network_share == 1.0 / 16);
   EXPECT(options.use_repositories == 1);
   EXPECT(options.strict_checksums == 0);
   EXPECT(options.version.size != 0 && options.linux_url.size != 0);
@@ -156,6 +158,7 @@ static void options_of_other_versions(void) {
     pairport_options options;
     uint64_t future;
   } longer;
+  const size_t kFirst = offsetof(pairport_options, random_user) + sizeof(void*);
   pairport_options options = good_options();
   EXPECT(pairport_options_init(NULL, sizeof options) == PAIRPORT_INVALID_ARGUMENT);
   EXPECT(pairport_options_init(&options, 0) == PAIRPORT_INVALID_ARGUMENT);
@@ -164,6 +167,15 @@ static void options_of_other_versions(void) {
          PAIRPORT_INVALID_ARGUMENT);
   EXPECT(pairport_options_init(&options, offsetof(pairport_options, strict_checksums)) == PAIRPORT_OK);
   options = good_options();
+  EXPECT(pairport_options_init(&options, kFirst - 1) == PAIRPORT_INVALID_ARGUMENT);
+
+  /* A program that was compiled with the first version keeps working, and has the defaults for what came later. */
+  memset(&options, 0xff, sizeof options);
+  EXPECT(pairport_options_init(&options, kFirst) == PAIRPORT_OK);
+  EXPECT(options.size == kFirst && options.random_user == NULL);
+  EXPECT(((const unsigned char*)&options)[kFirst] == 0xff);
+  open_with(&options);
+  close_all();
 
   memset(&longer, 0xff, sizeof longer);
   EXPECT(pairport_options_init(&longer.options, sizeof longer) == PAIRPORT_OK);
@@ -218,6 +230,8 @@ static void bad_options_are_named(void) {
   REFUSED(options.minimum_memory = 3, PAIRPORT_INVALID_ARGUMENT, "unknown level of memory");
   REFUSED(options.minimum_memory = -1, PAIRPORT_INVALID_ARGUMENT, "unknown level of memory");
   REFUSED(options.ttl_ms = 48u * 3600 * 1000, PAIRPORT_INVALID_ARGUMENT, "ttl: expected a duration");
+  REFUSED(options.ipv6_budgets = text("48:1 64:1"), PAIRPORT_INVALID_ARGUMENT, "ipv6_budgets: expected");
+  REFUSED(options.network_share = 2, PAIRPORT_INVALID_ARGUMENT, "network_share: expected");
   REFUSED(options.max_deposits = 0, PAIRPORT_INVALID_ARGUMENT, "max_deposits: expected");
   REFUSED(options.linux_url = text("ftp://not a url"), PAIRPORT_INVALID_ARGUMENT, "linux_url: expected");
   REFUSED(options.miss_burst = -1, PAIRPORT_INVALID_ARGUMENT, "miss_burst: expected a number from 0");
@@ -461,6 +475,7 @@ static void expiry_and_statistics(void) {
   memset(&stats, 0xff, sizeof stats);
   stats.size = sizeof stats;
   EXPECT(pairport_service_stats(service, &stats) == PAIRPORT_OK);
+  EXPECT(stats.deposits_limited == 0 && stats.look_ups_limited == 0 && stats.misses == 0);
   EXPECT(stats.deposits == 100 && stats.expiring == 100 && stats.deposits_refused == 1 && stats.memory_bytes > 10000);
   EXPECT(stats.memory_level >= PAIRPORT_MEMORY_PLAIN && stats.memory_level <= PAIRPORT_MEMORY_MEMFD_SECRET);
   now.monotonic_ms += 1500;

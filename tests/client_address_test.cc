@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <pairport/client_address.h>
 
+#include <array>
 #include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -51,7 +54,7 @@ TEST(TrustedProxiesTest, BelievesOnlyProxies) {
   TrustedProxies proxies;
   for (const char* text : {"10.0.0.0/9", "192.0.2.7", "fd00::/10"}) ASSERT_TRUE(proxies.add(text)) << text;
   const auto client = [&proxies](std::string_view peer, std::string_view forwarded_for) {
-    return proxies.client_of(address(peer), forwarded_for);
+    return proxies.client_of(address(peer), std::array{forwarded_for});
   };
   EXPECT_EQ(client("10.1.1.1", "198.51.100.1"), address("198.51.100.1"));
   EXPECT_EQ(client("10.127.255.255", "198.51.100.1"), address("198.51.100.1"));
@@ -67,9 +70,28 @@ TEST(TrustedProxiesTest, BelievesOnlyProxies) {
   EXPECT_EQ(client("10.1.1.1", "[2001:db8::1]:4711"), address("2001:db8::1"));
   EXPECT_EQ(client("10.1.1.1", "2001:db8::1"), address("2001:db8::1"));
   EXPECT_EQ(client("10.1.1.1", "10.2.2.2"), address("10.2.2.2")) << "nobody but proxies";
-  EXPECT_EQ(proxies.client_of({}, "198.51.100.1"), ClientAddress{}) << "a Unix socket is not trusted by itself";
+  EXPECT_EQ(proxies.client_of(address("10.1.1.1"), {}), address("10.1.1.1")) << "no such header";
+  const std::array<std::string_view, 1> line = {"198.51.100.1"};
+  EXPECT_EQ(proxies.client_of({}, line), ClientAddress{}) << "a Unix socket is not trusted by itself";
   ASSERT_TRUE(proxies.add("unix"));
-  EXPECT_EQ(proxies.client_of({}, "198.51.100.1"), address("198.51.100.1"));
+  EXPECT_EQ(proxies.client_of({}, line), address("198.51.100.1"));
+}
+
+// However a proxy splits its list into lines, the client is the same.
+TEST(TrustedProxiesTest, WhatIsNoAddressEndsTheSearchOverAllLines) {
+  TrustedProxies proxies;
+  ASSERT_TRUE(proxies.add("10.0.0.0/8"));
+  const auto client = [&proxies](std::vector<std::string_view> lines) {
+    return proxies.client_of(address("10.1.1.1"), lines);
+  };
+  EXPECT_EQ(client({"unknown", "6.6.6.6"}), address("10.1.1.1")) << "the proxy did not know its client";
+  EXPECT_EQ(client({"6.6.6.6, unknown"}), address("10.1.1.1"));
+  EXPECT_EQ(client({"", "6.6.6.6"}), address("10.1.1.1")) << "an empty line is a line";
+  EXPECT_EQ(client({"_hidden, 10.2.2.2", "6.6.6.6"}), address("10.2.2.2"));
+  EXPECT_EQ(client({"10.2.2.2", "_hidden", "6.6.6.6"}), address("10.2.2.2"));
+  EXPECT_EQ(client({"10.2.2.2", "198.51.100.1", "6.6.6.6"}), address("198.51.100.1"));
+  EXPECT_EQ(client({"198.51.100.1", "6.6.6.6"}), address("198.51.100.1"));
+  EXPECT_EQ(client({"10.2.2.2", "10.3.3.3"}), address("10.3.3.3")) << "nobody but proxies";
 }
 
 TEST(ClientAddressTest, IsWrittenAsItIsParsed) {

@@ -31,13 +31,13 @@ std::vector<std::string> random_codes(std::size_t length) {
 // As somebody numbers them.
 std::vector<std::string> numbered_codes() {
   std::vector<std::string> codes;
-  for (std::size_t i = 0; i < kMany; ++i) codes.push_back(std::to_string(1'000'000 + i));
+  for (std::size_t i = 0; i < kMany; ++i) codes.push_back(std::to_string(1'000'000'000 + i));
   return codes;
 }
 // All that differ in the characters at `place` and the two behind it.
 std::vector<std::string> neighbours(std::size_t place) {
   std::vector<std::string> codes;
-  std::string code = "aaaaaaa";
+  std::string code(kDefaultCodeLength, 'a');
   for (const char first : kCodeAlphabet) {
     for (const char second : kCodeAlphabet) {
       for (const char third : kCodeAlphabet) {
@@ -80,7 +80,7 @@ void expect_evenly_spread(const std::vector<std::string>& codes) {
 }
 
 TEST(CodeHashTest, RandomCodesAreEvenlySpread) {
-  for (const std::size_t length : {7U, 8U, 12U, 32U}) expect_evenly_spread(random_codes(length));
+  for (const std::size_t length : {7U, 8U, 10U, 12U, 32U}) expect_evenly_spread(random_codes(length));
 }
 
 TEST(CodeHashTest, NumberedCodesAreEvenlySpread) {
@@ -88,50 +88,76 @@ TEST(CodeHashTest, NumberedCodesAreEvenlySpread) {
 }
 
 TEST(CodeHashTest, CodesThatDifferInFewCharactersAreEvenlySpread) {
-  for (std::size_t place = 0; place <= 4; ++place) expect_evenly_spread(neighbours(place));
+  for (std::size_t place = 0; place <= kDefaultCodeLength - 3; ++place) expect_evenly_spread(neighbours(place));
 }
 
-// On average over seeds and codes, a bit of the code that changes changes each bit of the hash in a quarter to three
+// On average over seeds and codes, a character that becomes another changes each bit of the hash in a quarter to three
 // quarters of the cases.
-TEST(CodeHashTest, EachBitDependsOnEachBitOfTheCode) {
+TEST(CodeHashTest, EachBitDependsOnEachCharacterOfTheCode) {
   constexpr int kTrials = 4000;
   std::mt19937_64 engine(11);
   for (std::size_t place = 0; place < CodeWord::kLength; ++place) {
-    for (unsigned bit = 0; bit < 7; ++bit) {
+    for (std::size_t step = 1; step < kCodeAlphabet.size(); step += 11) {
       std::array<int, 32> changed{};
       for (int trial = 0; trial < kTrials; ++trial) {
         const CodeHash hash(engine());
         std::string code = random_code(engine, CodeWord::kLength);
         const std::uint32_t before = hash(code);
-        code[place] = static_cast<char>(code[place] ^ (1 << bit));
+        code[place] = kCodeAlphabet[(kCodeAlphabet.find(code[place]) + step) % kCodeAlphabet.size()];
         const std::uint32_t difference = before ^ hash(code);
         for (unsigned i = 0; i < changed.size(); ++i) changed[i] += static_cast<int>(difference >> i & 1U);
       }
       const auto [least, most] = std::minmax_element(changed.begin(), changed.end());
-      EXPECT_GT(*least, kTrials / 4) << place << " " << bit;
-      EXPECT_LT(*most, kTrials / 4 * 3) << place << " " << bit;
+      EXPECT_GT(*least, kTrials / 4) << place << " " << step;
+      EXPECT_LT(*most, kTrials / 4 * 3) << place << " " << step;
     }
   }
 }
 
 TEST(CodeHashTest, AnotherSeedGivesOtherHashes) {
   std::unordered_set<std::uint32_t> hashes;
-  for (std::uint64_t seed = 0; seed < 1000; ++seed) hashes.insert(CodeHash(seed)("aB3dE5g"));
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) hashes.insert(CodeHash(seed)("aB3dE5gHiJ"));
   EXPECT_GE(hashes.size(), 999U);
 }
 
-TEST(CodeHashTest, TheWordHoldsLengthAndCharacters) {
-  const std::string bytes = std::string(1, static_cast<char>(CodeWord::kLength)) + "aB3dE5g";
-  // Nothing to read before or behind it.
-  const std::vector<char> exact(bytes.begin() + 1, bytes.end());
-  const CodeWord word(exact.data());
-  EXPECT_TRUE(word.is_at(bytes.data()));
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    std::string other = bytes;
-    other[i] = static_cast<char>(other[i] ^ 1);
-    EXPECT_FALSE(word.is_at(other.data())) << i;
+constexpr std::string_view kLettersAndDigits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+// No two codes have the same word: each place changes bits of the word that no other place changes, and all characters
+// at a place give different ones. And no word looks like the length of another code.
+TEST(CodeHashTest, WordsOfDifferentCodesDiffer) {
+  std::string code(CodeWord::kLength, kLettersAndDigits.front());
+  const std::uint64_t base = CodeWord(code.data()).value();
+  std::uint64_t taken = 0;
+  for (char& c : code) {
+    std::unordered_set<std::uint64_t> words;
+    std::uint64_t changed = 0;
+    for (const char other : kLettersAndDigits) {
+      c = other;
+      const CodeWord word(code.data());
+      EXPECT_TRUE(words.insert(word.value()).second) << code;
+      changed |= word.value() ^ base;
+    }
+    c = kLettersAndDigits.front();
+    EXPECT_EQ(changed & taken, 0U);
+    taken |= changed;
   }
-  EXPECT_EQ(CodeHash(5)(word), CodeHash(5)("aB3dE5g"));
+  std::mt19937_64 engine(5);
+  for (int i = 0; i < 100'000; ++i) {
+    for (char& c : code) c = kLettersAndDigits[engine() % kLettersAndDigits.size()];
+    std::array<char, sizeof(CodeWord)> bytes;
+    const CodeWord word(code.data());
+    word.write(bytes.data());
+    ASSERT_GT(static_cast<unsigned char>(bytes[0]), kMaxCodeLength) << code;
+    ASSERT_TRUE(word.is_at(bytes.data()));
+    ASSERT_EQ(CodeWord::read(bytes.data()).value(), word.value());
+    bytes[engine() % bytes.size()] ^= 1;
+    ASSERT_FALSE(word.is_at(bytes.data()));
+  }
+}
+
+TEST(CodeHashTest, AWordReadsNothingBeforeAndBehindTheCode) {
+  const std::vector<char> exact = {'a', 'B', '3', 'd', 'E', '5', 'g', 'H', '0', 'o'};
+  EXPECT_EQ(CodeHash(5)(CodeWord(exact.data())), CodeHash(5)("aB3dE5gH0o"));
 }
 
 }  // namespace

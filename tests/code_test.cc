@@ -41,6 +41,19 @@ TEST(PlausibleCode, IsOneTo32LettersAndDigits) {
   }
 }
 
+TEST(ShortCodes, AreToldWithTheTimeToAFirstHit) {
+  std::array<char, 256> text;
+  // 59^7 / (10,000 * 65,536) seconds are 1.05 hours; 59^10 take 24.7 years.
+  EXPECT_EQ(describe_short_code(7, text),
+            "codes of 7 characters are short for a public address: with 10000 live codes and 65536 guesses a second, "
+            "the first one is found after 1.1 hours on average (with 10 characters: 25 years)");
+  EXPECT_NE(describe_short_code(9, text).find("after 3671.9 hours"), std::string_view::npos)
+      << describe_short_code(9, text);
+  for (std::size_t length = kDefaultCodeLength; length <= kMaxCodeLength; ++length) {
+    EXPECT_EQ(describe_short_code(length, text), "") << length;
+  }
+}
+
 TEST(CodeGenerator, DrawsCodesOfTheLengthAskedFor) {
   for (std::size_t length = kMinCodeLength; length <= kMaxCodeLength; ++length) {
     FixedRandom random;
@@ -90,15 +103,15 @@ TEST(CodeGenerator, HasNoBias) {
 
 TEST(CodeGenerator, DoesNotRepeatItself) {
   FixedRandom random;
-  CodeGenerator codes(random, 7);
+  CodeGenerator codes(random, kDefaultCodeLength);
   std::set<std::string> seen;
   for (int i = 0; i < 20'000; ++i) EXPECT_TRUE(seen.insert(draw(codes)).second);
 }
 
 TEST(CodeGenerator, OneFillServesManyCodes) {
   FixedRandom random;
-  CodeGenerator codes(random, 7);
-  for (int i = 0; i < 20; ++i) draw(codes);
+  CodeGenerator codes(random, kDefaultCodeLength);
+  for (int i = 0; i < 15; ++i) draw(codes);
   EXPECT_EQ(random.fills, 1U);
 }
 

@@ -79,6 +79,8 @@ TEST(ConfigTest, TheExampleShowsTheDefaults) {
   EXPECT_EQ(shown.deposit_limit.burst, defaults.service.deposit_limit.burst);
   EXPECT_EQ(shown.miss_limit.per_second, defaults.service.miss_limit.per_second);
   EXPECT_EQ(shown.miss_limit.burst, defaults.service.miss_limit.burst);
+  EXPECT_EQ(shown.ipv6_budgets, defaults.service.ipv6_budgets);
+  EXPECT_EQ(shown.network_share, defaults.service.network_share);
   const ServerOptions& server = example.value().server;
   EXPECT_EQ(server.max_connections, defaults.server.max_connections);
   EXPECT_EQ(server.max_connections_per_address, defaults.server.max_connections_per_address);
@@ -137,6 +139,8 @@ deposits_per_second = 0
 deposit_burst = 7
 misses_per_second = 0.5
 miss_burst = 3
+ipv6_budgets = "60:2 48:8"
+network_share = 0.25
 max_connections = 9
 max_connections_per_address = 4
 head_timeout = "1s"
@@ -182,6 +186,8 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(service.deposit_limit.per_second, 0);
   EXPECT_EQ(service.deposit_limit.burst, 7);
   EXPECT_EQ(service.miss_limit.per_second, 0.5);
+  EXPECT_EQ(service.ipv6_budgets, "60:2 48:8");
+  EXPECT_EQ(service.network_share, 0.25);
   const ServerOptions& server = config.value().server;
   EXPECT_EQ(server.max_connections, 9U);
   EXPECT_EQ(server.max_connections_per_address, 4U);
@@ -233,6 +239,10 @@ TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
   EXPECT_THAT(error_of("[pairing]\ncode_length = 6\n"),
               HasSubstr("test.conf:2: [pairing] code_length: expected a whole number from 7 to 32"));
   EXPECT_THAT(error_of("[pairing]\ncode_length = \"7\"\n"), HasSubstr("a whole number"));
+  EXPECT_THAT(error_of("[limits]\nipv6_budgets = \"48:1 64:1\"\n"),
+              HasSubstr("test.conf:2: [limits] ipv6_budgets: expected prefixes of IPv6 networks"));
+  EXPECT_THAT(error_of("[limits]\nnetwork_share = 2\n"),
+              HasSubstr("network_share: expected a number from 0 (off) to 1"));
   EXPECT_THAT(error_of("[limits]\nmiss_burst = -1\n"), HasSubstr("a number from 0 (off)"));
   for (const char* key :
        {"head_timeout", "body_timeout", "idle_timeout", "answer_timeout", "linger_timeout", "drain_timeout"}) {

@@ -57,7 +57,7 @@ TEST(Connection, DepositThenLookUpOnOneConnection) {
   wire.feed(post(kJsonDeposit));
   ASSERT_EQ(wire.status(), 200);
   const std::size_t at = wire.output.find("\"pairing_code\":\"") + 16;
-  const std::string code = wire.output.substr(at, 7);
+  const std::string code = wire.output.substr(at, kDefaultCodeLength);
   wire.output.clear();
   wire.feed(get("/" + code));
   EXPECT_EQ(wire.status(), 200);
@@ -246,7 +246,7 @@ TEST(Connection, AnAnswerSurvivesTheExpiryOfItsDeposit) {
   options.ttl_ms = 2000;
   Wire wire(options);
   wire.feed(post(kJsonDeposit));
-  const std::string code = wire.output.substr(wire.output.find("\"pairing_code\":\"") + 16, 7);
+  const std::string code = wire.output.substr(wire.output.find("\"pairing_code\":\"") + 16, kDefaultCodeLength);
   wire.output.clear();
   wire.writable = false;
   wire.feed(get("/" + code));
@@ -498,6 +498,13 @@ TEST(Connection, LimitsApplyToTheClientBehindATrustedProxy) {
   EXPECT_EQ(status_for(trusted, "192.0.2.2"), 404) << "another client has tokens of its own";
   EXPECT_EQ(status_for(trusted, "192.0.2.1\r\nX-Forwarded-For: 10.7.7.7"), 429) << "each proxy may write its own line";
   EXPECT_EQ(status_for(trusted, "192.0.2.9\r\nX-Forwarded-For: 10.7.7.7"), 404);
+  for (const char* nothing : {"unknown", "", " ", "unknown, 10.7.7.7"}) {
+    Wire behind(options, {}, proxies, *ClientAddress::parse("10.1.2.3"));
+    const auto invented = [nothing](int i) { return "6.6.6." + std::to_string(i) + "\r\nX-Forwarded-For: " + nothing; };
+    EXPECT_EQ(status_for(behind, invented(1)), 404);
+    EXPECT_EQ(status_for(behind, invented(2)), 404);
+    EXPECT_EQ(status_for(behind, invented(3)), 429) << nothing << ": no line to the left of it is believed";
+  }
 
   Wire stranger(options, {}, proxies, *ClientAddress::parse("192.0.2.77"));
   EXPECT_EQ(status_for(stranger, "192.0.2.1"), 404);

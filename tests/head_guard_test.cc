@@ -76,6 +76,7 @@ TEST(HeadGuard, KeepsTheLastForwardedLinesTheNearestProxysFirst) {
   head += "\r\n";
   HeadGuard guard;
   ASSERT_EQ(whole(head, guard), State::kComplete);
+  EXPECT_EQ(guard.forwarded_count(), HeadGuard::kMaxForwarded);
   for (std::size_t i = 0; i < HeadGuard::kMaxForwarded; ++i) {
     EXPECT_EQ(guard.forwarded_for(i, head), "10.0.0." + std::to_string(6 - i));
   }

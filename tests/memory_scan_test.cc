@@ -337,7 +337,7 @@ class MemoryScan : public ::testing::TestWithParam<bool> {
     ASSERT_EQ(uv_loop_init(&loop_), 0);
     ServiceOptions options;
     options.ttl_ms = 2000;
-    auto service = Service::create(options, random_, {uv_now(&loop_), 0});
+    auto service = Service::create(options, random_, current_time());
     ASSERT_TRUE(service.ok()) << service.status().message();
     service_ = std::move(service).value();
     ServerOptions server_options;

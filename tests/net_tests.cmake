@@ -44,6 +44,10 @@ add_test(NAME readme_example COMMAND readme_example)
 pairport_python_test(readme tests/test_readme.py)
 
 if(NOT PAIRPORT_SANITIZE)
+  # Preloaded, which the sanitizers' libraries do not like.
+  add_library(boot_time_ahead MODULE support/boot_time_ahead.c)
+  pairport_python_test(suspend tests/test_suspend.py)
+  set_property(TEST suspend APPEND PROPERTY ENVIRONMENT "PAIRPORT_BOOT_TIME_PRELOAD=$<TARGET_FILE:boot_time_ahead>")
   pairport_python_test(tls_scan tests/test_tls_scan.py)
   set_tests_properties(tls_scan PROPERTIES LABELS slow)
   pairport_python_test(system.unit tests/system/test_unit.py)

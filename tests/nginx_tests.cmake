@@ -23,3 +23,8 @@ endfunction()
 pairport_nginx_test(nginx.contract tests/test_contract.py)
 set_property(TEST nginx.contract APPEND PROPERTY ENVIRONMENT "PAIRPORT_SERVER=nginx")
 pairport_nginx_test(nginx.module tests/test_nginx.py)
+if(NOT PAIRPORT_SANITIZE)
+  pairport_nginx_test(nginx.suspend tests/test_suspend.py)
+  set_property(TEST nginx.suspend APPEND PROPERTY ENVIRONMENT "PAIRPORT_SERVER=nginx"
+    "PAIRPORT_BOOT_TIME_PRELOAD=$<TARGET_FILE:boot_time_ahead>")
+endif()

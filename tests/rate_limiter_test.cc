@@ -2,10 +2,13 @@
 #include <pairport/rate_limiter.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <memory>
 #include <random>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -79,7 +82,7 @@ TEST(RateLimiter, ClientsDoNotShare) {
   EXPECT_EQ(take_all(*limits, client(1), 0), 5);
   EXPECT_EQ(take_all(*limits, client(2), 0), 5);
   ClientKey almost = client(1);
-  almost.bytes[15] = 1;
+  almost.bytes[7] = 1;
   EXPECT_EQ(take_all(*limits, almost, 0), 5);
   EXPECT_EQ(take_all(*limits, ClientKey{}, 0), 5) << "no address is an address too";
 }
@@ -173,6 +176,110 @@ TEST(RateLimiter, HoldsTheLimitForAsManyAddressesAsItHasRoomFor) {
   std::size_t limited = 0;
   for (std::uint64_t number = 0; number < 1024; ++number) limited += limits->wait_ms(client(number), 0) > 0 ? 1U : 0U;
   EXPECT_GE(limited, 1000U);
+}
+
+// ---- Networks
+
+ClientKey client(const char* address) {
+  return ClientAddress::parse(address).value_or(ClientAddress{}).key();
+}
+
+std::unique_ptr<RateLimiter> network_limiter(const char* budgets, unsigned ipv4_prefix = 32) {
+  auto created = RateLimiter::create({.per_second = 1,
+                                      .burst = 20,
+                                      .hash_seed = 99,
+                                      .ipv6 = NetworkBudgets::parse(budgets).value(),
+                                      .ipv4_prefix = ipv4_prefix});
+  EXPECT_TRUE(created.ok());
+  return std::move(created).value();
+}
+
+// The address of one /64 of a /48.
+std::string address_in_48(unsigned network) {
+  std::array<char, 64> text;
+  std::snprintf(text.data(), text.size(), "2001:db8:1:%x::1", network);
+  return text.data();
+}
+
+TEST(RateLimiter, NetworksAroundAClientHaveBudgetsOfTheirOwn) {
+  const auto limits = network_limiter("64:1 56:4 48:16");
+  EXPECT_EQ(take_all(*limits, client("2001:db8:1:0::1"), 1000), 20);
+  EXPECT_EQ(take_all(*limits, client("2001:db8:1:0:ffff::2"), 1000), 0) << "the same /64";
+  int in_56 = 20;
+  for (unsigned i = 1; i < 256; ++i) in_56 += take_all(*limits, client(address_in_48(i).c_str()), 1000);
+  EXPECT_EQ(in_56, 80);
+  int in_48 = in_56;
+  for (unsigned i = 256; i < 65'536; i += 7) in_48 += take_all(*limits, client(address_in_48(i).c_str()), 1000);
+  EXPECT_EQ(in_48, 320) << "a whole /48 guesses like 16 clients";
+  EXPECT_EQ(limits->wait_ms(client("2001:db8:1:fffe::1"), 1000), 63U) << "16 tokens a second come back";
+  EXPECT_EQ(take_all(*limits, client("2001:db8:2::1"), 1000), 20) << "a neighbour";
+  EXPECT_EQ(take_all(*limits, client("192.0.2.1"), 1000), 20) << "IPv4 addresses stand alone";
+  EXPECT_EQ(take_all(*limits, client("192.0.2.2"), 1000), 20);
+}
+
+// Else a flood from one /48 would throw others out of the tables of narrower networks.
+TEST(RateLimiter, ARefusalOfAWiderNetworkWritesNothingBelow) {
+  const auto limits = network_limiter("64:1 56:4 48:16");
+  for (unsigned i = 0; i < 65'536; i += 64) take_all(*limits, client(address_in_48(i).c_str()), 1000);
+  ASSERT_NE(limits->wait_ms(client(address_in_48(1).c_str()), 1000), 0U) << "the /48 has no token";
+  for (unsigned i = 0; i < 65'536; ++i) try_take(*limits, client(address_in_48(i).c_str()), 1000);
+  // When the /48 has tokens again, a /64 that was only refused has all of its own.
+  const ClientKey refused = client(address_in_48(65'535).c_str());
+  EXPECT_EQ(take_all(*limits, refused, 1000 + 2000), 20);
+}
+
+TEST(RateLimiter, NetworksOfIpv4ShareABucketWhereThatIsAskedFor) {
+  const auto limits = network_limiter("48:1", 24);
+  EXPECT_EQ(take_all(*limits, client("192.0.2.1"), 1000), 20);
+  EXPECT_EQ(take_all(*limits, client("192.0.2.255"), 1000), 0);
+  EXPECT_EQ(take_all(*limits, client("192.0.3.1"), 1000), 20);
+  EXPECT_EQ(take_all(*limits, client("2001:db8:1:2::"), 1000), 20);
+  EXPECT_EQ(take_all(*limits, client("2001:db8:1:ffff::"), 1000), 0);
+}
+
+TEST(RateLimiter, PrefixesNeedNotBeWholeBytes) {
+  const auto limits = network_limiter("62:1");
+  EXPECT_EQ(take_all(*limits, client("2001:db8:1:4::"), 1000), 20);
+  EXPECT_EQ(take_all(*limits, client("2001:db8:1:7::"), 1000), 0);
+  EXPECT_EQ(take_all(*limits, client("2001:db8:1:8::"), 1000), 20);
+  EXPECT_EQ(take_all(*limits, client("2001:db8:1:3::"), 1000), 20);
+}
+
+TEST(RateLimiter, SeveralTokensMayBeTakenAtOnce) {
+  const auto limits = network_limiter("64:1");
+  limits->take(client(1), 1000, 19.5);
+  EXPECT_EQ(limits->wait_ms(client(1), 1000), 500U);
+  limits->take(client(1), 1000, 1e300);
+  EXPECT_EQ(limits->wait_ms(client(1), 1000), 1000U) << "as much as is left";
+}
+
+TEST(NetworkBudgets, AreWrittenAsPrefixesAndFactors) {
+  const auto budgets = NetworkBudgets::parse("64:1 56:4 48:16.5");
+  ASSERT_TRUE(budgets);
+  ASSERT_EQ(budgets->size(), 3U);
+  EXPECT_EQ((*budgets)[0], (NetworkBudgets::Budget{64, 1}));
+  EXPECT_EQ((*budgets)[1], (NetworkBudgets::Budget{56, 4}));
+  EXPECT_EQ((*budgets)[2], (NetworkBudgets::Budget{48, 16.5}));
+  for (const char* good : {"64:1", "48:1", "16:1000000", "64:2 63:2 62:2 61:2"}) {
+    EXPECT_TRUE(NetworkBudgets::parse(good)) << good;
+  }
+  for (const char* bad : {"",           " ",
+                          "64",         "64:",
+                          ":1",         "64:x",
+                          "x:1",        "65:1",
+                          "128:1",      "15:1",
+                          "0:1",        "-64:1",
+                          "64:0",       "64:0.5",
+                          "64:-1",      "64:nan",
+                          "64:inf",     "64:1000001",
+                          "64:1 ",      " 64:1",
+                          "64:1  56:4", "64:1,56:4",
+                          "56:1 64:4",  "64:1 64:4",
+                          "64:4 56:1",  "64:1 60:1 56:1 52:1 48:1",
+                          "64:1x",      "/64:1",
+                          "64 :1",      "99999999999:1"}) {
+    EXPECT_FALSE(NetworkBudgets::parse(bad)) << bad;
+  }
 }
 
 }  // namespace

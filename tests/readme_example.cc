@@ -27,7 +27,7 @@ int serve(uv_loop_t* loop, pairport::RandomSource& random) {
   // README: begin
   pairport::ServiceOptions options;
   options.url = "https://pairing.example.com";
-  auto service = pairport::Service::create(options, random, {uv_now(loop), 0});
+  auto service = pairport::Service::create(options, random, pairport::current_time());
   if (!service.ok()) return fail(service.status());
   auto listener = pairport::Listener::open("127.0.0.1:0");
   if (!listener.ok()) return fail(listener.status());

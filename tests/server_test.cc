@@ -129,7 +129,7 @@ class ServerTest : public ::testing::Test {
     service_options.static_deposit =
         StaticDeposit{std::string(kStaticCode), "http://rport.example.com:8080",
                       "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
-    auto service = Service::create(service_options, random_, {uv_now(&loop_), 0});
+    auto service = Service::create(service_options, random_, current_time());
     ASSERT_TRUE(service.ok()) << service.status().message();
     service_ = std::move(service).value();
     auto server = Server::attach(&loop_, *service_, options);

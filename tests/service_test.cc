@@ -65,7 +65,7 @@ TEST_F(ServiceTest, ADepositIsAnsweredWithItsCodeAndTheCommands) {
   for (const auto field : answer.get_object()) keys.insert(field.key);
   EXPECT_EQ(keys, (std::set<std::string_view>{"pairing_code", "expires", "installers"}));
   const std::string code{std::string_view(answer["pairing_code"])};
-  EXPECT_EQ(code.size(), 7U);
+  EXPECT_EQ(code.size(), 10U);
   EXPECT_EQ(code.find_first_not_of(kCodeAlphabet), std::string::npos);
   EXPECT_EQ(std::string_view(answer["expires"]), "2026-09-21T14:23:20Z");
 
@@ -289,7 +289,7 @@ std::vector<std::uint8_t> bytes_for(std::string_view text) {
 }
 
 TEST_F(ServiceTest, ACodeInUseIsDrawnAgain) {
-  for (const std::string_view text : {"aaaaaaa", "aaaaaaa", "aaaaaaa", "bbbbbbb"}) {
+  for (const std::string_view text : {"aaaaaaaaaa", "aaaaaaaaaa", "aaaaaaaaaa", "bbbbbbbbbb"}) {
     for (const std::uint8_t byte : bytes_for(text)) random.first.push_back(byte);
   }
   // The service draws its seeds first.
@@ -297,22 +297,27 @@ TEST_F(ServiceTest, ACodeInUseIsDrawnAgain) {
   codes.swap(random.first);
   open(unlimited());
   random.first.swap(codes);
-  EXPECT_EQ(deposit(), "aaaaaaa");
-  EXPECT_EQ(deposit(), "bbbbbbb");
+  EXPECT_EQ(deposit(), "aaaaaaaaaa");
+  EXPECT_EQ(deposit(), "bbbbbbbbbb");
 }
 
 TEST_F(ServiceTest, ReservedWordsAreDrawnAgain) {
-  ServiceOptions options = unlimited();
-  options.code_length = 9;
-  open(options);
-  for (const std::string_view text : {"uninstall", "abcdefghi"}) {
-    for (const std::uint8_t byte : bytes_for(text)) random.first.push_back(byte);
+  // Those that can be drawn: not too short, and without an o.
+  for (const std::string_view word : {"healthz", "metrics", "sitemap", "security", "packages", "uninstall"}) {
+    ServiceOptions options = unlimited();
+    options.code_length = word.size();
+    open(options);
+    const std::string_view other = std::string_view("abcdefghi").substr(0, word.size());
+    random.first.clear();
+    for (const std::string_view text : {word, other}) {
+      for (const std::uint8_t byte : bytes_for(text)) random.first.push_back(byte);
+    }
+    EXPECT_EQ(deposit(), other) << word;
   }
-  EXPECT_EQ(deposit(), "abcdefghi");
 }
 
 TEST_F(ServiceTest, CodesHaveTheLengthThatIsConfigured) {
-  for (const std::size_t length : {7U, 8U, 31U, 32U}) {
+  for (const std::size_t length : {7U, 8U, 9U, 11U, 31U, 32U}) {
     ServiceOptions options = unlimited();
     options.code_length = length;
     open(options);
@@ -523,10 +528,10 @@ TEST_F(ServiceTest, NothingElseIsHere) {
 
 TEST_F(ServiceTest, OtherMethodsAreRefusedWithThoseAllowed) {
   const std::string code = deposit();
-  for (const Method method : {Method::kGet, Method::kHead, Method::kOther}) {
-    EXPECT_EQ(ask(method, "/"), 405);
-    EXPECT_EQ(header("Allow"), "POST, OPTIONS");
-  }
+  EXPECT_EQ(ask(Method::kOther, "/"), 405);
+  EXPECT_EQ(header("Allow"), "GET, HEAD, POST, OPTIONS");
+  EXPECT_EQ(ask(Method::kPost, "/healthz"), 405);
+  EXPECT_EQ(header("Allow"), "GET, HEAD, OPTIONS");
   for (const std::string& target :
        {std::string("/update"), std::string("/uninstall"), "/" + code, std::string("/ABCDEFG")}) {
     for (const Method method : {Method::kPost, Method::kOther}) {
@@ -548,7 +553,8 @@ TEST_F(ServiceTest, OptionsOfAnythingIsAPreflight) {
     EXPECT_THAT(header("Access-Control-Allow-Methods"), StartsWith("POST, GET, OPTIONS"));
     EXPECT_EQ(header("Access-Control-Max-Age"), "3600");
     EXPECT_EQ(header("Access-Control-Allow-Headers"),
-              "Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With");
+              "Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, baggage, sentry-trace, "
+              "traceparent, tracestate");
     EXPECT_TRUE(response.body().empty());
     EXPECT_FALSE(response.has_content_length());
   }
@@ -558,7 +564,8 @@ TEST_F(ServiceTest, HeadIsGetWithoutABody) {
   const std::string code = deposit();
   for (const std::string& target :
        {"/" + code, "/" + code + ".ps1", std::string("/update"), std::string("/uninstall.ps1"), std::string("/ABCDEFG"),
-        std::string("/a/b"), std::string("/%"), std::string("/update?os=x"), std::string("/")}) {
+        std::string("/a/b"), std::string("/%"), std::string("/update?os=x"), std::string("/"),
+        std::string("/healthz")}) {
     for (const std::string_view accept : {"*/*", "application/json"}) {
       const int status = get(target, "curl", accept);
       const std::string wire(response.headers().wire());
@@ -573,10 +580,217 @@ TEST_F(ServiceTest, HeadIsGetWithoutABody) {
   }
 }
 
-TEST_F(ServiceTest, EveryAnswerCarriesTheHeadersForBrowsers) {
+// A page that may read look-ups makes its visitors guess; one that may not read deposits cannot show their errors.
+TEST_F(ServiceTest, OnlyDepositsAndPreflightsMayBeReadByOtherOrigins) {
+  const std::string code = deposit();
+  const auto readable = [this](std::string_view what) {
+    EXPECT_EQ(header("Access-Control-Allow-Origin"), "*") << what << response.status();
+    EXPECT_EQ(header("Access-Control-Expose-Headers"), "Retry-After, ETag") << what << response.status();
+  };
+  const auto hidden = [this](std::string_view what) {
+    EXPECT_EQ(header("Access-Control-Allow-Origin"), "(none)") << what << response.status();
+    EXPECT_EQ(header("Access-Control-Expose-Headers"), "(none)") << what << response.status();
+  };
+  for (const std::string_view accept : {"*/*", "application/json"}) {
+    for (const std::string& target :
+         {"/" + code, "/" + code + ".ps1", std::string("/ABCDEFGHIJ"), std::string("/update"),
+          std::string("/uninstall.ps1"), std::string("/a/b"), std::string("/"), std::string("/healthz"),
+          std::string("/metrics"), std::string("/%"), std::string("/x?os=y")}) {
+      get(target, "curl", accept);
+      hidden(target);
+      head(target, "curl", accept);
+      hidden(target);
+    }
+    EXPECT_EQ(post(kGoodJson, "application/json", accept), 200);
+    readable("deposit ");
+    EXPECT_EQ(post("{}", "application/json", accept), 400);
+    readable("deposit ");
+    EXPECT_EQ(post("x", "text/plain", accept), 415);
+    readable("deposit ");
+    random.failing = true;
+    for (int i = 0; i < 200 && post(kGoodJson, "application/json", accept) != 503; ++i) readable("deposit ");
+    EXPECT_EQ(response.status(), 503);
+    readable("deposit ");
+    random.failing = false;
+    for (const int status : {400, 408, 411, 413, 417, 431, 503}) {
+      for (const Method method : {Method::kPost, Method::kOther, Method::kOptions}) {
+        service->refuse(status, "some text", accept, method, response);
+        readable("refused ");
+      }
+      service->refuse(status, "some text", accept, Method::kGet, response);
+      hidden("refused ");
+    }
+  }
+  for (const std::string& target : {std::string("/"), "/" + code, std::string("*"), std::string("/a/b")}) {
+    ask(Method::kOptions, target);
+    readable(target);
+  }
+  ServiceOptions options = unlimited();
+  options.deposit_limit = {0.1, 1};
+  options.miss_limit = {0.1, 1};
+  open(options);
+  EXPECT_EQ(post(kGoodJson), 200);
+  EXPECT_EQ(post(kGoodJson), 429);
+  readable("deposit ");
+  EXPECT_EQ(get("/ABCDEFGHIJ"), 404);
+  EXPECT_EQ(get("/ABCDEFGHIJ"), 429);
+  hidden("look-up ");
+}
+
+TEST_F(ServiceTest, HealthAndReservedPathsAreNoGuesses) {
+  ServiceOptions options = unlimited();
+  options.miss_limit = {0.001, 1};
+  open(options);
+  for (int i = 0; i < 5; ++i) {
+    for (const Method method : {Method::kGet, Method::kHead}) {
+      EXPECT_EQ(ask(method, "/healthz"), 200);
+      EXPECT_EQ(response.route(), Route::kHealth);
+      EXPECT_EQ(response.content_length(), 3U);
+      EXPECT_EQ(body(), method == Method::kGet ? "ok\n" : "");
+      EXPECT_EQ(header("Content-Type"), kText);
+      EXPECT_EQ(header("Cache-Control"), "no-store");
+    }
+    for (const std::string_view path :
+         {"/health", "/readyz", "/livez", "/metrics", "/status", "/ping", "/v1", "/openapi.json", "/pairport.js",
+          "/favicon.ico", "/robots.txt", "/sitemap.xml", "/ads.txt", "/security.txt", "/apple-touch-icon.png",
+          "/packages", "/.well-known/security.txt"}) {
+      EXPECT_EQ(get(path), 404) << path;
+      EXPECT_EQ(body(), "404 page not found\n") << path;
+      EXPECT_EQ(response.route(), Route::kOther) << path;
+    }
+  }
+  EXPECT_EQ(get("/ABCDEFGHIJ"), 404) << "the one guess is still there";
+  EXPECT_EQ(get("/ABCDEFGHIJ"), 429);
+  EXPECT_EQ(get("/healthz"), 200) << "health has no limit";
+}
+
+TEST_F(ServiceTest, TheRootSaysWhatThisIs) {
+  for (const std::string_view accept : {"", "*/*", "text/plain", "application/json", "text/html,*/*;q=0.8"}) {
+    EXPECT_EQ(get("/", "curl", accept), 200) << accept;
+    EXPECT_EQ(header("Content-Type"), kText);
+    EXPECT_EQ(response.route(), Route::kAbout);
+    const std::string text = body();
+    EXPECT_THAT(text, AllOf(HasSubstr("POST"), EndsWith("\n")));
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+    const std::uint64_t length = response.content_length();
+    EXPECT_EQ(head("/", "curl", accept), 200) << accept;
+    EXPECT_EQ(response.content_length(), length);
+    EXPECT_EQ(body(), "");
+  }
+}
+
+ClientKey key_of(const std::string& address) {
+  return ClientAddress::parse(address).value_or(ClientAddress{}).key();
+}
+
+// One host with a /48 has 65,536 networks of 64 bits to guess from.
+TEST_F(ServiceTest, AWholeIpv6NetworkGuessesLikeSixteenClients) {
+  ServiceOptions options = unlimited();
+  options.miss_limit = {1, 20};
+  open(options);
+  const std::string code = deposit();
+  std::array<char, 64> address;
+  int misses = 0;
+  for (unsigned i = 0; i < 30'000; ++i) {
+    std::snprintf(address.data(), address.size(), "2001:db8:7:%x::1", i * 2);
+    client = key_of(address.data());
+    if (get("/ABCDEFGHIJ") == 404) ++misses;
+  }
+  EXPECT_EQ(misses, 320);
+  EXPECT_EQ(service->counters().misses, 320U) << "of all clients together";
+  EXPECT_EQ(service->counters().look_ups_limited, 30'000U - 320);
+  EXPECT_EQ(get("/" + code), 429) << "the same answer whether the code exists or not";
+  client = key_of("2001:db8:8::1");
+  EXPECT_EQ(get("/" + code), 200) << "nobody else has to wait";
+  client = key_of("192.0.2.1");
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(get("/ABCDEFGHIJ"), 404) << "what all miss together refuses nobody";
+}
+
+TEST_F(ServiceTest, DepositsOfAWholeIpv6NetworkHaveABudget) {
+  ServiceOptions options = unlimited();
+  options.deposit_limit = {5, 50};
+  open(options);
+  std::array<char, 64> address;
+  int deposits = 0;
+  for (unsigned i = 0; i < 3000; ++i) {
+    std::snprintf(address.data(), address.size(), "2001:db8:7:%x::1", i);
+    client = key_of(address.data());
+    if (post(kGoodJson) == 200) ++deposits;
+  }
+  EXPECT_EQ(deposits, 800);
+  EXPECT_EQ(service->counters().deposits_limited, 3000U - 800);
+}
+
+TEST_F(ServiceTest, OneNetworkCannotFillMoreThanItsShareOfAStoreThatIsHalfFull) {
+  ServiceOptions options = unlimited();
+  options.store.max_deposits = 1600;
+  open(options);
+  const auto deposits_of = [this](const std::string& network, int count) {
+    int taken = 0;
+    for (int i = 0; i < count; ++i) {
+      client = key_of(network + std::to_string(1 + i % 250));
+      const int status = post(kGoodJson);
+      if (status == 200) ++taken;
+      EXPECT_TRUE(status == 200 || status == 429) << status;
+    }
+    return taken;
+  };
+  EXPECT_EQ(deposits_of("192.0.2.", 900), 801) << "up to half of it by whoever comes";
+  EXPECT_GE(response.retry_after(), 1U);
+  EXPECT_EQ(deposits_of("198.51.100.", 300), 100) << "a sixteenth";
+  EXPECT_EQ(deposits_of("2001:db8:1::", 300), 100);
+  EXPECT_EQ(deposits_of("2001:db8:1:ffff::", 10), 0) << "the same /48";
+  EXPECT_EQ(deposits_of("2001:db8:2::", 300), 100);
+  EXPECT_EQ(deposits_of("203.0.113.", 10), 10) << "others are served";
+  client = {};
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(post(kGoodJson), 200) << "a peer without an address has no network";
+  wait(options.ttl_ms / 10);
+  EXPECT_EQ(deposits_of("198.51.100.", 300), 10) << "a share comes back within one life";
+
+  options.network_share = 0;
+  open(options);
+  EXPECT_EQ(deposits_of("192.0.2.", 1600), 1600) << "switched off";
+}
+
+// Else large deposits would fill the memory long before the share of the count is used up.
+TEST_F(ServiceTest, SharesCountTheBytesOfDeposits) {
+  ServiceOptions options = unlimited();
+  options.store.max_deposits = 100'000;
+  options.store.max_bytes = 32U << 20;
+  open(options);
+  const std::string large = R"({"connect_url":"http://h/)" + std::string(2000, 'u') +
+                            R"(","fingerprint":"2A:C4:79:04:80:BA:7C:60:05:E5:2C:49:6D:74:56:24","client_id":")" +
+                            std::string(250, 'i') + R"(","password":")" + std::string(1000, 'p') + R"("})";
+  client = {};
+  while (!service->store().more_than_half_full()) ASSERT_EQ(post(large), 200);
+  client = key_of("198.51.100.1");
+  std::size_t taken = 0;
+  while (post(large) == 200) ++taken;
+  EXPECT_EQ(response.status(), 429);
+  // A sixteenth of 32 MiB, in records of about 3.3 KiB.
+  EXPECT_NEAR(static_cast<double>(taken), 2.0 * 1024 * 1024 / 3310, 20);
+}
+
+// The head guard of the program stops these before; at this level nobody does.
+TEST_F(ServiceTest, NoTargetEndsALineOfTheLocation) {
+  for (const std::string_view target :
+       {"/abc\r\nSet-Cookie: a=b", "/abc?x=\r\nX: y", "/abc\n", "/abc\r", "http://h/a\r\nX: y", "/a b", "/a\t", "/\x7f",
+        "/\xc3\xa4", "\r\n", "/abc#\r\nx"}) {
+    for (const Method method : {Method::kGet, Method::kHead}) {
+      service->redirect(request_of(method, target), response);
+      EXPECT_EQ(response.status(), 400) << target;
+      EXPECT_EQ(response.extra_headers(), "") << target;
+    }
+    EXPECT_EQ(get(target), 400) << target;
+  }
+  service->redirect(request_of(Method::kGet, "/abc%0d%0aX:%20y?z=%0d"), response);
+  EXPECT_EQ(response.extra_headers(), "Location: https://pair.example.com/abc%0d%0aX:%20y?z=%0d\r\n")
+      << "still escaped";
+}
+
+TEST_F(ServiceTest, EveryAnswerCarriesTheCommonHeaders) {
   const std::string code = deposit();
   const auto check = [this](const char* what) {
-    EXPECT_EQ(header("Access-Control-Allow-Origin"), "*") << what;
     EXPECT_EQ(header("X-Content-Type-Options"), "nosniff") << what;
     EXPECT_EQ(header("Referrer-Policy"), "no-referrer") << what;
     EXPECT_NE(header("Cache-Control"), "(none)") << what;

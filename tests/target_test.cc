@@ -2,8 +2,11 @@
 #include "target.h"
 
 #include <string>
+#include <string_view>
 
 #include <gtest/gtest.h>
+
+#include <pairport/code.h>
 
 namespace pairport {
 namespace {
@@ -113,7 +116,7 @@ TEST(Target, SuffixesChooseTheSystem) {
   EXPECT_EQ(code("/abc.SH"), "abc.SH");
   EXPECT_EQ(code("/.sh"), ".sh");
   EXPECT_EQ(code("/abc.sh.sh"), "abc.sh") << "one suffix, and what is left cannot be a code";
-  EXPECT_EQ(code("/update.sh.ps1"), "update.sh");
+  EXPECT_EQ(route("/update.sh.ps1"), Route::kUnknown);
   EXPECT_EQ(code("/abc%2Esh"), "abc");
   EXPECT_EQ(code("/abc.exe"), "abc.exe");
 }
@@ -173,10 +176,10 @@ TEST(Target, PackagesAreFilesDirectlyInOneFolder) {
   EXPECT_EQ(Target("//packages//a.sh/").file(), "a.sh");
   EXPECT_FALSE(Target("/packages/a.sh").os()) << "a file name has no suffix of ours";
   for (const char* target : {"/packages/.a", "/packages/..", "/packages/a/b", "/packages/a%2fb", "/packages/a%00",
-                             "/packages/a b", "/packages/a%5cb", "/packages/%c3%a4", "/x/packages/a"}) {
+                             "/packages/a%20b", "/packages/a%5cb", "/packages/%c3%a4", "/x/packages/a"}) {
     EXPECT_EQ(Target(target).route(), Target::Route::kUnknown) << target;
   }
-  EXPECT_EQ(Target("/packages").route(), Target::Route::kCode);
+  EXPECT_EQ(Target("/packages").route(), Target::Route::kUnknown);
   EXPECT_EQ(Target("/packages/" + std::string(119, 'a')).route(), Target::Route::kPackage);
   EXPECT_EQ(Target("/packages/" + std::string(120, 'a')).route(), Target::Route::kUnknown);
 }
@@ -188,9 +191,78 @@ TEST(Target, LongSegmentsAreNothing) {
   EXPECT_EQ(route("/" + std::string(8000, '/')), Route::kRoot);
 }
 
+constexpr std::string_view kReserved[] = {
+    "update", "uninstall", "packages", "healthz", "health", "readyz",  "livez", "metrics",  "status", "ping",
+    "v1",     "openapi",   "pairport", "favicon", "robots", "sitemap", "ads",   "security", "apple"};
+
 TEST(Target, OwnWordsAreReserved) {
-  for (const std::string_view word : {"update", "uninstall"}) EXPECT_TRUE(Target::is_reserved(word));
-  for (const std::string_view word : {"", "Update", "updat", "abcdefg"}) EXPECT_FALSE(Target::is_reserved(word));
+  for (const std::string_view word : kReserved) EXPECT_TRUE(Target::is_reserved(word)) << word;
+  for (const std::string_view word : {"", "Update", "updat", "abcdefg", "Healthz", "statuses", "v11"}) {
+    EXPECT_FALSE(Target::is_reserved(word)) << word;
+  }
+}
+
+TEST(Target, ReservedPathsAreNoCodes) {
+  for (const std::string_view word : kReserved) {
+    for (const char* suffix : {"", "/", ".sh", ".ps1", ".txt", ".ico", "-touch-icon.png", "?os=linux"}) {
+      const std::string target = "/" + std::string(word) + suffix;
+      EXPECT_NE(route(target), Route::kCode) << target;
+      EXPECT_NE(route("/" + target), Route::kCode) << target;
+    }
+  }
+  for (const std::string_view path : {"/favicon.ico",
+                                      "/robots.txt",
+                                      "/sitemap.xml",
+                                      "/ads.txt",
+                                      "/security.txt",
+                                      "/apple-touch-icon.png",
+                                      "/apple-touch-icon-120x120-precomposed.png",
+                                      "/apple-app-site-association",
+                                      "/openapi.json",
+                                      "/pairport.js",
+                                      "/metrics",
+                                      "/status",
+                                      "/ping",
+                                      "/readyz",
+                                      "/livez",
+                                      "/health",
+                                      "/v1",
+                                      "/v1/deposit",
+                                      "/healthz.sh",
+                                      "/healthz/live",
+                                      "/.well-known/security.txt"}) {
+    EXPECT_EQ(route(path), Route::kUnknown) << path;
+  }
+  EXPECT_EQ(route("/healthz"), Route::kHealth);
+  EXPECT_EQ(route("//healthz/"), Route::kHealth);
+  EXPECT_EQ(route("/healthz?x=1"), Route::kHealth);
+  EXPECT_EQ(code("/Healthz"), "Healthz");
+  EXPECT_EQ(code("/statusX"), "statusX");
+}
+
+TEST(Target, WhatMayBeACodeIsLettersAndDigits) {
+  EXPECT_TRUE(Target("/abcdefg").may_be_code());
+  EXPECT_TRUE(Target("/" + std::string(kMaxCodeLength, 'a')).may_be_code());
+  for (const std::string& target : {"/" + std::string(kMaxCodeLength + 1, 'a'), std::string("/a_b"), std::string("/"),
+                                    std::string("/a%0ab"), std::string("/a/b")}) {
+    EXPECT_FALSE(Target(target).may_be_code()) << target;
+  }
+}
+
+// RFC 9112 section 3, and no line of an answer that a target was copied to is ended by it.
+TEST(Target, BytesThatAreNotVisibleAreMalformed) {
+  for (int c = 0; c < 256; ++c) {
+    const bool visible = c > 0x20 && c < 0x7f;
+    for (const std::string& target :
+         {std::string("/abc") + static_cast<char>(c) + "d", std::string("/abc?x=") + static_cast<char>(c),
+          std::string("http://h/") + static_cast<char>(c)}) {
+      if (visible && c != '%') {
+        EXPECT_NE(route(target), Route::kMalformed) << target;
+      } else if (!visible) {
+        EXPECT_EQ(route(target), Route::kMalformed) << c;
+      }
+    }
+  }
 }
 
 // RFC 8555 section 8.3: letters, digits, - and _.

@@ -172,7 +172,7 @@ class Harness(unittest.TestCase):
     def test_codes_that_do_not_exist_are_different_ones(self):
         codes = harness.missing_codes()
         self.assertEqual(len(set(codes)), len(codes))
-        self.assertEqual({len(code) for code in codes}, {7})
+        self.assertEqual({len(code) for code in codes}, {10})
 
     def test_disturbed_turns(self):
         options = types.SimpleNamespace(max_steal=0.01, max_foreign=0.05)

@@ -399,6 +399,13 @@ class CommandLine(unittest.TestCase):
         self.assertNotIn(SECRET, log)
         self.assertNotIn("0000000", log)
 
+    def test_short_codes_are_told_with_the_time_to_a_first_hit(self):
+        for config, told in (("", False), ("[pairing]\n  code_length = 10\n", False), ("[pairing]\n  code_length = 7\n", True)):
+            with Pairport(config) as service:
+                service.stop()
+            self.assertEqual(b"warning: [pairing] code_length: codes of 7 characters are short" in service.log, told, config)
+            self.assertEqual(b"found after 1.1 hours on average" in service.log, told)
+
     def test_core_dumps_are_off(self):
         with Pairport(STATIC) as service:
             limits = pathlib.Path(f"/proc/{service.process.pid}/limits").read_text(encoding="utf-8")

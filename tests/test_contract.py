@@ -21,7 +21,7 @@ ALPHABET = "abcdefghijklmnpqrstuvwyxzABCDEFGHIJKLMNPQRSTUVWXYZ123456789"
 FINGERPRINT = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
 GOOD = {"connect_url": "http://rport.example.com:8080", "fingerprint": FINGERPRINT, "client_id": "client1", "password": "foobaz"}
 SECRET = "hunter2"
-NO_LIMITS = "[limits]\n  deposits_per_second = 0\n  misses_per_second = 0\n"
+NO_LIMITS = "[limits]\n  deposits_per_second = 0\n  network_share = 0\n  misses_per_second = 0\n"
 STATIC = f"""
 [static-deposit]
   code = "0000000"
@@ -66,12 +66,13 @@ class Contract(unittest.TestCase):
             body = body.encode()
         return self.service.request("POST", "/", {"Content-Type": content_type, **headers}, body)
 
-    def assert_refused(self, answer, status, *words):
+    def assert_refused(self, answer, status, *words, cors="*"):
         got, headers, body = answer
         text = body.decode()
         self.assertEqual(got, status, text)
         self.assertEqual(headers["Content-Type"], "text/plain; charset=utf-8")
-        self.assertEqual(headers["Access-Control-Allow-Origin"], "*")
+        self.assertEqual(headers["Access-Control-Allow-Origin"], cors)
+        self.assertEqual(headers["Access-Control-Expose-Headers"], cors and "Retry-After, ETag")
         self.assertTrue(text.endswith("\n") and text.count("\n") == 1 and text.isascii())
         for word in words:
             self.assertIn(word, text)
@@ -87,7 +88,7 @@ class Contract(unittest.TestCase):
         self.assertEqual(headers["Cache-Control"], "no-store")
         answer = json.loads(body)
         self.assertEqual(set(answer), {"pairing_code", "expires", "installers"})
-        self.assertRegex(answer["pairing_code"], f"^[{ALPHABET}]{{7}}$")
+        self.assertRegex(answer["pairing_code"], f"^[{ALPHABET}]{{10}}$")
         expires = datetime.datetime.strptime(answer["expires"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.timezone.utc)
         left = (expires - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
         self.assertTrue(595 <= left <= 601, left)
@@ -116,7 +117,8 @@ class Contract(unittest.TestCase):
         self.assertTrue(headers["Access-Control-Allow-Methods"].startswith("POST, GET, OPTIONS"))
         self.assertEqual(headers["Access-Control-Max-Age"], "3600")
         self.assertEqual(headers["Access-Control-Allow-Headers"],
-                         "Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With")
+                         "Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, "
+                         "baggage, sentry-trace, traceparent, tracestate")
         status, headers, _ = self.post(json.dumps({**GOOD, "extra": [1, {"x": None}]}), "application/json;charset=UTF-8", **origin)
         self.assertEqual(status, 200)
         self.assertEqual(headers["Access-Control-Allow-Origin"], "*")
@@ -288,12 +290,12 @@ class Contract(unittest.TestCase):
 
     def test_bad_os_and_escapes_are_400(self):
         for path in ("/0000000?os=macos", "/0000000?os=", "/0000000.sh?os=windows", "/update?os=Linux"):
-            self.assert_refused(self.service.get(path), 400, "os must be linux or windows")
+            self.assert_refused(self.service.get(path), 400, "os must be linux or windows", cors=None)
         for path in ("/%", "/%4", "/%zz", "/a/b%"):
-            self.assert_refused(self.service.get(path), 400, "malformed % escape")
+            self.assert_refused(self.service.get(path), 400, "malformed % escape", cors=None)
 
     def test_a_dead_code_gives_a_script_that_fails(self):
-        for path in ("/1234567", "/1234567.sh", "/favicon.ico", "/x"):
+        for path in ("/1234567", "/1234567.sh", "/x.ico", "/x"):
             status, headers, body = self.service.get(path)
             self.assertEqual(status, 404)
             shown = path[1:].removesuffix(".sh")
@@ -321,7 +323,37 @@ class Contract(unittest.TestCase):
         for path in ("/a/b", "/0000000/x", "/update/x", "/" + "a" * 300):
             status, headers, body = self.service.get(path)
             self.assertEqual((status, body), (404, b"404 page not found\n"))
-            self.assertEqual(headers["Access-Control-Allow-Origin"], "*")
+            self.assertIsNone(headers["Access-Control-Allow-Origin"])
+
+    def test_paths_of_monitoring_and_browsers_are_no_guesses(self):
+        with Pairport("[limits]\n  misses_per_second = 0.01\n  miss_burst = 1\n") as service:
+            for _ in range(3):
+                for method in ("GET", "HEAD"):
+                    status, headers, body = service.request(method, "/healthz")
+                    self.assertEqual((status, body), (200, b"ok\n" if method == "GET" else b""))
+                    self.assertEqual(headers["Content-Type"], "text/plain; charset=utf-8")
+                for path in ("/readyz", "/metrics", "/status", "/ping", "/health", "/favicon.ico", "/robots.txt", "/v1", "/openapi.json"):
+                    status, _, body = service.get(path)
+                    self.assertEqual((status, body), (404, b"404 page not found\n"), path)
+            self.assertEqual(service.get("/ABCDEFGHIJ")[0], 404)
+            self.assertEqual(service.get("/ABCDEFGHIJ")[0], 429, "a guess is counted")
+            self.assertEqual(service.get("/healthz")[0], 200)
+
+    def test_the_root_says_what_this_is(self):
+        for accept in ("*/*", "text/plain", "text/html,application/xhtml+xml,*/*;q=0.8"):
+            for method in ("GET", "HEAD"):
+                status, headers, body = self.service.request(method, "/", {"Accept": accept})
+                self.assertEqual((status, headers["Content-Type"]), (200, "text/plain; charset=utf-8"))
+                self.assertEqual(body.count(b"\n"), 1 if method == "GET" else 0)
+                self.assertIn(b"POST" if method == "GET" else b"", body)
+
+    def test_no_page_of_another_origin_reads_an_installer(self):
+        code = self.service.deposit(**GOOD)["pairing_code"]
+        for path in (f"/{code}", "/1234567890", "/update", "/", "/healthz", "/%", "/a/b"):
+            for method in ("GET", "HEAD"):
+                _, headers, _ = self.service.request(method, path, {"Origin": "https://evil.example.com"})
+                for name, _ in headers.items():
+                    self.assertFalse(name.lower().startswith("access-control-"), (method, path, name))
 
     # --- update, uninstall ------------------------------------------------------------------------------------------
 
@@ -381,7 +413,7 @@ class Contract(unittest.TestCase):
             self.assertEqual(int(head_headers["Content-Length"]), len(body))
 
     def test_other_methods_are_405_with_allow(self):
-        for method, path, allow in [("GET", "/", "POST, OPTIONS"), ("HEAD", "/", "POST, OPTIONS"), ("PUT", "/", "POST, OPTIONS"),
+        for method, path, allow in [("PUT", "/", "GET, HEAD, POST, OPTIONS"),
                                     ("DELETE", "/0000000", "GET, HEAD, OPTIONS"), ("PATCH", "/update", "GET, HEAD, OPTIONS"),
                                     ("BREW", "/uninstall", "GET, HEAD, OPTIONS")]:
             status, headers, _ = self.service.request(method, path)
@@ -393,7 +425,6 @@ class Contract(unittest.TestCase):
         answers = [self.service.get(path) for path in ("/0000000", "/1234567", "/update", "/a/b", "/%", "/", "/update?os=x")]
         answers += [self.post("{"), self.post(json.dumps(GOOD)), self.post("x" * 17000), self.service.request("OPTIONS", "/")]
         for status, headers, _ in answers:
-            self.assertEqual(headers["Access-Control-Allow-Origin"], "*", status)
             self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
             self.assertEqual(headers["Referrer-Policy"], "no-referrer")
             age = datetime.datetime.now(datetime.timezone.utc) - email.utils.parsedate_to_datetime(headers["Date"])

@@ -371,7 +371,7 @@ class Crowds(WithAttackers):
 class Overload(unittest.TestCase):
     def test_twice_as_many_deposits_and_connections_as_there_is_room_for(self):
         config = ("[pairing]\n  max_deposits = 1000\n"
-                  "[limits]\n  deposits_per_second = 0\n  max_connections = 200\n  max_connections_per_address = 0\n")
+                  "[limits]\n  deposits_per_second = 0\n  network_share = 0\n  max_connections = 200\n  max_connections_per_address = 0\n")
         with Pairport(config) as service, contextlib.ExitStack() as stack:
             code = service.deposit(**GOOD)["pairing_code"]
             body = json.dumps(GOOD)

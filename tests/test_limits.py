@@ -253,5 +253,42 @@ class Sizes(unittest.TestCase):
             self.check(service, 8, 1024, 2000)
 
 
+class Networks(unittest.TestCase):
+    def ask(self, service, addresses):
+        """The status of a guess from each of these addresses, as a trusted proxy names them."""
+        statuses = []
+        with connect(service) as client:
+            reader = client.makefile("rb")
+            for address in addresses:
+                client.sendall(b"GET /ABCDEFGHIJ HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\nX-Forwarded-For: %s\r\n\r\n"
+                               % address.encode())
+                statuses.append(int(reader.readline()[9:12]))
+                length = 0
+                while (line := reader.readline()) != b"\r\n":
+                    if line.lower().startswith(b"content-length:"):
+                        length = int(line.split(b":")[1])
+                reader.read(length)
+        return statuses
+
+    def test_a_whole_ipv6_network_guesses_like_sixteen_clients(self):
+        with Pairport('[server]\n  trusted_proxies = ["127.0.0.1"]\n') as service:
+            start = time.monotonic()
+            statuses = self.ask(service, [f"2001:db8:7:{i:x}::1" for i in range(1500)])
+            taken = time.monotonic() - start
+            self.assertGreaterEqual(statuses.count(404), 320)
+            self.assertLessEqual(statuses.count(404), 320 + 16 * taken + 1)
+            self.assertEqual(statuses.count(429), 1500 - statuses.count(404))
+            self.assertEqual(self.ask(service, ["2001:db8:8::1", "192.0.2.1"]), [404, 404], "others have budgets of their own")
+            service.stop()
+        self.assertRegex(service.log.decode(), r"info: look-ups of codes that do not exist, of all clients together: \d+ since")
+
+    def test_budgets_of_networks_can_be_chosen(self):
+        config = '[server]\n  trusted_proxies = ["127.0.0.1"]\n' + limits(miss_burst=2) + '  misses_per_second = 0.001\n  ipv6_budgets = "60:1 32:3"\n'
+        with Pairport(config) as service:
+            statuses = self.ask(service, ["2001:db8::1", "2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:0:10::1", "2001:db8:1::1",
+                                          "2001:db8:2::1", "2001:db8:3::1", "2001:db8:4::1", "2001:db9::1"])
+            self.assertEqual(statuses, [404, 404, 429, 404, 404, 404, 404, 429, 404])
+
+
 if __name__ == "__main__":
     runner.run()

@@ -47,7 +47,7 @@ class Packages(unittest.TestCase):
         self.assertEqual(headers["Accept-Ranges"], "bytes")
         self.assertRegex(headers["ETag"], r'^"[0-9a-f]+-[0-9a-f]+"$')
         self.assertEqual(headers["X-Content-Type-Options"], "nosniff")
-        self.assertEqual(headers["Access-Control-Allow-Origin"], "*")
+        self.assertIsNone(headers["Access-Control-Allow-Origin"])
         status, headers, body = self.get("empty")
         self.assertEqual((status, body, headers["Content-Length"]), (200, b"", "0"))
 

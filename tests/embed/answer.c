@@ -18,11 +18,11 @@ static pairport_string text(const char* literal) {
   return view;
 }
 
-/* A clock that does not go back for what expires, and the time of day for what is written. */
+/* A clock that does not go back, and goes on while the machine is suspended, for what expires; the time of day for what is written. */
 static pairport_now clock_now(void) {
   struct timespec since_start, time_of_day;
   pairport_now now;
-  clock_gettime(CLOCK_MONOTONIC, &since_start);
+  clock_gettime(CLOCK_BOOTTIME, &since_start);
   clock_gettime(CLOCK_REALTIME, &time_of_day);
   now.monotonic_ms = (uint64_t)since_start.tv_sec * 1000 + (uint64_t)since_start.tv_nsec / 1000000;
   now.unix_seconds = time_of_day.tv_sec;

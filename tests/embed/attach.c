@@ -131,11 +131,14 @@ static int hand_over(program* self) {
 static void start_round(program* self) {
   pairport_options options;
   pairport_server_options server_options;
+  struct timespec since_start;
   pairport_now now;
   char message[256];
 
-  /* The loop's clock decides what is expired; the time of day is only written into answers. */
-  now.monotonic_ms = uv_now(&self->loop);
+  /* The clock of the server, which goes on while the machine is suspended, decides what is expired; the time of day is
+   * only written into answers. */
+  clock_gettime(CLOCK_BOOTTIME, &since_start);
+  now.monotonic_ms = (uint64_t)since_start.tv_sec * 1000 + (uint64_t)since_start.tv_nsec / 1000000;
   now.unix_seconds = time(NULL);
   pairport_options_init(&options, sizeof options);
   options.url = text("https://pairing.example.com");

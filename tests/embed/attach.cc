@@ -132,7 +132,7 @@ class Pairing {
   int start(uv_loop_t* loop) {
     pairport::ServiceOptions options;
     options.url = "https://pairing.example.com";
-    auto service = pairport::Service::create(options, random_, {uv_now(loop), 0});
+    auto service = pairport::Service::create(options, random_, pairport::current_time());
     if (!service.ok()) return fail(service.status());
     service_ = std::move(service).value();
     auto listener = pairport::Listener::open("127.0.0.1:0");

@@ -8,12 +8,12 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -38,12 +38,16 @@ class KernelRandom final : public pairport::RandomSource {
   }
 };
 
+// CLOCK_BOOTTIME, unlike std::chrono::steady_clock, goes on while the machine is suspended: codes must not live longer
+// by that.
 pairport::Now now() {
-  using std::chrono::duration_cast;
-  const auto monotonic = std::chrono::steady_clock::now().time_since_epoch();
-  const auto wall = std::chrono::system_clock::now().time_since_epoch();
-  return {static_cast<std::uint64_t>(duration_cast<std::chrono::milliseconds>(monotonic).count()),
-          duration_cast<std::chrono::seconds>(wall).count()};
+  timespec since_start{};
+  timespec time_of_day{};
+  clock_gettime(CLOCK_BOOTTIME, &since_start);
+  clock_gettime(CLOCK_REALTIME, &time_of_day);
+  return {static_cast<std::uint64_t>(since_start.tv_sec) * 1000 +
+              static_cast<std::uint64_t>(since_start.tv_nsec) / 1'000'000,
+          time_of_day.tv_sec};
 }
 
 struct Peer {

@@ -2,6 +2,7 @@
 // The small parsers of a request: target, Accept, Accept-Encoding, If-None-Match, Range, X-Forwarded-For. Each gets the
 // whole input; what they find is checked against the plainest reading of the same rules.
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -11,6 +12,7 @@
 
 #include <pairport/ascii.h>
 #include <pairport/client_address.h>
+#include <pairport/code.h>
 
 #include "accept.h"
 #include "range.h"
@@ -48,8 +50,11 @@ void check_target(std::string_view text) {
   using Route = Target::Route;
   if (!text.starts_with('/')) return;
   const auto path = decoded_path(text.substr(0, text.find('?')));
-  expect(path.has_value() == (target.route() != Route::kMalformed), "what is malformed is a bad escape");
-  if (!path) return;
+  const bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  expect((path.has_value() && visible) == (target.route() != Route::kMalformed),
+         "what is malformed is a bad escape, or a byte that is not visible");
+  if (!path || !visible) return;
+  expect(!target.may_be_code() || is_plausible_code(target.code()), "what may be a code is plausible");
   switch (target.route()) {
     case Route::kRoot:
       expect(path->empty(), "the root is empty");
@@ -77,11 +82,16 @@ void check_target(std::string_view text) {
       const std::string code(target.code());
       expect(!code.empty() && code.size() <= 128 && code.find('/') == std::string::npos, "a code is one segment");
       expect(*path == code || *path == code + ".sh" || *path == code + ".ps1", "a code is what was asked for");
+      expect(!Target::is_reserved(code), "a code is no reserved word");
       if (target.os() == Os::kLinux) expect(!path->ends_with(".ps1") || *path == ".ps1", "a suffix decides");
       break;
     }
     case Route::kUnknown:
-      expect(path->find('/') != std::string::npos || path->size() > 100, "several segments, or a long one");
+      expect(path->find('/') != std::string::npos || path->size() > 100 || Target::is_reserved(*path),
+             "several segments, a long one, or a reserved one");
+      break;
+    case Route::kHealth:
+      expect(*path == "healthz", "health has its name");
       break;
     case Route::kBadOs:
       expect(text.find("?os=") != std::string_view::npos || text.find("&os=") != std::string_view::npos,
@@ -153,13 +163,21 @@ void check_forwarded(std::string_view text) {
     return result;
   }();
   const ClientAddress stranger = *ClientAddress::parse("192.0.2.1");
-  expect(proxies.client_of(stranger, text) == stranger, "only who is trusted is believed");
+  const auto client_of = [](const ClientAddress& peer, std::string_view line) {
+    return proxies.client_of(peer, std::array{line});
+  };
+  expect(client_of(stranger, text) == stranger, "only who is trusted is believed");
   const ClientAddress proxy = *ClientAddress::parse("10.1.2.3");
-  const ClientAddress client = proxies.client_of(proxy, text);
+  const ClientAddress client = client_of(proxy, text);
   const ClientAddress further = *ClientAddress::parse("10.9.9.9");
-  const ClientAddress behind = proxies.client_of(proxy, std::string(text) + ", 10.9.9.9");
+  const ClientAddress behind = client_of(proxy, std::string(text) + ", 10.9.9.9");
   expect(behind == client || (client == proxy && behind == further), "a further trusted proxy changes nothing");
-  expect(proxies.client_of(proxy, std::string(text) + ",192.0.2.1") == stranger, "the nearest stranger is the client");
+  expect(client_of(proxy, std::string(text) + ",192.0.2.1") == stranger, "the nearest stranger is the client");
+  const std::size_t comma = text.find(',');
+  if (comma != std::string_view::npos) {
+    const std::array lines = {text.substr(comma + 1), text.substr(0, comma)};
+    expect(proxies.client_of(proxy, lines) == client, "several lines say what one says that joins them");
+  }
 
   TrustedProxies added;
   if (!added.add(text) || text == "unix") return;

@@ -92,7 +92,7 @@ class Game {
 
   // Codes that have the same beginning, so that they have to be compared to their end.
   static std::string code_from(unsigned number) {
-    return std::string(number % 3 == 0 ? kLongCode : "abcdefg").substr(0, 1 + number % 30) +
+    return std::string(number % 3 == 0 ? kLongCode : "abcdefghij").substr(0, 1 + number % 30) +
            static_cast<char>('A' + number % 26) + std::to_string(number / 26 % 10);
   }
 

@@ -112,6 +112,7 @@ def configuration(web_url, extra="", pairing=""):
     return f"""
 [limits]
   deposits_per_second = 0
+  network_share = 0
   misses_per_second = 0
 {pairing}
 [installer]

@@ -335,6 +335,7 @@ def pairport(web=None, kind="msi", extra="", url=None):
     server = f'[server]\n  url = "{url}"\n' if url else ""
     config = server + f"""[limits]
   deposits_per_second = 0
+  network_share = 0
   misses_per_second = 0
 [installer]
   windows_url = "{base}/{{version}}/rport_{{version}}_{{os}}_{{arch}}.{kind}"

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -14,9 +15,13 @@
 namespace pairport {
 
 // Who is limited: an IPv4 address, or the /64 network of an IPv6 address, because whoever has one address of it has
-// 2^64.
+// 2^64. All zero: a peer without an address.
 struct ClientKey {
   std::array<std::uint8_t, 16> bytes{};
+
+  // The rest of a /64 is zero, where an IPv4 address has its prefix.
+  bool is_ipv6() const noexcept { return bytes[10] == 0 && has_address(); }
+  bool has_address() const noexcept { return *this != ClientKey{}; }
 
   friend bool operator==(const ClientKey&, const ClientKey&) = default;
 };
@@ -52,10 +57,12 @@ class PAIRPORT_EXPORT TrustedProxies {
 
   bool empty() const noexcept { return networks_.empty(); }
 
-  // The client behind `peer`: `peer` itself when it is not trusted, else the rightmost address in `forwarded_for` that
-  // is not trusted. What stands left of it may be anybody's invention. An entry that is no address ends the search at
-  // the last proxy that is known.
-  ClientAddress client_of(const ClientAddress& peer, std::string_view forwarded_for) const noexcept;
+  // The client behind `peer`: `peer` itself when it is not trusted, else the rightmost address in X-Forwarded-For that
+  // is not trusted. What stands left of it may be anybody's invention. `lines` are the values of that header, the last
+  // line of the request first; several lines count as one that joins them (RFC 9110 section 5.3). The first entry from
+  // the right that is no address, an empty one included, ends the search over all lines at the last proxy that is
+  // known.
+  ClientAddress client_of(const ClientAddress& peer, std::span<const std::string_view> lines) const noexcept;
 
   // Whether `address` is one of them.
   bool trusts(const ClientAddress& address) const noexcept;

@@ -68,7 +68,7 @@ class StoredDeposit {
   std::uint32_t expires_seconds_ = 0;
 };
 
-// All times are milliseconds of one monotonic clock of the caller's. One thread at a time.
+// All times are milliseconds of one clock of the caller's that never goes back. One thread at a time.
 class PAIRPORT_EXPORT Store {
  public:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
@@ -93,10 +93,11 @@ class PAIRPORT_EXPORT Store {
   // Copies `deposit` in, to be found by `code` until `expires_ms` (kNever: always).
   // On failure nothing has changed: kAlreadyExists, also when the deposit with that code is expired but not yet
   // reclaimed; kStoreFull at a bound; kOutOfMemory, or kMemoryNotLocked when `minimum_level` cannot be had. Live
-  // deposits are never evicted. REQUIRES: 0 < code.size() <= kMaxCodeLength; `deposit` came out of validate().
+  // deposits are never evicted. REQUIRES: is_plausible_code(code); `deposit` came out of validate().
   Status insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept;
 
-  // The live deposit with that code. An expired one is not found, reclaimed or not. Never allocates.
+  // The live deposit with that code. An expired one is not found, reclaimed or not. Never allocates. REQUIRES, here and
+  // in erase(): `code` is letters and digits, of any number.
   StoredDeposit find(std::string_view code, std::uint64_t now_ms) const noexcept;
 
   // Wipes and forgets the deposit of `code`; false when there is none. For whoever replaces or revokes one.
@@ -113,6 +114,11 @@ class PAIRPORT_EXPORT Store {
   std::size_t expiring() const noexcept;
   // Bytes held for records and table.
   std::size_t memory_bytes() const noexcept;
+  // Whether more than half of max_deposits or of max_bytes is in use.
+  bool more_than_half_full() const noexcept;
+  // How many of max_deposits `deposit` takes the room of: more than 1 when its bytes are more than an equal share of
+  // max_bytes.
+  double weight(std::string_view code, const DepositView& deposit) const noexcept;
   // The weakest protection that any record's memory has had.
   SecretLevel level() const noexcept;
 

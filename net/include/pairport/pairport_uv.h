@@ -40,7 +40,8 @@ enum {
   PAIRPORT_EVENT_HANDSHAKES_DROPPED = 3, /* too many clients wait for a handshake of TLS; some were closed */
   PAIRPORT_EVENT_DEPOSITS_LIMITED = 4,   /* deposits got 429; `detail`: how many since this was told last */
   PAIRPORT_EVENT_LOOK_UPS_LIMITED = 5,   /* the same for look-ups */
-  PAIRPORT_EVENT_UNTRUSTED_PROXY = 6     /* X-Forwarded-For from a peer that is no trusted proxy; told once */
+  PAIRPORT_EVENT_UNTRUSTED_PROXY = 6,    /* X-Forwarded-For from a peer that is no trusted proxy; told once */
+  PAIRPORT_EVENT_MISSES = 7              /* look-ups of codes that do not exist; `detail`: how many since told last */
 };
 
 /* Told of an event, of each at most once a minute. */

@@ -35,6 +35,8 @@ enum class ServerEvent {
   kLookUpsLimited,
   // X-Forwarded-For has come from a peer that is no trusted proxy. Told once.
   kUntrustedProxy,
+  // Look-ups of codes that do not exist, of all clients together: how many since this was told last.
+  kMisses,
 };
 
 struct ServerOptions {
@@ -85,8 +87,14 @@ struct ListenOptions {
   bool tls = false;
 };
 
+// Milliseconds of CLOCK_BOOTTIME, which goes on while the machine is suspended, and the time of day. Any thread.
+PAIRPORT_EXPORT Now current_time() noexcept;
+
 // Serves a Service on a loop that somebody else runs: never runs, stops or closes the loop. Every function must be
 // called on the loop's thread, and none from inside a callback of this class but on_stopped.
+//
+// Its time is current_time(), not the loop's, which stands still while the machine is suspended. Whoever calls the
+// Service besides, or creates it, passes current_time(), too.
 //
 // REQUIRES: the process ignores SIGPIPE, as every user of libuv must: libuv writes with writev(2), and a peer that
 // vanishes would end the process. A library does not change signal handling behind its user's back.

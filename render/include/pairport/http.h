@@ -29,6 +29,8 @@ enum class Route : std::uint8_t {
   kPackage,
   kPreflight,
   kChallenge,
+  kHealth,
+  kAbout,  // what the service says of itself: GET /
 };
 
 // "deposit", "installer", ...; a static string.
@@ -36,8 +38,10 @@ PAIRPORT_EXPORT std::string_view to_string(Route route) noexcept;
 
 // When a request is handled. The service has no clock of its own.
 struct Now {
-  std::uint64_t monotonic_ms = 0;  // never goes back; decides what is expired
-  std::int64_t unix_seconds = 0;   // only written into answers
+  // Never goes back; decides what is expired. Of a clock that goes on while the machine is suspended (CLOCK_BOOTTIME),
+  // else a code lives longer by that time.
+  std::uint64_t monotonic_ms = 0;
+  std::int64_t unix_seconds = 0;  // only written into answers
 };
 
 // A view of a request. Everything it points to must stay valid during Service::handle(), not longer. Header values

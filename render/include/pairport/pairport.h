@@ -78,7 +78,7 @@ enum {
 
 /* When something happens. Times of successive calls for one service must not go back. */
 typedef struct pairport_now {
-  uint64_t monotonic_ms; /* decides what is expired */
+  uint64_t monotonic_ms; /* decides what is expired; of a clock that goes on in suspend, such as CLOCK_BOOTTIME */
   int64_t unix_seconds;  /* only written into answers */
 } pairport_now;
 
@@ -103,7 +103,7 @@ typedef struct pairport_options {
 
   pairport_string url; /* how clients reach the service: http or https, no slash at the end, at most 512 bytes */
   uint64_t ttl_ms;     /* how long a code works: whole seconds, up to a day */
-  size_t code_length;  /* 7 to 32 */
+  size_t code_length;  /* 7 to 32; 10 by default, see pairport_describe_short_code() */
   size_t max_deposits; /* bounds of the store: beyond them deposits are refused with 503 */
   size_t max_memory;   /* bytes */
   int minimum_memory;  /* PAIRPORT_MEMORY_...: refuse rather than use less */
@@ -148,6 +148,13 @@ typedef struct pairport_options {
 
   /* Nonzero: the scripts refuse packages whose SHA-256 is unknown, so those of repositories, too. */
   int strict_checksums;
+
+  /* The same limits for the IPv6 networks around a client, "64:1 56:4 48:16": prefixes from the narrowest to the
+   * widest, and how many times more a network may than one client. */
+  pairport_string ipv6_budgets;
+  /* While the store is more than half full: the part of it that deposits of one network (IPv4 /24, IPv6 /48) may fill
+   * in one life; 0: no bound. Peers without an address are not bound. */
+  double network_share;
 } pairport_options;
 
 /* Writes the defaults to `options`, whose `size` bytes are sizeof(pairport_options) of the caller.
@@ -181,10 +188,19 @@ typedef struct pairport_stats {
   uint64_t memory_bytes;     /* for records and table */
   uint64_t deposits_refused; /* for lack of room or memory, since the creation */
   int memory_level;          /* PAIRPORT_MEMORY_...: the weakest that any deposit's memory has had */
+  /* Since the creation: */
+  uint64_t deposits_limited; /* deposits that were refused by the limit of a client or network */
+  uint64_t look_ups_limited; /* the same for look-ups */
+  uint64_t misses;           /* look-ups of codes that do not exist, of all clients together */
 } pairport_stats;
 
 /* Fills *stats, whose `size` the caller has set. PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had. */
 PAIRPORT_EXPORT int pairport_service_stats(const pairport_service* service, pairport_stats* stats) PAIRPORT_NOEXCEPT;
+
+/* For the log of an operator: writes a line (with a NUL, cut to text_size) that says how soon guessing finds a code of
+ * `code_length` characters. Returns its length; 0: codes of that length are no reason for a warning, and `text` is
+ * empty. */
+PAIRPORT_EXPORT size_t pairport_describe_short_code(size_t code_length, char* text, size_t text_size) PAIRPORT_NOEXCEPT;
 
 /* All text that fragments of answers point to when they do not point into a response: the same objects for every answer
  * and as long as the service lives, for whoever prepares it for sending. Writes at most `capacity` of them to `parts`
@@ -264,8 +280,8 @@ PAIRPORT_EXPORT int pairport_response_status(const pairport_response* response) 
 PAIRPORT_EXPORT const char* pairport_reason_phrase(int status) PAIRPORT_NOEXCEPT;
 
 /* What was asked for, whatever the answer is, for logs, which must not hold paths, because codes are in them:
- * "deposit", "installer", "update", "uninstall", "package", "preflight", "challenge" or "other"; a static string with a
- * NUL at its end. */
+ * "deposit", "installer", "update", "uninstall", "package", "preflight", "challenge", "health", "about" (GET /) or
+ * "other"; a static string with a NUL at its end. */
 PAIRPORT_EXPORT const char* pairport_response_route(const pairport_response* response) PAIRPORT_NOEXCEPT;
 
 /* With the route "installer" and pairport_options.hash_codes: 32 bits that are equal for equal codes and tell nothing

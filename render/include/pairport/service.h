@@ -16,6 +16,7 @@
 #include <pairport/code.h>
 #include <pairport/export.h>
 #include <pairport/http.h>
+#include <pairport/rate_limiter.h>
 #include <pairport/status.h>
 #include <pairport/store.h>
 #include <pairport/template.h>
@@ -59,6 +60,14 @@ struct RateLimit {
   double burst = 0;
 };
 
+// What has been refused and missed since create(), for logs and statistics.
+struct ServiceCounters {
+  std::uint64_t deposits_refused = 0;  // for lack of room or memory: 503
+  std::uint64_t deposits_limited = 0;  // by the limit of a client or network: 429
+  std::uint64_t look_ups_limited = 0;  // the same for look-ups
+  std::uint64_t misses = 0;            // look-ups of codes that do not exist, of all clients together
+};
+
 struct ServiceOptions {
   std::string url = "http://127.0.0.1:9978";  // how clients reach the service: see is_service_url()
   std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds, up to a day
@@ -66,6 +75,12 @@ struct ServiceOptions {
   Store::Options store;  // hash_seed is drawn by create()
   RateLimit deposit_limit = {5, 50};
   RateLimit miss_limit = {1, 20};
+  // The same limits for the IPv6 networks around a client: prefixes, and how many times more a network may than a
+  // client; see NetworkBudgets::parse().
+  std::string ipv6_budgets = "64:1 56:4 48:16";
+  // While the store is more than half full: the part of it that deposits of one network (IPv4 /24, IPv6 /48) may fill
+  // in one life, but at least 16 of them; 0: no bound. Peers without an address are not bound.
+  double network_share = 1.0 / 16;
   std::optional<StaticDeposit> static_deposit;
   InstallerOptions installer;
   // Whether /packages/<file> is served; needs somebody who has the files: see answer_file().
@@ -136,7 +151,8 @@ class PAIRPORT_EXPORT Service {
   void answer_file(const FileInfo* file, Response& response) noexcept;
 
   // Answers for whoever speaks HTTP and has to refuse a request before it can be handled: 400, 408, 411, 413, 417, 431,
-  // 503, ... with `text`, one ASCII line without a value of the request. `accept` as in Request.
+  // 503, ... with `text`, one ASCII line without a value of the request. `accept` as in Request. Unless `method` is
+  // kGet or kHead the answer carries the CORS headers of a deposit's errors: kOther where the method is not known.
   void refuse(int status, std::string_view text, std::string_view accept, Method method, Response& response) noexcept;
 
   // Wipes expired deposits, at most about `max_work` of them. True when nothing due is left; else call again soon. To
@@ -154,11 +170,12 @@ class PAIRPORT_EXPORT Service {
   std::span<const std::string_view> static_parts() const noexcept;
 
   const Store& store() const noexcept;
-  // Deposits that were refused for lack of room or memory, since create().
-  std::uint64_t deposits_refused() const noexcept;
-  // Deposits, and look-ups, that were answered with 429 because their client had used up its limit, since create().
-  std::uint64_t deposits_limited() const noexcept;
-  std::uint64_t look_ups_limited() const noexcept;
+  const ServiceCounters& counters() const noexcept;
+  // ServiceCounters::deposits_refused
+  std::uint64_t deposits_refused() const noexcept { return counters().deposits_refused; }
+  // ServiceCounters::deposits_limited, look_ups_limited
+  std::uint64_t deposits_limited() const noexcept { return counters().deposits_limited; }
+  std::uint64_t look_ups_limited() const noexcept { return counters().look_ups_limited; }
 
  private:
   class PAIRPORT_LOCAL Impl;
