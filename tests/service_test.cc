@@ -904,7 +904,7 @@ class Limited : public ServiceTest {
   }
   static ClientKey address(std::uint8_t last) {
     ClientKey key;
-    key.bytes[15] = last;
+    key.bytes[0] = last;  // another network at every width
     return key;
   }
 };

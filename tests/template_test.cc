@@ -263,7 +263,7 @@ TEST_F(TemplateTest, ErrorsNameFileAndLine) {
   files["linux/lib/b.sh"] = "x\ny {{nonsense}}\n";
   EXPECT_EQ(error(),
             "linux/lib/b.sh:2: there is no slot {{nonsense}}; known are: client_id code connect_url fingerprint "
-            "password empty sha256 version");
+            "made_at password valid_until empty sha256 version");
   files["linux/lib/b.sh"] = "x\n\n\n  P={{password}} {{ password }}\n";
   EXPECT_EQ(error(), "linux/lib/b.sh:4: expected {{name}} with a name of a-z, 0-9 and _");
 }

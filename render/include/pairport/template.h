@@ -25,8 +25,8 @@ struct SlotValues {
   DepositView deposit;
   // What is only shown: see `{{code}}`.
   std::string_view code;
-  std::string_view made_at;
-  std::string_view valid_until;
+  std::string_view made_at = {};
+  std::string_view valid_until = {};
 };
 
 // Template text is copied to the script as it is, except for
