@@ -43,7 +43,7 @@ split_url() {
 		*:*:*) ;;
 		*:*) PORT=${HOST##*:} HOST=${HOST%:*} ;;
 	esac
-	HOST=${HOST#[}
+	HOST=${HOST#"["}
 	HOST=$(printf '%s\n' "${HOST%]}" | tr '[:upper:]' '[:lower:]')
 	case $PORT:$1 in
 		:[Hh][Tt][Tt][Pp][Ss]:* | :[Ww][Ss][Ss]:*) PORT=443 ;;
