@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Detection, row by row: recorded os-release, uname -m, userland and command sets in, the script's decision out."""
 
+import pathlib
 import subprocess
+import tempfile
 import unittest
 
 import support
@@ -75,6 +77,9 @@ INITS = [
 class Platforms(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.script = pathlib.Path(folder.name, "question.sh")
         with support.Pairport(support.configuration("http://127.0.0.1:1")) as service:
             code = service.deposit(connect_url="a:1", fingerprint=support.FINGERPRINT, client_id="a", password="b")["pairing_code"]
             cls.functions = service.get("/" + code)[2].decode().rsplit("main", 1)[0]
@@ -83,7 +88,9 @@ class Platforms(unittest.TestCase):
         """What the script's functions say when the probes answer in place of the machine; in two shells."""
         answers = set()
         for shell in ("dash", "bash"):
-            result = subprocess.run([shell, "-s"], input=f"{self.functions}\nset -eu\n{probes}\n{question}\n", capture_output=True, text=True)
+            # From a file: shells read a pipe byte by byte.
+            self.script.write_text(f"{self.functions}\nset -eu\n{probes}\n{question}\n", encoding="utf-8")
+            result = subprocess.run([shell, str(self.script)], capture_output=True, text=True)
             self.assertEqual(result.stderr, "")
             answers.add(result.stdout)
         self.assertEqual(len(answers), 1)
