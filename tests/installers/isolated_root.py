@@ -199,7 +199,8 @@ class IsolatedRoot:
 
     def command(self, argv, env=None):
         variables = {"PATH": PATH, "HOME": "/root", "TERM": "dumb", "LANG": "C.UTF-8", **(env or {})}
-        return ["nsenter", f"--target={self.init}", "--mount", "--pid", "--uts", "--", "chroot", f"{self.base}/root", "env", "-i",
+        env = "/bin/env" if self.kind == "busybox" else "/usr/bin/env"  # that of BusyBox runs its own applets, whatever the PATH says
+        return ["nsenter", f"--target={self.init}", "--mount", "--pid", "--uts", "--", "chroot", f"{self.base}/root", env, "-i",
                 *[f"{key}={value}" for key, value in variables.items()], *argv]
 
     def call(self, argv, env=None, timeout=120, stdin=b""):
