@@ -47,6 +47,16 @@ class Readme(unittest.TestCase):
                 self.assertEqual(real.returncode, 0, real.stderr)
                 self.assertIn(f"$ sh rport-{name}.sh -h\n{real.stdout.decode()}```\n", README)
 
+    def test_the_table_of_the_windows_tests_is_up_to_date(self):
+        """The same in both manuals, and the numbers of tests are those that there are."""
+        folder = ROOT / "tests" / "powershell"
+        table = re.search(r"\n(\| what \| PowerShell 7\.6 engine.*?\n)\n", README, re.S)[1]
+        self.assertIn(table, (folder / "README.md").read_text(encoding="utf-8"))
+        counted = re.findall(r"`(test_\w+)` \((\d+) tests\)", table)
+        self.assertEqual(len(counted), 3)
+        for name, number in counted:
+            self.assertEqual(int(number), len(re.findall(r"(?m)^    def test_", (folder / f"{name}.py").read_text(encoding="utf-8"))), name)
+
     def test_the_first_steps_of_script_server_deposit_what_is_typed(self):
         printed = re.search(r"^  cat <<END\n(.*?)^END\n", (ROOT / "script" / "server").read_text(encoding="utf-8"), re.S | re.M).group(1)
         lines = subprocess.run(["sh", "-c", f"cat <<END\n{printed}END"], capture_output=True, text=True, timeout=60).stdout.splitlines()

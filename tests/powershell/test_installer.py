@@ -617,6 +617,28 @@ class Failures(InstallerTest):
     def test_pinned_checksum_differs(self):
         self.fails(3, "differs from the value set by the operator", extra=f'sha256 = {{ "{package_name("msi")}" = "{"0" * 64}" }}\n')
 
+    def test_strict_checksums_refuse_what_nobody_has_named(self):
+        """A signature does not replace the sha256, neither does an address of one's own; listed or pinned packages are taken."""
+        strict = "strict_checksums = true\n"
+        unknown = r"No sha256 is known for {}, and this pairing service demands one.\n  Its operator can add it: \[installer\] sha256"
+        machine = support.Windows()
+        machine.world["Signature"] = "Valid"
+        self.fails(3, unknown.format(package_name("msi")), machine=machine, web_files=files(listed=False), extra=strict)
+        self.fails(3, unknown.format(package_name("zip")), kind="zip", web_files=files("zip", listed=False), extra=strict)
+        with support.WebServer({"/own.zip": support.zip_package("7.7.7")}) as own:
+            self.fails(3, unknown.format("own.zip"), "-pkgUrl", own.url + "/own.zip", extra=strict)
+        pinned = f'sha256 = {{ "{package_name("zip")}" = "{hashlib.sha256(support.zip_package()).hexdigest()}" }}\n'
+        tacoscript = {"/taco/stable/?arch=Windows_x86_64": support.zip_package(names=("tacoscript.exe",))}
+        for web_files, more, arguments in ((files("zip"), "", ()), (files("zip", listed=False), pinned, ()), ({**files("zip"), **tacoscript}, "", ("-i",))):
+            with support.Windows() as machine:
+                result = self.install(machine, *arguments, kind="zip", web_files=web_files, extra=strict + more)
+                if arguments:
+                    self.assertEqual(3, result.returncode)
+                    self.assertRegex(result.stderr, "Tacoscript was not installed: " + unknown.format("Tacoscript").split("\\n", maxsplit=1)[0])
+                    self.assertFalse((machine.program_files / "tacoscript").exists())
+                else:
+                    self.assert_connected(machine, result)
+
     def test_signature_is_not_valid(self):
         for status in ("HashMismatch", "NotTrusted", "UnknownError"):
             machine = support.Windows()

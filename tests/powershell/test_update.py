@@ -298,6 +298,18 @@ class Failures(UpdateTest):
             self.web.files.clear()
             self.fails(machine, 3, "404")
 
+    def test_strict_checksums_refuse_what_nobody_has_named(self):
+        strict = "strict_checksums = true\n"
+        with support.Windows() as machine:
+            self.old(machine)
+            machine.world["Signature"] = "Valid"
+            self.web.files["/own.msi"] = support.msi_package("7.7.7")
+            self.fails(machine, 3, r"No sha256 is known for own\.msi", "-m", "-pkgUrl", self.web.url + "/own.msi", extra=strict)
+            listed = self.web.files.pop("/0.9.14/checksums.txt")
+            self.fails(machine, 3, r"No sha256 is known for rport_0\.9\.14_windows_x86_64\.msi", "-m", extra=strict)
+            self.web.files["/0.9.14/checksums.txt"] = listed
+            self.assert_updated(machine, self.update(machine, "-m", extra=strict))
+
     def rolls_back(self, product, package_verdict="silent", **world):
         kind = "msi" if product else "zip"
         package = (support.msi_package if product else support.zip_package)("0.9.14", package_verdict)
