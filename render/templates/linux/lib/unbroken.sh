@@ -70,7 +70,7 @@ detach() {
 	say "The client runs this script, so it goes on in the background; see $log."
 	TMP=''
 	if [ "$INIT" = systemd ] && have systemd-run; then
-		systemd-run --quiet --collect --setenv=RPORT_DETACHED -p "EnvironmentFile=$RPORT_DETACHED/environment" \
+		systemd-run --quiet --collect --setenv="RPORT_DETACHED=$RPORT_DETACHED" -p "EnvironmentFile=$RPORT_DETACHED/environment" \
 			-p "StandardOutput=append:$log" -p "StandardError=append:$log" sh "$RPORT_DETACHED/$NAME" "$@"
 	else
 		run='sh'
