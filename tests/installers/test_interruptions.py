@@ -26,11 +26,10 @@ ONCE_MORE = ("connected", "client-2", "word-2-new")
 
 
 class Session:
-    """A script of the root, as leader of a session with a terminal, or with a pipe as its output."""
+    """A command of the root, as leader of a session with a terminal, or with a pipe as its output."""
 
-    def __init__(self, root, script, name, args, shell, pipe=False):
+    def __init__(self, root, command, teller="bash", pipe=False):
         self.root = root
-        root.write(name, script, 0o600)
         self.text = b""
         self.master, slave = os.openpty()
         self.reader = self.master
@@ -45,8 +44,7 @@ class Session:
         # ^C reaches everything in the foreground. The leader of the session must outlive it, since the terminal goes with it;
         # the inner shell tells how the script ended.
         lives = 'trap : INT; "$@"; '
-        tell = ["/bin/sh" if root.kind == "busybox" else "bash", "-c", lives + 'echo "exit code $?"', "tell"]
-        command = root.command([*tell, root.shell(shell), name, *args], WAIT)
+        command = root.command([teller, "-c", lives + 'echo "exit code $?"', "tell", *command], WAIT)
         self.process = subprocess.Popen(["bash", "-c", lives + "while sleep 1; do :; done", "leader", *command], stdin=slave, stdout=out,
                                         stderr=out, preexec_fn=lead)
         os.close(slave)
@@ -113,9 +111,11 @@ class Interruptions(support.InstallerTest):
             old = root.processes("rport")
             self.assertEqual(len(old), 1)
             if job == "update":
-                session = Session(root, self.fixed("update"), "/tmp/rport-update.sh", ["-v", "0.9.15"], shell, what == "reader")
+                script, name, args = self.fixed("update"), "/tmp/rport-update.sh", ["-v", "0.9.15"]
             else:
-                session = Session(root, self.script(*ONCE_MORE), "/tmp/rport-installer.sh", [], shell, what == "reader")
+                script, name, args = self.script(*ONCE_MORE), "/tmp/rport-installer.sh", []
+            root.write(name, script, 0o600)
+            session = Session(root, [root.shell(shell), name, *args], "/bin/sh" if kind == "busybox" else "bash", what == "reader")
             session.until("no restart", lambda: b"start the client and wait" in session.text)
             if step != "announced":
                 session.until("no stop", lambda: old[0] not in root.processes("rport"))

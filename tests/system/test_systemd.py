@@ -4,6 +4,7 @@
 import tomllib
 
 from system_test import CONF, PATIENT, UPDATE, Lifecycle, SystemTest, client_archive
+from test_interruptions import Session
 
 
 class Systemd(Lifecycle, SystemTest):
@@ -42,6 +43,9 @@ class Systemd(Lifecycle, SystemTest):
         machine = self.machine()
         self.install(machine)
         machine.write(UPDATE, self.fixed("update"), 0o600)
+        # Before systemd 250 a variable needs a value here, see systemd-run(1) of 247.
+        machine.write("/usr/local/sbin/systemd-run", b'#!/bin/sh\nfor word do case $word in --setenv=*=*) ;; --setenv=*) exit 1 ;; esac; done\n'
+                      b'exec /usr/bin/systemd-run "$@"\n', 0o755)
         machine.call(["cp", "/bin/dash", "/tmp/rport"])  # the name tells the script who runs it
         result = machine.call(["sh", "-c", "echo $$ >/sys/fs/cgroup/system.slice/rport.service/cgroup.procs && "
                                f"grep -q /rport.service /proc/self/cgroup && /tmp/rport {UPDATE} -v 0.9.15; sleep 60"], PATIENT)
@@ -50,6 +54,30 @@ class Systemd(Lifecycle, SystemTest):
         self.becomes(machine, "no update after the client was stopped", lambda: "(was 0.9.14)" in self.text(machine, "/var/log/rport-update.log"))
         self.assertConnected(machine, version="0.9.15")
         self.assertService(machine)
+
+    def test_the_terminal_dies_with_the_client(self):
+        """A session that goes through a tunnel of the client: its stop is the end of the terminal, and of nothing else."""
+        machine = self.machine()
+        self.install(machine)
+        pairing = ("client-2", "other 'word'")
+        for name, script, args, report, expected in (
+                (UPDATE, self.fixed("update"), ["-v", "0.9.15"], "/var/log/rport-update.log", {"version": "0.9.15"}),
+                ("/tmp/rport-installer.sh", self.script("connected", *pairing), ["-V", "0.9.15"], "/var/log/rport-installer.log",
+                 {"version": "0.9.15", "client_id": pairing[0], "password": pairing[1]})):
+            with self.subTest(name=name):
+                old = list(machine.processes("rport"))[0]
+                machine.write(name, script, 0o600)
+                session = Session(machine, ["sh", name, *args])
+                self.addCleanup(session.process.wait)
+                self.addCleanup(session.process.kill)
+                session.until("the client is not stopped", lambda old=old: not machine.exists(f"/proc/{old}"))
+                session.hang_up()
+                self.becomes(machine, "the client does not run any more",
+                             lambda report=report: "onnected" in self.text(machine, report) and
+                             not list(machine.path("/tmp").glob("rport.*")))
+                self.assertConnected(machine, **expected)
+                self.assertService(machine)
+                self.assertNotIn(b"exit code", session.text)  # it did not end before its terminal
 
     def test_a_unit_that_was_disabled_by_hand_is_repaired(self):
         machine = self.machine()
