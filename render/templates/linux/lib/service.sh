@@ -38,7 +38,7 @@ apart() {
 # Starts the client, as service or by itself.
 service_start() {
 	case $INIT in
-		systemd) systemctl start rport ;;
+		systemd) systemctl restart rport ;; # start would wait until RestartSec of a crashed one is over
 		openrc) (apart rc-service rport start) ;;
 		sysv) (apart "$INIT_SCRIPT" start) ;;
 		# In the background, as its user and never as root.
