@@ -25,17 +25,21 @@ std::string fetched(std::string_view fetch, std::string_view script_url) {
          ".sh.gz && gzip -d rport-installer.sh.gz";
 }
 
-// What comes of it when the script cannot be had: nothing is left to run. `tool` is what fetches. The text has no
-// colon, which in the one line would be a mapping of Ansible's YAML.
+// What comes of it when the script cannot be had: nothing is left to run. `tool` is what fetches; a shell says 127 for
+// a command that it does not find. The text has no colon, which in the one line would be a mapping of Ansible's YAML.
 std::string or_failure(std::string_view tool, std::string_view quote) {
-  return std::string(" || { rm -f rport-installer.sh rport-installer.sh.gz; echo ")
+  return std::string(" || { if [ $? = 127 ]; then echo ")
+             .append(quote)
+             .append("Download failed. This needs mktemp, ")
+             .append(tool)
+             .append(" and gzip.")
+             .append(quote)
+             .append("; else echo ")
              .append(quote)
              .append(
-                 "Download failed. The pairing code is unknown or expired, the pairing service cannot be reached, or ")
-             .append(tool)
-             .append(" or gzip is missing here.")
+                 "Download failed. The pairing code is unknown or expired, or the pairing service cannot be reached.")
              .append(quote) +
-         " >&2; false; }";
+         "; fi >&2; rm -f rport-installer.sh rport-installer.sh.gz; false; }";
 }
 
 // Two lines for one shell: the second is the call alone, which known tools take from there.
