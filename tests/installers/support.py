@@ -20,7 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(HERE)]
 
-from isolated_root import EVERY_SHELL, HIDDEN_TOOLS, IsolatedRoot, SHELLS, busybox, require_isolation, unavailable  # noqa: E402,F401
+from isolated_root import EVERY_SHELL, HIDDEN_TOOLS, IsolatedRoot, SHELLS, TOOLS, busybox, require_isolation, unavailable  # noqa: E402,F401
 from pairport_process import Pairport, binary  # noqa: E402,F401
 
 FINGERPRINT = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
@@ -147,8 +147,24 @@ def quick(script):
     return script.replace(b"\nHOLD=15\n", b"\nHOLD=3\n")
 
 
+def essential(test):
+    """Runs with the tools of BusyBox always; the others do in a long run."""
+    test.essential = True
+    return test
+
+
+def without_packages_of_busybox():
+    """Its shell runs its own dpkg and rpm, whatever the PATH says, and these are none."""
+    if TOOLS == "busybox":
+        raise unittest.SkipTest("SKIPPED: the shell of BusyBox runs no dpkg and rpm but its own")
+
+
 class InstallerTest(unittest.TestCase):
     """One web server with packages, one service, for all tests of a class."""
+
+    def setUp(self):
+        if TOOLS == "busybox" and not LONG and not hasattr(getattr(self, self._testMethodName), "essential"):
+            self.skipTest("SKIPPED: with the tools of BusyBox in a long run (PAIRPORT_LONG=1)")
 
     extra = ""
 

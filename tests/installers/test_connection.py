@@ -169,9 +169,10 @@ class Connection(support.InstallerTest):
     # With every awk.
 
     def test_every_awk(self):
+        """In a short run that of BusyBox, which once took this for a syntax error; all other tests run with the machine's own."""
         url = self.web.url + "/silent.tar.gz"
         self.web.files["/silent.tar.gz"] = client_archive("0.9.16", "silent")
-        for awk in AWKS:
+        for awk in AWKS if LONG else ("busybox",):
             with self.subTest(awk=awk), IsolatedRoot() as root:
                 use_awk(root, awk)
                 self.installed(root, [('log_level = "info"', 'log_level = "error"')])

@@ -36,6 +36,7 @@ class HostileUser(support.InstallerTest):
         if result:
             self.assertNotIn(SECRET.encode(), result.stdout + result.stderr)
 
+    @support.essential
     def test_links_in_its_folders_are_not_followed(self):
         attributes = "/var/lib/rport/client_attributes.json"
         for make in (f"ln -s /root/secret {attributes}", f"ln -s /root/tree {attributes}", f"mkdir {attributes}",
@@ -52,6 +53,7 @@ class HostileUser(support.InstallerTest):
                     self.assertTrue(root.exists(path))
                 self.assertFalse(root.exists("/var/lib/rport"))
 
+    @support.essential
     def test_a_failure_undoes_nothing_through_a_link(self):
         with IsolatedRoot() as root:
             self.secrets(root)

@@ -21,6 +21,7 @@ class Install(support.InstallerTest):
         self.assertNotEqual(record["uid"], 0)
         return record
 
+    @support.essential
     def test_from_deposit_to_connection_and_back_in_every_shell(self):
         for number, (kind, shell) in enumerate(SHELLS):
             with self.subTest(shell=shell), IsolatedRoot(kind) as root:
@@ -55,6 +56,7 @@ class Install(support.InstallerTest):
                 left.pop("/usr/local/bin", None)  # a folder for everyone
                 self.assertEqual(left, {})
 
+    @support.essential
     def test_the_second_run_repairs_and_pairs_again(self):
         with IsolatedRoot() as root:
             self.assertExit(root.run(self.script(), ["-d", "-g", "one", "-x"]), 0)
