@@ -35,7 +35,7 @@ request() {
 # After a request: there was an answer, though not a good one. curl and wget (1 and 2) say so by their exit code.
 answered() {
 	case $FETCHER$(cat "$TMP/status") in
-		curl22 | wget8 | *0) ;;
+		curl22 | wget[68] | *0) ;; # 6: a login is wanted
 		busybox*) grep -q 'server returned error: HTTP' "$TMP/said" ;;
 		*) return 1 ;;
 	esac
@@ -74,7 +74,11 @@ download() {
 		http://* | https://*) say "- download $1" ;;
 		*) die 1 "not an http or https address: $1" ;;
 	esac
-	fetch "$@" || die 3 "cannot download $1:" "$(said)" 'Check network, proxy (https_proxy) and disk space.'
+	if ! fetch "$@"; then
+		help='Check network, proxy (https_proxy) and disk space.'
+		case $FETCHER$(cat "$TMP/status"):$(said) in wget6:* | *' 401'*) help='It wants a login: set RPORT_INSTALLER_DL_USERNAME and _PASSWORD, and use sudo -E, which keeps them.' ;; esac
+		die 3 "cannot download $1:" "$(said)" "$help"
+	fi
 	case $(od -An -tx1 -N8 "$2" | tr -d ' \n') in
 		1f8b*) KIND=archive ;;
 		213c617263683e0a) KIND=deb ;;
