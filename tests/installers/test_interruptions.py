@@ -168,6 +168,35 @@ class Interruptions(support.InstallerTest):
     def test_nobody_reads_the_output(self):
         self.survives("reader", "announced")
 
+    def removed(self, what, script="uninstall", args=()):
+        """Uninstalling is not left half-way either."""
+        with self.subTest(what=what, script=script), IsolatedRoot() as root:
+            before = root.snapshot()
+            self.assertExit(root.run(self.script()), 0)
+            old = root.processes("rport")
+            session = Session(root, self.fixed(script), f"/tmp/rport-{script}.sh", args, support.SHELLS[0])
+            session.until("no stop", lambda: old[0] not in root.processes("rport"))
+            self.strike(what, session)
+            session.end()
+            self.addCleanup(session.process.wait)
+            self.addCleanup(session.process.kill)
+            report = "/var/log/rport-uninstall.log"
+            deadline = time.monotonic() + 90
+            while time.monotonic() < deadline and not (root.exists(report) and b"has been removed" in root.read(report)):
+                time.sleep(0.05)
+            self.assertEqual(set(root.changes(before)), {report}, session.text.decode())
+            self.assertEqual(root.processes("rport"), [])
+            if what == "^C":
+                self.assertIn(b"exit code 130", session.text)
+                self.assertIn(report.encode(), session.text)
+            # The next one tidies up, though nothing is left to remove.
+            self.assertExit(root.run(self.fixed("uninstall")), 0)
+
+    def test_uninstall_goes_on_without_its_terminal(self):
+        self.removed("terminal")
+        self.removed("^C")
+        self.removed("terminal", "update", ["-u"])
+
     @unittest.skipUnless(LONG, "SKIPPED: each signal at each step takes 10 minutes (PAIRPORT_LONG=1)")
     def test_each_signal_at_each_step(self):
         for what in ("terminal", "reader", "^C", "TERM", "HUP", "INT", "PIPE"):

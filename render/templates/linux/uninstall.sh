@@ -18,6 +18,7 @@ Removes the RPort client: service, program or package, configuration, data, logs
   -h  print this help
   -n  dry run: print every action, change nothing
   -q  quiet: print warnings and errors only
+Started by the client itself, or when the terminal ends, it goes on in the background: see /var/log/rport-uninstall.log.
 Exit code: 0 removed, or nothing to remove    1 not possible, nothing changed    130 interrupted
 END
 }
@@ -50,6 +51,7 @@ main() {
 {{> lib/user.sh}}
 {{> lib/packages.sh}}
 {{> lib/service.sh}}
+{{> lib/unbroken.sh}}
 {{> lib/remove.sh}}
 
 main "$@"

@@ -21,7 +21,7 @@ remove_tree() {
 	done
 	rmdir "$1" 2>/dev/null
 }
-# Stops and removes everything of the client.
+# Removes the client, and says so before.
 uninstall() {
 	need_root
 	detect_init
@@ -29,9 +29,19 @@ uninstall() {
 	RUN_AS=$(owner_of_data)
 	refuse_beside_server
 	if [ -z "$BIN" ] && [ ! -e "$CONF_DIR" ] && [ ! -e "$DATA" ]; then say 'The RPort client is not installed.'; return; fi
-	BIN=${BIN:-/usr/local/bin/rport} taco=''
-	[ ! -e "$CONF_DIR/.tacoscript" ] || taco=/usr/local/bin/tacoscript
+	BIN=${BIN:-/usr/local/bin/rport}
+	if [ -z "$DRY${RPORT_DETACHED:-}" ] && inside_client; then detach ${QUIET:+-q}; return; fi
 	if act 'stop the client and remove its service'; then
+		make_or_take_tmp
+		unbroken remove_all
+	fi
+	remove_all
+}
+# Stops and removes everything of the client.
+remove_all() {
+	taco=''
+	[ ! -e "$CONF_DIR/.tacoscript" ] || taco=/usr/local/bin/tacoscript
+	if [ -z "$DRY" ]; then
 		service_stop
 		service_remove
 	fi
@@ -44,6 +54,6 @@ uninstall() {
 			remove_tree "$path" || warn "$path could not be removed: something is mounted there?"
 		fi
 	done
-	remove_user "$RUN_AS"
+	for name in "$RUN_AS" $(earlier_users); do remove_user "$name"; done
 	[ -n "$DRY" ] || say 'The RPort client has been removed.'
 }

@@ -1,4 +1,4 @@
-# Runs a function that stops the client, so that nothing can end it before the client runs again: the terminal may hang on
+# Runs a function that stops the client, so that nothing can end it half-way: the terminal may hang on
 # a tunnel of this client. It goes on without us, and what it says is also in REPORT.
 unbroken() {
 	REPORT=/var/log/${NAME%.sh}.log
@@ -22,6 +22,8 @@ unbroken() {
 	trap '' HUP INT TERM PIPE
 	cat <&8
 	cat <&9 >&2
+	# All has been said: where nothing is changed, or all is gone, no log stays.
+	case $NAME:${CODE:-0} in rport-uninstall.sh:* | *:[123]) [ "$REPORT" = /dev/null ] || rm -f "$REPORT" ;; esac
 	exit "${CODE:-0}"
 }
 # What is there, when the administrator does not wait for the end.
@@ -29,6 +31,10 @@ leave() {
 	trap '' HUP INT TERM PIPE
 	set +e
 	CODE=130 seconds=0
+	if [ "$NAME" = rport-uninstall.sh ]; then
+		warn "interrupted. The removal goes on in the background: see $REPORT."
+		exit 130
+	fi
 	while [ -d "$box" ] && [ ! -e "$box/started" ] && [ $seconds -lt 15 ]; do
 		sleep 1
 		seconds=$((seconds + 1))
@@ -52,8 +58,10 @@ inside_client() {
 detach() {
 	grep -qs "$NAME" "$0" || die 1 'the client itself runs this script, so it must come from a file.' "Save it as $NAME, then: sh $NAME"
 	make_tmp
-	detect_fetcher
-	write_login
+	if have write_login; then # uninstall.sh downloads nothing
+		detect_fetcher
+		write_login
+	fi
 	cp "$0" "$TMP/$NAME"
 	# Not as --setenv: everybody can ask systemd for that.
 	awk 'BEGIN {
