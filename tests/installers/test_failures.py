@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What goes wrong is said, with cause and remedy, with the documented exit code, and leaves the machine as it was."""
 
+import contextlib
 import hashlib
 import os
 import signal
 import socket
+import ssl
+import subprocess
+import tempfile
+import threading
 import time
 import unittest
 
@@ -45,6 +50,7 @@ class Failures(support.InstallerTest):
             self.assertExit(result, 1)
             self.assertIn(b"root", result.stderr)
 
+    @support.essential
     def test_server_cannot_be_reached(self):
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
@@ -56,6 +62,31 @@ class Failures(support.InstallerTest):
         tls = self.web.url.replace("http:", "https:")
         self.unchanged(2, ("cannot reach the server", "TLS"), script=self.script(url=tls))
 
+    def test_a_certificate_of_its_own_is_named_in_the_line_that_says_it(self):
+        with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+                            "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder + "/key", "-out", folder + "/cert"],
+                           check=True, capture_output=True)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(folder + "/cert", folder + "/key")
+
+            def serve():
+                with contextlib.suppress(OSError):
+                    while True:
+                        connection = listener.accept()[0]
+                        with contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True):
+                            pass
+            threading.Thread(target=serve, daemon=True).start()
+            url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            with IsolatedRoot() as root:
+                result = root.run(self.script(url=url))
+                self.assertExit(result, 2)
+                lines = result.stderr.decode().splitlines()
+                self.assertIn("TLS failed: check its certificate", lines[1])
+                self.assertRegex(lines[2], r"^ +curl: \(60\) ")
+                self.assertEqual(len(lines), 3, lines)
+            listener.shutdown(socket.SHUT_RDWR)
+
     def test_bad_downloads(self):
         html = b"<!DOCTYPE html><html><body>Please log in</body></html>"
         good = client_archive()
@@ -64,6 +95,14 @@ class Failures(support.InstallerTest):
                                      ("other", support.archive({"x": b"y"}), "lacks rport"),
                                      ("arm", support.archive({"rport": b"\x7fELF\1\1\1no program"}), "does not run")):
             self.unchanged(3, words, ["-z", self.serve(f"/bad/{name}.tar.gz", content)])
+        private = self.serve("/private.tar.gz", 401)
+        for tool in ("curl", "wget", "busybox"):
+            def only(root, tool=tool):
+                if tool != "curl":
+                    root.path("/usr/bin/curl").unlink()
+                if tool == "busybox":
+                    root.call(["ln", "-sf", support.busybox(), "/usr/bin/wget"])
+            self.unchanged(3, ("RPORT_INSTALLER_DL_USERNAME", "sudo -E"), ["-z", private], prepare=only)
         self.unchanged(3, "cannot download", ["-z", "http://127.0.0.1:9/x.tar.gz"])
         self.unchanged(1, "RPORT_INSTALLER_DL_USERNAME", ["-z", "http://user:word@127.0.0.1:9/x.tar.gz"])
         self.unchanged(1, "http", ["-z", "file:///etc/passwd"])
@@ -106,7 +145,7 @@ class Failures(support.InstallerTest):
     def test_selinux(self):
         def enforcing(root):
             root.write("/usr/local/sbin/getenforce", "#!/bin/sh\necho Enforcing\n", 0o755)
-            root.write("/usr/local/sbin/restorecon", "#!/bin/sh\necho \"$@\" >/tmp/restored\n", 0o755)
+            root.write("/usr/local/sbin/restorecon", "#!/bin/sh\necho \"$@\" >>/tmp/restored\n", 0o755)
         self.unchanged(1, ("SELinux", "-l"), prepare=enforcing)
         with IsolatedRoot() as root:
             enforcing(root)
@@ -127,6 +166,7 @@ class Failures(support.InstallerTest):
             cases["sections"](root)
             self.assertExit(root.run(self.script(), ["-f"]), 0)
 
+    @support.essential
     def test_not_connected(self):
         cases = {"refused": ("credentials", "new code", "Authentication failed", 0),
                  "used": ("auth_multiuse_creds", 'client auth ID is already in use: "***"', 0),

@@ -67,6 +67,7 @@ class Options(support.InstallerTest):
             self.assertEqual(root.changes(before), {})
             self.assertEqual(self.web.requests, [])
 
+    @support.essential
     def test_combinations_of_user_interfaces(self):
         for args in (["-x", "-s", "-r", "-b", "-i"], ["-bisxr"], ["-i", "-b", "-r", "-sx"]):
             with self.subTest(args=args), IsolatedRoot() as root:
@@ -211,6 +212,42 @@ class Options(support.InstallerTest):
                 else:
                     self.assertIn("command_user='rport'", text)
 
+    @support.essential
+    def test_a_configuration_that_the_client_refuses_is_told_with_its_reason(self):
+        """Its reason goes to standard error, which SysV and OpenRC show to nobody."""
+        for tool, folder in (("update-rc.d", "/etc/init.d"), ("rc-update", "/run/openrc"), ("", "")):
+            with self.subTest(tool=tool), IsolatedRoot() as root:
+                if tool:
+                    root.write("/usr/local/sbin/" + tool, "#!/bin/sh\n", 0o755)
+                    root.path(folder).mkdir(parents=True, exist_ok=True)
+                root.write("/usr/local/sbin/rc-service", "#!/bin/sh\n"
+                           'case $2 in start) . /etc/init.d/rport; setsid su -s /bin/sh "$command_user" -c "$command $command_args" >/dev/null 2>&1 & ;; esac\n', 0o755)
+                root.write(CONF, "[client]\n[remote-commands]\n  enabled = false\n[remote-scripts]\n  enabled = true\n")
+                script = self.script()
+                if tool == "update-rc.d":
+                    script = script.replace(b"pid1() { cat /proc/1/comm 2>/dev/null || :; }", b"pid1() { echo init; }")
+                result = root.run(script, env={"RPORT_INSTALLER_WAIT": "8"})
+                self.assertExit(result, 4)
+                self.assertIn(b"invalid config: remote scripts need remote commands", result.stderr)
+                self.assertIn(b"Check /etc/rport/rport.conf", result.stderr)
+
+    def test_users_before_are_removed_and_their_rule_is_handed_over(self):
+        with IsolatedRoot() as root:
+            self.sudoers(root)
+            self.install(root, ["-s"])
+            root.call(["useradd", "-r", "-d", "/var/lib/rport", "-M", "-U", "left"])  # by an earlier installer
+            root.call(["useradd", "-m", "mine"])
+            rule = root.read("/etc/sudoers.d/rport-all-cmd").replace(b"NOPASSWD: ALL", b"NOPASSWD: /usr/bin/id")
+            root.path("/etc/sudoers.d/rport-all-cmd").write_bytes(rule)
+            for name in ("joe", "ann"):
+                self.install(root, ["-a", name])
+                users = {line.split(":")[0] for line in root.read("/etc/passwd").decode().splitlines()}
+                self.assertEqual(users & {"rport", "left", "joe", "ann", "mine"}, {name, "mine"})
+                self.assertEqual(root.read("/etc/sudoers.d/rport-all-cmd"), rule.replace(b"rport", name.encode()))
+            self.assertExit(root.run(self.fixed("uninstall")), 0)
+            self.assertNotRegex(root.read("/etc/passwd").decode(), "(?m)^(rport|left|joe|ann):")
+            self.assertEqual(root.call(["id", "mine"]).returncode, 0)
+
     def test_network_cards(self):
         with IsolatedRoot() as root:
             root.call(["mount", "-t", "tmpfs", "tmpfs", "/sys"])
@@ -228,6 +265,7 @@ class Options(support.InstallerTest):
 
     def deb(self, root, version="0.9.14"):
         """A stand-in deb with what the real one has: program, conffile, user, no start."""
+        support.without_packages_of_busybox()
         folder = "/tmp/deb"
         root.write(folder + "/DEBIAN/control", f"Package: rport\nVersion: {version}\nArchitecture: amd64\nMaintainer: x <x@example.com>\nDescription: x\n")
         root.write(folder + "/DEBIAN/conffiles", "/etc/rport/rport.conf\n")
@@ -313,6 +351,7 @@ class Options(support.InstallerTest):
             self.assertExit(root.run(script(), ["-p"]), 0)
 
     def test_rpm_repository(self):
+        support.without_packages_of_busybox()
         with support.Pairport(support.configuration(self.web.url, "  use_repositories = true")) as service, IsolatedRoot() as root:
             code = service.deposit(connect_url=self.web.url + "/connected", fingerprint=support.FINGERPRINT, client_id=support.ID,
                                    password=support.PASSWORD)["pairing_code"]

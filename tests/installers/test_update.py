@@ -52,8 +52,9 @@ class Update(support.InstallerTest):
             self.update(root, ["-tm"])
             self.assertEqual(self.record(root)["version"], "0.9.15")
 
+    @support.essential
     def test_the_old_version_comes_back_when_the_new_one_does_not_connect(self):
-        for play in ("silent", "crash", "refused"):
+        for play, verdict in (("silent", "silent"), ("crash", "stopped"), ("refused", "refused")):
             with self.subTest(play=play), IsolatedRoot() as root:
                 self.installed(root)
                 root.path("/etc/sudoers.d").mkdir(exist_ok=True)
@@ -61,9 +62,34 @@ class Update(support.InstallerTest):
                 url = self.serve(f"/{play}.tar.gz", client_archive("0.9.16", play))
                 result = self.update(root, ["-z", url, "-x", "-s"], code=4)
                 self.assertIn(b"put back and is connected", result.stderr)
+                self.assertIn(f"the new version does not connect ({verdict}).", result.stderr.decode())
                 self.assertEqual(self.record(root)["version"], "0.9.14")
                 changed = set(root.changes(before)) - {"/var/log/rport/rport.log", "/var/lib/rport/stand-in.json", REPORT}
                 self.assertEqual(changed, set())
+                self.assertEqual(len(root.processes("rport")), 1)
+
+    def test_the_old_rpm_comes_back_through_its_manager(self):
+        """Stand-ins for rpm, dnf and zypper: the client is the file of the version that they are asked for."""
+        support.without_packages_of_busybox()
+        for manager, install, back in (("dnf", "-y install rport-0.9.16", "-y downgrade rport-0.9.14"),
+                                       ("zypper", "--non-interactive --gpg-auto-import-keys install --oldpackage rport=0.9.16",
+                                        "--non-interactive install --oldpackage rport=0.9.14")):
+            with self.subTest(manager=manager), IsolatedRoot() as root:
+                root.write("/opt/0.9.14", client("0.9.14"), 0o755)
+                root.write("/opt/0.9.16", client("0.9.16", "silent"), 0o755)
+                root.write("/usr/local/sbin/" + manager, '#!/bin/sh\necho "$*" >>/tmp/manager.log\nfor word; do :; done\n'
+                           "rm -f /usr/bin/rport\ncp -p /opt/${word#rport?} /usr/bin/rport\n", 0o755)
+                self.installed(root)
+                # From now on as if the package had brought it.
+                root.call(["mv", "/usr/local/bin/rport", "/usr/bin/rport"])
+                root.write("/usr/local/sbin/rpm", "#!/bin/sh\n[ $1 = -q ]\n", 0o755)
+                self.assertExit(root.run(self.script(), ["-N"]), 0)
+                before = root.snapshot()
+                result = self.update(root, ["-v", "0.9.16"], code=4)
+                self.assertIn(b"put back and is connected", result.stderr)
+                self.assertEqual(root.read("/tmp/manager.log").decode().splitlines(), [install, back])
+                self.assertEqual(self.record(root)["version"], "0.9.14")
+                self.assertEqual(set(root.changes(before)) - {"/var/log/rport/rport.log", "/var/lib/rport/stand-in.json", REPORT}, set())
                 self.assertEqual(len(root.processes("rport")), 1)
 
     def test_failures_change_nothing(self):
@@ -136,6 +162,7 @@ class Update(support.InstallerTest):
             self.assertExit(result, 1)
             self.assertIn(b"from a file", result.stderr)
 
+    @support.essential
     def test_uninstall_by_each_script(self):
         for which, args in (("installer", ["-u"]), ("update", ["-u"]), ("uninstall", [])):
             with self.subTest(script=which), IsolatedRoot() as root:

@@ -74,7 +74,8 @@ program and settings stay, the old configuration is saved.
   -N          no service: print the client's command
   -w          delete this script (it holds a password) and its folder when all is done
 Without systemd the archive is used, no package. A proxy that alone leads to the server becomes the client's.
-Environment: RPORT_INSTALLER_DL_USERNAME and _PASSWORD (login for -z), RPORT_INSTALLER_WAIT (seconds, 40), https_proxy
+Environment (sudo -E keeps it): RPORT_INSTALLER_DL_USERNAME and _PASSWORD (login for -z), https_proxy,
+  RPORT_INSTALLER_WAIT (seconds, 40)
 Exit code: 0 connected, 1 wrong usage or environment, 2 cannot reach the server, 3 bad download or package (1-3: nothing
   changed), 4 not connected: the old pairing was put back if it was connected, else installed (and stopped if refused),
   5 configuration of unknown form, left alone, 130 interrupted. Started by the client itself, or when the terminal ends, it
@@ -176,7 +177,7 @@ probe_server() {
 	[ $status -ne 0 ] || return 0
 	# What the tool says is in the language of the machine, what it returns is not.
 	case $FETCHER$status:$(cat "$TMP/said") in
-		curl22:* | curl52:* | wget8:* | busybox*'server returned error: HTTP/'*) return ;;
+		curl22:* | curl52:* | wget[68]:* | busybox*'server returned error: HTTP/'*) return ;;
 		curl5:* | curl97:* | *[Pp]roxy*) why='Check the proxy variables (sudo -E keeps them).' ;;
 		curl6:* | *resolve* | *'bad address'* | *'not known'*) why='Check its name and the DNS here.' ;;
 		curl28:* | *'imed out'* | *timeout* | *Terminated*) why='No answer: is there a firewall, or a proxy needed?' ;;
@@ -520,7 +521,7 @@ bring_up() {
 	if start_and_wait; then
 		if [ -z "$NOTE" ]; then say "Connected to $SERVER_HOST."; else say 'The client runs.' && warn "$NOTE"; fi
 		[ "$INIT" != none ] || say "No init system starts it again; this does: $command"
-		[ "$RUN_AS" = "$OLD_USER" ] || remove_user "$OLD_USER"
+		for name in $(earlier_users); do remove_user "$name"; done
 		wipe_script
 		return
 	fi

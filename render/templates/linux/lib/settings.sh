@@ -38,12 +38,19 @@ edit_settings() {
 has_sudo() { is_dir /etc/sudoers.d && have visudo; }
 # No wildcards: they match spaces and slashes. Whoever may move files anywhere and give them to anyone is root anyway.
 sudo_rules() {
-	! has s || sudo_rule rport-all-cmd '(ALL)' ALL
+	if has s; then sudo_rule rport-all-cmd '(ALL)' ALL; else hand_over_rule /etc/sudoers.d/rport-all-cmd; fi
 	old_rule=/etc/sudoers.d/rport-filereception
 	if has b || { [ -e $old_rule ] && has_sudo; }; then
 		sudo_rule rport-filereception '(root)' "NOSETENV: $(command -v chown), $(command -v mv)"
 	fi
 	refresh_rule
+}
+# With -a: a rule of the user before is for the new one, with whatever an administrator has made of it.
+hand_over_rule() {
+	if [ ! -e "$1" ] || [ "${OLD_USER:-$RUN_AS}" = "$RUN_AS" ] || ! has_sudo || ! act "hand $1 over to $RUN_AS"; then return 0; fi
+	sed "s/^\(Defaults:\)\{0,1\}$OLD_USER /\1$RUN_AS /" "$1" >"$TMP/rule"
+	quietly visudo -cqf "$TMP/rule" || die 1 'sudo refuses the rule:' "$(said)"
+	put "$TMP/rule" "$1" 440
 }
 # What the client calls to learn of pending updates, word for word. An update of the client adds no rule, but replaces
 # that of other installers, which lets variables through (SETENV) and so makes the client's user root.

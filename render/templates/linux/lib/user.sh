@@ -9,6 +9,8 @@ remove_user() {
 	# A group with members is not the client's alone.
 	! grep -q "^$1:[^:]*:[^:]*:$" /etc/group || hush groupdel "$1" || hush delgroup "$1" || :
 }
+# Users made for the client, which it does not run as any more: it got another one (-a).
+earlier_users() { awk -F: -v home="$DATA" -v now="$RUN_AS" '$6 == home && $1 != now { print $1 }' /etc/passwd; }
 # A unit that an administrator has masked stays so.
 is_masked() { [ "$(readlink "$UNIT" 2>/dev/null)" = /dev/null ] || [ "$(readlink "/run/systemd/system/${UNIT##*/}" 2>/dev/null)" = /dev/null ]; }
 # Removes the service.
