@@ -220,6 +220,7 @@ class HostileUser(support.InstallerTest):
                              "rport ALL=(root) NOPASSWD: /usr/local/sbin/apt-get update -o Debug\\:\\:NoLocking=true\n")
             self.assertEqual(self.as_rport(root, ["sudo", "-n", *EXACT]).returncode, 0)
 
+    @support.essential
     def test_no_rule_has_a_wildcard_and_help_says_what_b_means(self):
         with IsolatedRoot() as root:
             self.sudo_root(root)

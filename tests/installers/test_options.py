@@ -69,6 +69,7 @@ class Options(support.InstallerTest):
 
     @support.essential
     def test_combinations_of_user_interfaces(self):
+        bin_ = "/usr/local/sbin" if support.TOOLS == "busybox" else "/usr/bin"
         for args in (["-x", "-s", "-r", "-b", "-i"], ["-bisxr"], ["-i", "-b", "-r", "-sx"]):
             with self.subTest(args=args), IsolatedRoot() as root:
                 self.sudoers(root)
@@ -80,7 +81,7 @@ class Options(support.InstallerTest):
                 self.assertTrue(config["remote-scripts"]["enabled"] and config["file-reception"]["enabled"])
                 self.assertEqual(root.read("/etc/sudoers.d/rport-all-cmd"), b"Defaults:rport !requiretty\nrport ALL=(ALL) NOPASSWD: ALL\n")
                 self.assertEqual(root.read("/etc/sudoers.d/rport-filereception"),
-                                 b"Defaults:rport !requiretty\nrport ALL=(root) NOPASSWD: NOSETENV: /usr/bin/chown, /usr/bin/mv\n")
+                                 f"Defaults:rport !requiretty\nrport ALL=(root) NOPASSWD: NOSETENV: {bin_}/chown, {bin_}/mv\n".encode())
                 for name in ("rport-all-cmd", "rport-filereception", "rport-update-status"):
                     self.assertEqual(root.owner(f"/etc/sudoers.d/{name}"), (0, 0, 0o440))
                 self.assertEqual(root.call(["/usr/local/bin/tacoscript"]).stdout, b"taco\n")

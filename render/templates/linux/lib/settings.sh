@@ -36,12 +36,19 @@ edit_settings() {
 }
 # Whether there is a sudo with a folder for rules.
 has_sudo() { is_dir /etc/sudoers.d && have visudo; }
+# path_of COMMAND: its file. The shell of BusyBox has some commands in itself, and names no file for them.
+path_of() {
+	for folder in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do
+		if [ -x "$folder/$1" ]; then echo "$folder/$1"; return; fi
+	done
+	command -v "$1"
+}
 # No wildcards: they match spaces and slashes. Whoever may move files anywhere and give them to anyone is root anyway.
 sudo_rules() {
 	if has s; then sudo_rule rport-all-cmd '(ALL)' ALL; else hand_over_rule /etc/sudoers.d/rport-all-cmd; fi
 	old_rule=/etc/sudoers.d/rport-filereception
 	if has b || { [ -e $old_rule ] && has_sudo; }; then
-		sudo_rule rport-filereception '(root)' "NOSETENV: $(command -v chown), $(command -v mv)"
+		sudo_rule rport-filereception '(root)' "NOSETENV: $(path_of chown), $(path_of mv)"
 	fi
 	refresh_rule
 }
@@ -49,7 +56,7 @@ sudo_rules() {
 hand_over_rule() {
 	if [ ! -e "$1" ] || [ "${OLD_USER:-$RUN_AS}" = "$RUN_AS" ] || ! has_sudo || ! act "hand $1 over to $RUN_AS"; then return 0; fi
 	sed "s/^\(Defaults:\)\{0,1\}$OLD_USER /\1$RUN_AS /" "$1" >"$TMP/rule"
-	quietly visudo -cqf "$TMP/rule" || die 1 'sudo refuses the rule:' "$(said)"
+	quietly visudo -cf "$TMP/rule" || die 1 'sudo refuses the rule:' "$(said)"
 	put "$TMP/rule" "$1" 440
 }
 # What the client calls to learn of pending updates, word for word. An update of the client adds no rule, but replaces
@@ -62,8 +69,8 @@ refresh_rule() {
 	fi
 	has_sudo && { [ -e $old_rule ] || [ "$NAME" = rport-installer.sh ]; } || return 0
 	commands=''
-	! have apt-get || commands="$(command -v apt-get) update -o Debug\:\:NoLocking=true"
-	! have zypper || commands="${commands:+$commands, }$(command -v zypper) refresh"
+	! have apt-get || commands="$(path_of apt-get) update -o Debug\:\:NoLocking=true"
+	! have zypper || commands="${commands:+$commands, }$(path_of zypper) refresh"
 	[ -z "$commands" ] || sudo_rule rport-update-status '(root)' "NOSETENV: $commands"
 }
 # sudo_rule FILE (USER) COMMANDS. NOSETENV: no variables, whatever the sudoers file says; not every sudo knows it, nor requiretty.
@@ -73,7 +80,7 @@ sudo_rule() {
 	for text in "Defaults:$RUN_AS !requiretty
 $rule$3" "$rule${3#NOSETENV: }"; do
 		printf '%s\n' "$text" >"$TMP/rule"
-		if quietly visudo -cqf "$TMP/rule"; then
+		if quietly visudo -cf "$TMP/rule"; then
 			put "$TMP/rule" "/etc/sudoers.d/$1" 440
 			return
 		fi
