@@ -232,6 +232,9 @@ class Installs(InstallerTest):
                   "11111111-1111-1111-1111-111111111111", "03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009",
                   "12345678-1234-5678-90AB-CDDEEFAABBCC", "78563412-3412-7856-90AB-CDDEEFAABBCC",
                   "03020100-0504-0706-0809-0A0B0C0D0E0F", "00010203-0405-0607-0809-0a0b0c0d0e0f", "", "not a uuid", "throw")
+        if os.environ.get("PAIRPORT_LONG") != "1":
+            print("a few of the shared ids (PAIRPORT_LONG=1: all) ...", end=" ", file=sys.stderr, flush=True)
+            shared = (shared[2], shared[5], shared[-3], shared[-1])
         for uuid in shared:
             with support.Windows() as machine:
                 machine.world["Uuid"] = uuid
