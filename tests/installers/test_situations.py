@@ -197,7 +197,7 @@ class Situations(support.InstallerTest):
                     self.skipTest("SKIPPED: no wget2 on this machine (Debian package wget2)")
                 root.path("/usr/bin/wget").unlink()
                 root.write("/usr/bin/wget", root.read("/usr/bin/wget2") if tool == "wget2" else wget, 0o755)
-                for answer in (401, 404, 405, 500):
+                for answer in (401, 404, 405, 500) if support.LONG else (401, 404):
                     self.web.files["/"] = answer
                     self.addCleanup(self.web.files.pop, "/", None)
                     with self.subTest(tool=tool, answer=answer):
