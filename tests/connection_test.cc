@@ -705,8 +705,8 @@ TEST(Connection, OnlyASecureOneSendsStrictTransportSecurity) {
   EXPECT_EQ(secure.find(kHsts) < secure.find("\r\n\r\n"), true) << secure;
   EXPECT_NE(secure.find(kHsts, secure.find("HTTP/1.1 400")), std::string::npos) << "with errors, too";
   EXPECT_THAT(answer(Transport::kSecure, 0), HasSubstr("\r\nStrict-Transport-Security: max-age=0\r\n"));
-  EXPECT_THAT(answer(Transport::kSecure, std::nullopt), Not(HasSubstr("Strict")));
-  EXPECT_THAT(answer(Transport::kPlain, 15'552'000), Not(HasSubstr("Strict")));
+  EXPECT_THAT(answer(Transport::kSecure, std::nullopt), Not(HasSubstr("Strict-Transport-Security")));
+  EXPECT_THAT(answer(Transport::kPlain, 15'552'000), Not(HasSubstr("Strict-Transport-Security")));
 }
 
 TEST(Connection, TellsWhoSpeaksPlainHttpWhereItSpeaksHttps) {
