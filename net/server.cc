@@ -1038,6 +1038,9 @@ void Server::Impl::stop(std::function<void()> on_stopped) {
   if (stopping_) return;
   stopping_ = true;
   on_stopped_ = std::move(on_stopped);
+  // What came after the last tick, or within a minute of the last line, would be lost.
+  tell_again_at_.fill(0);
+  tell_of_the_store();
   stop_at_ = now().monotonic_ms + options_.drain_timeout;
   for (Acceptor* acceptor : acceptors_) {
     uv_close(reinterpret_cast<uv_handle_t*>(&acceptor->poll), [](uv_handle_t* handle) {

@@ -447,7 +447,7 @@ TEST_P(MemoryScan, FindsWhatIsThere) {
 TEST_P(MemoryScan, ADepositIsInTheStoreAndNowhereElseAndThenNowhere) {
   for (const char format : {'j', 'e', 'u', 'm', 'c'}) {
     const std::vector<Needle> needles = let_client(format);
-    ASSERT_EQ(needles.size(), 6U) << format << " was refused";
+    ASSERT_EQ(needles.size(), 7U) << format << " was refused";
     expect(needles, service_->store().size() == 1, (std::string("after the deposit ") + format).c_str());
     let_client('g');
     expect(needles, service_->store().size() == 1, (std::string("after the look-ups ") + format).c_str());

@@ -136,29 +136,37 @@ const url = "%s";
   try {
     const answer = await fetch(url + "/", {method: "POST", headers: {"Content-Type": "application/json"}, body: '%s'});
     result.code = (await answer.json()).pairing_code;
-    result.installer = await hex("/" + result.code);
-    for (const target of %s) result[target] = await hex(target);
+    for (const target of ["/" + result.code, ...%s]) {
+      try { result[target] = await hex(target); } catch (error) { result[target] = "refused"; }
+    }
   } catch (error) { result.error = String(error); }
   document.getElementById("result").textContent = JSON.stringify(result);
 })();
 </script>""" % (self.secure_url, json.dumps(GOOD).replace("'", "\\'"), json.dumps(self.targets)))
         spki = subprocess.run(f"openssl x509 -in {self.ec[0]} -noout -pubkey | openssl pkey -pubin -outform der | "
                               "openssl dgst -sha256 -binary | base64", shell=True, check=True, capture_output=True, text=True).stdout.strip()
-        with tempfile.TemporaryDirectory() as profile:
-            result = run(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                         "--disable-background-networking", f"--user-data-dir={profile}",
-                         f"--ignore-certificate-errors-spki-list={spki}", "--virtual-time-budget=60000", "--dump-dom", "file://" + page,
-                         seconds=120)
-        found = re.search(rb'<pre id="result">(\{.*\})</pre>', result.stdout, re.S)
-        self.assertTrue(found, result.stdout[-2000:] + result.stderr[-2000:])
-        fetched = json.loads(found[1])
-        self.assertNotIn("error", fetched)
-        self.service.secrets.add(fetched["code"])
+        def open_page(*flags):
+            with tempfile.TemporaryDirectory() as profile:
+                result = run(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                             "--disable-background-networking", f"--user-data-dir={profile}",
+                             f"--ignore-certificate-errors-spki-list={spki}", "--virtual-time-budget=60000", "--dump-dom", *flags,
+                             "file://" + page, seconds=120)
+            found = re.search(rb'<pre id="result">(\{.*\})</pre>', result.stdout, re.S)
+            self.assertTrue(found, result.stdout[-2000:] + result.stderr[-2000:])
+            fetched = json.loads(found[1])
+            self.assertNotIn("error", fetched)
+            self.service.secrets.add(fetched["code"])
+            return fetched
+
+        fetched = open_page()
+        for target in [*self.targets, "/" + fetched["code"]]:
+            self.assertEqual(fetched[target], "refused", f"{target}: a page could make its visitors guess, and read the hit")
+        fetched = open_page("--disable-web-security")
         agent = "Mozilla/5.0 (X11; Linux x86_64) Chrome/120.0"
         for target in self.targets:
             self.assertEqual(bytes.fromhex(fetched[target]), self.service.get(target, user_agent=agent)[2], target)
-        self.assertEqual(bytes.fromhex(fetched["installer"]), self.service.get("/" + fetched["code"], user_agent=agent)[2])
-        self.assertIn(b"it'\\''s a secret", bytes.fromhex(fetched["installer"]))
+        self.assertEqual(bytes.fromhex(fetched["/" + fetched["code"]]), self.service.get("/" + fetched["code"], user_agent=agent)[2])
+        self.assertIn(b"it'\\''s a secret", bytes.fromhex(fetched["/" + fetched["code"]]))
 
     def test_a_deposit(self):
         context = self.verifying()

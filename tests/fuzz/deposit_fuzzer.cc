@@ -40,14 +40,17 @@ struct Script {
   Template compiled;
 };
 
+// Assignments of the dialect: PowerShell's begin with a $.
 Script script(Dialect dialect) {
-  auto compiled = Template::compile(
-      "a/b", dialect,
-      [](std::string_view) {
-        return std::optional<std::string>(
-            "begin\nurl={{connect_url}}\nfingerprint={{fingerprint}}\nid={{client_id}}\npassword={{password}}\nend\n");
-      },
-      {});
+  auto compiled = Template::compile("a/b", dialect,
+                                    [dialect](std::string_view) {
+                                      const std::string mark = dialect == Dialect::kPowerShell ? "$" : "";
+                                      return std::optional<std::string>("begin\n" + mark + "url={{connect_url}}\n" +
+                                                                        mark + "fingerprint={{fingerprint}}\n" + mark +
+                                                                        "id={{client_id}}\n" + mark +
+                                                                        "password={{password}}\nend\n");
+                                    },
+                                    {});
   expect(compiled.ok(), "the template is good");
   return {dialect, std::move(compiled).value()};
 }
@@ -63,13 +66,14 @@ void check_rendered(const Script& script, const DepositView& deposit) {
     expect(text.starts_with(expected), "a script is its template with literals in it");
     text.remove_prefix(expected.size());
   };
-  skip("begin\nurl=");
+  const std::string mark = script.dialect == Dialect::kPowerShell ? "$" : "";
+  skip("begin\n" + mark + "url=");
   expect(read_literal(script.dialect, text) == deposit.connect_url, "a script reads the URL");
-  skip("\nfingerprint=");
+  skip("\n" + mark + "fingerprint=");
   expect(read_literal(script.dialect, text) == fingerprint_text(deposit.fingerprint), "a script reads the fingerprint");
-  skip("\nid=");
+  skip("\n" + mark + "id=");
   expect(read_literal(script.dialect, text) == deposit.client_id, "a script reads the client id");
-  skip("\npassword=");
+  skip("\n" + mark + "password=");
   expect(read_literal(script.dialect, text) == deposit.password, "a script reads the password");
   skip("\nend\n");
   expect(text.empty(), "nothing is behind the script");
