@@ -495,13 +495,37 @@ static ngx_int_t ngx_http_pairport_answer(ngx_http_request_t* r, ngx_http_pairpo
   return ngx_http_pairport_send(r, ctx);
 }
 
+/* The method of the client's own request: error_page makes every method but HEAD a GET. */
+static int ngx_http_pairport_method_asked(const ngx_http_request_t* r) {
+  static const struct {
+    const char* name;
+    size_t size;
+    int method;
+  } kMethods[] = {{"GET ", 4, PAIRPORT_METHOD_GET},
+                  {"HEAD ", 5, PAIRPORT_METHOD_HEAD},
+                  {"POST ", 5, PAIRPORT_METHOD_POST},
+                  {"OPTIONS ", 8, PAIRPORT_METHOD_OPTIONS}};
+  const u_char* line = r->request_line.data;
+  size_t size = r->request_line.len;
+  size_t i;
+  if (size == 0 && r->request_start != NULL && r->header_in != NULL && r->header_in->last > r->request_start) {
+    line = r->request_start; /* nginx could not parse it */
+    size = (size_t)(r->header_in->last - r->request_start);
+  }
+  for (i = 0; i < sizeof kMethods / sizeof kMethods[0]; ++i) {
+    if (size > kMethods[i].size && ngx_strncmp(line, kMethods[i].name, kMethods[i].size) == 0)
+      return kMethods[i].method;
+  }
+  return PAIRPORT_METHOD_OTHER;
+}
+
 static ngx_int_t ngx_http_pairport_refuse(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx, int status,
                                           const char* text) {
   ngx_http_pairport_main_conf_t* main_conf = ngx_http_get_module_main_conf(r, ngx_http_pairport_module);
   pairport_request request;
   ngx_http_pairport_describe(r, &request);
-  if (pairport_refuse(main_conf->service, status, ngx_http_pairport_literal(text), request.accept, request.method,
-                      ctx->response) != PAIRPORT_OK) {
+  if (pairport_refuse(main_conf->service, status, ngx_http_pairport_literal(text), request.accept,
+                      ngx_http_pairport_method_asked(r), ctx->response) != PAIRPORT_OK) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
   return ngx_http_pairport_send(r, ctx);
