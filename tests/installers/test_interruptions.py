@@ -174,7 +174,9 @@ class Interruptions(support.InstallerTest):
             before = root.snapshot()
             self.assertExit(root.run(self.script()), 0)
             old = root.processes("rport")
-            session = Session(root, self.fixed(script), f"/tmp/rport-{script}.sh", args, support.SHELLS[0])
+            name = f"/tmp/rport-{script}.sh"
+            root.write(name, self.fixed(script), 0o600)
+            session = Session(root, [root.shell(support.SHELLS[0]), name, *args])
             session.until("no stop", lambda: old[0] not in root.processes("rport"))
             self.strike(what, session)
             session.end()
