@@ -62,9 +62,9 @@ addresses() {
 }
 # Where the client should be connected to; asked again, since a name may have other addresses a moment later.
 find_peers() {
-	for kind in server proxy; do
-		if [ $kind = server ]; then split_url "$SERVER_URL"; else split_url "$PROXY_URL"; fi
-		for address in $(addresses "$HOST"); do echo "$kind $address $PORT"; done
+	for role in server proxy; do
+		if [ $role = server ]; then split_url "$SERVER_URL"; else split_url "$PROXY_URL"; fi
+		for address in $(addresses "$HOST"); do echo "$role $address $PORT"; done
 	done >>"$TMP/peers"
 }
 # Each established connection of the client: server, proxy or other, its number in the kernel, the peer.
