@@ -89,23 +89,25 @@ struct LogWriter::Buffer {
     for (std::size_t i = 0; i < count; ++i) lines += bytes[(head + i) % kCapacity] == '\n';
     return lines;
   }
-  [[noreturn]] void run() noexcept;
+  void run() noexcept;
 
   const int fd;
   std::vector<char> bytes;
   std::size_t head = 0;
   std::size_t size = 0;
   std::uint64_t lost = 0;  // lines, since the last one that told of it
-  bool running = false;
+  bool running = false;    // the thread writes, until it ends
+  bool ending = false;     // it ends as soon as nothing is left
   std::mutex mutex;
   std::condition_variable filled;
-  std::condition_variable emptied;
+  std::condition_variable ended;
 };
 
 void LogWriter::Buffer::run() noexcept {
   std::unique_lock lock(mutex);
   for (;;) {
-    filled.wait(lock, [this] { return size != 0; });
+    filled.wait(lock, [this] { return size != 0 || ending; });
+    if (size == 0) break;
     const std::size_t count = portion();
     const std::size_t first = std::min(count, kCapacity - head);
     const std::array<iovec, 2> parts = {iovec{bytes.data() + head, first}, iovec{bytes.data(), count - first}};
@@ -118,23 +120,29 @@ void LogWriter::Buffer::run() noexcept {
     head = (head + gone) % kCapacity;
     size -= gone;
     if (size == 0 && lost != 0 && written != 0) add({}, kCapacity);
-    if (size == 0) emptied.notify_all();
   }
+  running = false;
+  ended.notify_all();
 }
 
 LogWriter::LogWriter(int fd) : buffer_(std::make_shared<Buffer>(fd)) {}
+
+LogWriter::~LogWriter() {
+  if (thread_) pthread_detach(*thread_);
+}
 
 bool LogWriter::start() noexcept {
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return false;
   pthread_attr_setstacksize(&attributes, kStack);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   // Signals are for the others.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_t thread{};
+  // Before the thread, which may end before this function does.
+  const std::lock_guard lock(buffer_->mutex);
   auto* shared = new (std::nothrow) std::shared_ptr<Buffer>(buffer_);
   const bool started = shared != nullptr && pthread_create(
                                                 &thread, &attributes,
@@ -143,14 +151,18 @@ bool LogWriter::start() noexcept {
                                                   const std::shared_ptr<Buffer> own = std::move(*handed);
                                                   delete handed;
                                                   own->run();
+                                                  return nullptr;
                                                 },
                                                 shared) == 0;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
-  if (!started) delete shared;
-  const std::lock_guard lock(buffer_->mutex);
-  buffer_->running = started;
-  return started;
+  if (!started) {
+    delete shared;
+    return false;
+  }
+  thread_ = thread;
+  buffer_->running = true;
+  return true;
 }
 
 void LogWriter::write(std::string_view line, LogLine kind) noexcept {
@@ -171,8 +183,15 @@ void LogWriter::write(std::string_view line, LogLine kind) noexcept {
 }
 
 bool LogWriter::finish(std::chrono::milliseconds limit) noexcept {
+  if (!thread_) return true;
   std::unique_lock lock(buffer_->mutex);
-  return !buffer_->running || buffer_->emptied.wait_for(lock, limit, [this] { return buffer_->size == 0; });
+  buffer_->ending = true;
+  buffer_->filled.notify_one();
+  if (!buffer_->ended.wait_for(lock, limit, [this] { return !buffer_->running; })) return false;
+  lock.unlock();
+  pthread_join(*thread_, nullptr);
+  thread_.reset();
+  return true;
 }
 
 }  // namespace pairport

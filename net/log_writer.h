@@ -3,10 +3,13 @@
 #ifndef PAIRPORT_NET_LOG_WRITER_H_
 #define PAIRPORT_NET_LOG_WRITER_H_
 
+#include <pthread.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 namespace pairport {
@@ -25,6 +28,7 @@ class LogWriter {
 
   // `fd` stays the caller's, open as long as the process. May throw std::bad_alloc.
   explicit LogWriter(int fd);
+  ~LogWriter();
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
@@ -34,13 +38,14 @@ class LogWriter {
   // `line` ends with a line break.
   void write(std::string_view line, LogLine kind) noexcept;
 
-  // Waits until everything is written, at most `limit`. False: something is not. The thread may then go on for as long
-  // as the process.
+  // Waits until everything is written and the thread has ended, at most `limit`; write() then writes at once again.
+  // False: something is not written. The thread goes on with that, if need be for as long as the process.
   bool finish(std::chrono::milliseconds limit) noexcept;
 
  private:
   struct Buffer;
   std::shared_ptr<Buffer> buffer_;
+  std::optional<pthread_t> thread_;
 };
 
 }  // namespace pairport
