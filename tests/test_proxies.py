@@ -213,10 +213,12 @@ class ProxyTest:
 
     def files(self):
         """Of the folder that all files of the proxy are in, also those that have no name any more."""
-        found = {str(path) for path in self.folder.rglob("*") if path.is_file()}
+        # Caddy saves its own configuration at a time of its choice.
+        found = {str(path) for path in self.folder.rglob("*") if path.is_file() and path.name != "autosave.json"}
         for link in pathlib.Path(f"/proc/{self.process.pid}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if (target := os.readlink(link)).startswith(str(self.folder)):
+                target = os.readlink(link)
+                if target.startswith(str(self.folder)) and "autosave.json" not in target:
                     found.add(target)
         return found
 
