@@ -18,7 +18,8 @@ static pairport_string text(const char* literal) {
   return view;
 }
 
-/* A clock that does not go back, and goes on while the machine is suspended, for what expires; the time of day for what is written. */
+/* A clock that does not go back, and goes on while the machine is suspended, for what expires; the time of day for what
+ * is written. */
 static pairport_now clock_now(void) {
   struct timespec since_start, time_of_day;
   pairport_now now;
