@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import time
-import tomllib
 import unittest
 
 import support
@@ -20,15 +19,7 @@ HOLD = ("import fcntl, sys, time\nlock = open('/var/lib/dpkg/lock-frontend', 'w'
 
 
 class Situations(support.InstallerTest):
-    deb = test_options.Options.deb
-
-    def config(self, root):
-        return tomllib.loads(root.read(CONF).decode())
-
-    def install(self, root, args=(), code=0, env=None, **kwargs):
-        result = root.run(self.script(**kwargs), args, env=env)
-        self.assertExit(result, code)
-        return result
+    config, install, deb = test_options.Options.config, test_options.Options.install, test_options.Options.deb
 
     def systemd(self, root):
         root.write("/usr/local/sbin/systemctl", SYSTEMCTL, 0o755)
