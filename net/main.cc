@@ -400,7 +400,8 @@ void log_event(const Service& service, ServerEvent event, int detail) {
           "your proxy, add its address, because all clients behind it share its limits");
       break;
     case ServerEvent::kMisses:
-      spdlog::info("look-ups of codes that do not exist, of all clients together: {} since this was said last", detail);
+      spdlog::info("{} look-ups of codes that do not exist, by all clients together, since the last line of this kind",
+                   detail);
       break;
     case ServerEvent::kMemoryFell:
       spdlog::warn("memory for credentials: from now on {}; raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit)",

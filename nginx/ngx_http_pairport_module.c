@@ -183,10 +183,11 @@ static void ngx_http_pairport_watch_limits(ngx_http_pairport_main_conf_t* main_c
   const ngx_uint_t level = limited == main_conf->limited ? NGX_LOG_NOTICE : NGX_LOG_WARN;
   if (limited == main_conf->limited && stats->misses == main_conf->misses) return;
   if (main_conf->limits_logged != 0 && ngx_current_msec - main_conf->limits_logged < PAIRPORT_LOG_INTERVAL_MS) return;
-  ngx_log_error(level, log, 0,
-                "pairport: look-ups of codes that do not exist, of all clients together: %uL since this was said last; "
-                "requests that a limit refused with 429: %uL",
-                stats->misses - main_conf->misses, limited - main_conf->limited);
+  ngx_log_error(
+      level, log, 0,
+      "pairport: %uL look-ups of codes that do not exist, by all clients together, since the last line of this kind; "
+      "requests that a limit refused with 429: %uL",
+      stats->misses - main_conf->misses, limited - main_conf->limited);
   main_conf->misses = stats->misses;
   main_conf->limited = limited;
   main_conf->limits_logged = ngx_current_msec;

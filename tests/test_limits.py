@@ -280,7 +280,7 @@ class Networks(unittest.TestCase):
             self.assertEqual(statuses.count(429), 1500 - statuses.count(404))
             self.assertEqual(self.ask(service, ["2001:db8:8::1", "192.0.2.1"]), [404, 404], "others have budgets of their own")
             service.stop()
-        self.assertRegex(service.log.decode(), r"info: look-ups of codes that do not exist, of all clients together: \d+ since")
+        self.assertRegex(service.log.decode(), r"info: \d+ look-ups of codes that do not exist, by all clients together, since")
 
     def test_budgets_of_networks_can_be_chosen(self):
         config = '[server]\n  trusted_proxies = ["127.0.0.1"]\n' + limits(miss_burst=2) + '  misses_per_second = 0.001\n  ipv6_budgets = "60:1 32:3"\n'

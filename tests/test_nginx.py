@@ -603,7 +603,7 @@ class Logs(unittest.TestCase):
     def test_short_codes_and_guesses_are_told(self):
         with Nginx("[pairing]\n  code_length = 7\n[limits]\n  misses_per_second = 0.01\n  miss_burst = 1\n") as nginx:
             self.assertEqual([nginx.get("/ABCDEFGHIJ")[0] for _ in range(3)], [404, 429, 429])
-            await_(lambda: nginx._read_log(0.1) or b"look-ups of codes that do not exist, of all clients together: 1 since" in nginx.log)
+            await_(lambda: nginx._read_log(0.1) or b": 1 look-ups of codes that do not exist, by all clients together, since" in nginx.log)
         self.assertIn(b"pairport_code_length: codes of 7 characters are short", nginx.log)
         self.assertIn(b"found after 1.1 hours on average", nginx.log)
         with Nginx() as nginx:
