@@ -14,17 +14,19 @@ from support import IsolatedRoot, client, client_archive
 
 CONF = "/etc/rport/rport.conf"
 
-# A make-believe systemctl: units are files, `start` runs ExecStart as User=, as systemd does.
+# A make-believe systemctl: units are files, `start` and `restart` run ExecStart as User=, as systemd does.
 SYSTEMCTL = r"""#!/bin/sh
 echo "$*" >>/tmp/systemctl.log
 unit=/etc/systemd/system/rport.service
+stop() { for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != rport ] || kill ${p#/proc/}; done 2>/dev/null; }
 case $1 in
   cat) exec cat "$unit" 2>/dev/null ;;
-  start)
+  start | restart)
+    [ $1 = start ] || stop
     user=$(sed -n 's/^User=//p' "$unit")
     command=$(sed -n 's/^ExecStart=//p' "$unit" | tr -d '"')
     setsid /usr/bin/setpriv --reuid "$user" --regid "$user" --init-groups $command >/dev/null 2>&1 </dev/null & ;;
-  stop) for p in /proc/[0-9]*; do [ "$(cat $p/comm)" != rport ] || kill ${p#/proc/}; done 2>/dev/null ;;
+  stop) stop ;;
   disable) rm -f /etc/systemd/system/multi-user.target.wants/rport.service ;;
 esac
 exit 0
