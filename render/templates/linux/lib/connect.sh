@@ -156,7 +156,7 @@ judge_peer() {
 # Starts the client and waits. The log can prove a connection and refuse one, but be silent: then it is connected
 # when it holds one connection for 15 s. Sets VERDICT, PEER and NOTE (what could not be confirmed).
 start_and_wait() {
-	LOG_FROM=$(log_size) VERDICT=silent NOTE='' PEER='' waited=0 held=0 socket='' absent=0
+	LOG_FROM=$(log_size) VERDICT=silent NOTE='' PEER='' waited=0 held=0 socket='' absent=0 kind='' number=''
 	SERVER_URL=$(toml "$CONF" client server) PROXY_URL=$(toml "$CONF" client proxy)
 	split_url "$SERVER_URL"
 	SERVER_HOST=$HOST SERVER=$HOST:$PORT
