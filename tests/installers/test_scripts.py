@@ -59,13 +59,13 @@ class Scripts(unittest.TestCase):
 
     def test_everything_is_in_functions(self):
         for name, text, _ in self.each():
-            self.assertEqual(text.rstrip(b"\n").splitlines()[-1], b'main "$@"')
+            self.assertEqual(text.rstrip(b"\n").splitlines()[-2:], [b'main "$@"', b"}"])
             inside = False
             for line in text.decode().splitlines():
                 if inside or re.match(r"\w+\(\) \{", line):
                     inside = line != "}" and (inside or not line.endswith("}"))
                     continue
-                self.assertRegex(line, r"^(#.*|[A-Z_]+='[^']*'( [A-Z_]+=\S+)*|[A-Z_]+=\S+( [A-Z_]+=\S+)*|main \"\$@\"|)$")
+                self.assertRegex(line, r"^(#.*|[A-Z_]+='[^']*'( [A-Z_]+=\S+)*|[A-Z_]+=\S+( [A-Z_]+=\S+)*|main \"\$@\"|[{}]|)$")
 
     def test_the_values_stand_in_one_block(self):
         text = self.scripts["installer"]

@@ -110,11 +110,11 @@ class Values(unittest.TestCase):
                 env = {"LC_ALL": f"{language}.{locale}"}
             for i, piece in enumerate(pieces):
                 root.path(f"/tmp/in/{i}.sh").write_bytes(piece)
-            body, last = self.base.rstrip(b"\n").rsplit(b"\n", 1)
-            self.assertEqual(last, b'main "$@"')
+            body, last, end = self.base.rstrip(b"\n").rsplit(b"\n", 2)
+            self.assertEqual((last, end), (b'main "$@"', b"}"))
             sampler = Sampler()
             sampler.start()
-            result = root.run(body + b"\n" + DRIVER.encode(), shell=shell, env={"COUNT": str(len(pieces)), **env}, timeout=900)
+            result = root.run(body + b"\n" + DRIVER.encode() + b"\n}\n", shell=shell, env={"COUNT": str(len(pieces)), **env}, timeout=900)
             sampler.stop.set()
             sampler.join()
             self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))

@@ -14,7 +14,8 @@
 # is changed, or all is undone), 4 installed but not connected, 5 configuration of unknown form, 130 interrupted
 #
 # It holds a password: delete it afterwards.
-# All code is in functions: a download that was cut off does nothing.
+# All of it is one command, between { and }: a download that was cut off does nothing.
+{
 
 # values: begin
 # made {{made_at}}, valid until {{valid_until}}
@@ -580,3 +581,4 @@ wipe_script() {
 {{> lib/connect.sh}}
 
 main "$@"
+}

@@ -8,7 +8,8 @@
 # was made for the client.
 # Exit code: 0 removed, or nothing to remove, 1 not possible, nothing is changed, 130 interrupted
 #
-# All code is in functions: a download that was cut off does nothing.
+# All of it is one command, between { and }: a download that was cut off does nothing.
+{
 
 # What -h prints.
 help() {
@@ -55,3 +56,4 @@ main() {
 {{> lib/remove.sh}}
 
 main "$@"
+}

@@ -11,7 +11,8 @@
 # Exit code: 0 updated and connected, or up to date, 1 wrong usage or environment, 3 bad download or package (1, 3: nothing
 # is changed), 4 the new version does not connect, the old one is back, 130 interrupted
 #
-# All code is in functions: a download that was cut off does nothing.
+# All of it is one command, between { and }: a download that was cut off does nothing.
+{
 
 # Where the client comes from, as the service is configured.
 sources() {
@@ -255,3 +256,4 @@ restart() {
 {{> lib/connect.sh}}
 
 main "$@"
+}
