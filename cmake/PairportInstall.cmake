@@ -4,7 +4,7 @@
 # who uses one layer needs the dependencies of no other.
 set(pairport_layers core service http uv)
 
-# Before 1.0 each minor version may change the ABI (README, Stability).
+# Before 1.0 each minor version may change the ABI (doc/embedding.md, Stability).
 if(PROJECT_VERSION_MAJOR EQUAL 0)
   set(pairport_soversion 0.${PROJECT_VERSION_MINOR})
   set(pairport_compatibility SameMinorVersion)
@@ -190,4 +190,5 @@ if(TARGET pairport)
     DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT program)
   install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md ${PROJECT_SOURCE_DIR}/LICENSE
     DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/doc DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program FILES_MATCHING PATTERN *.md)
 endif()

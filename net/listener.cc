@@ -168,7 +168,7 @@ Result<Listener> Listener::open(std::string_view address, const SocketFile& file
     // Also inherited. What the kernel holds for a peer that does not read would else grow to megabytes each.
     setsockopt(listener.fd_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
     // The request of a client that is not on this machine comes a moment behind its connection. To be woken by the
-    // latter, to find nothing to read and to poll for it costs half as much again as the rest (bench/README.md,
+    // latter, to find nothing to read and to poll for it costs half as much again as the rest (doc/benchmarks.md,
     // late_request).
     setsockopt(listener.fd_, IPPROTO_TCP, TCP_DEFER_ACCEPT, &kDeferSeconds, sizeof(kDeferSeconds));
     if (info->ai_family == AF_INET6) {

@@ -314,7 +314,7 @@ class Attacks(WithAttackers):
             print(f"\n  {', '.join(act.__name__ for act in acts)}: p99 {attacked * 1000:.1f} ms, quiet {quiet * 1000:.1f} ms; "
                   f"resident {before[0] >> 20} -> {most >> 20} -> {after >> 20} MiB", flush=True)
             self.assertLessEqual(attacked, limit)
-            # What README says of connections: a head and a body each, or an answer and what was sent behind its request.
+            # A connection holds at most a head and a body, or an answer and what was sent behind its request.
             self.assertLess(most, before[0] + MAX_MEMORY + (SLOW_CONNECTIONS + STALLED_READERS) * 48 * 1024)
             # Pools keep some buffers; deposits of a flood live on, within their bound.
             kept = MAX_MEMORY if deposit_flood in acts else 0

@@ -161,7 +161,9 @@ class Installed(unittest.TestCase):
         self.assertIn(f"pairport {VERSION} ", run(program, "-v"))
         documents = self.prefix / "share" / "doc" / "pairport"
         run(program, "-c", documents / "examples" / "pairport.conf", "--check-config")
-        for name in ("README.md", "CHANGELOG.md", "LICENSE"):
+        manual = [path.relative_to(ROOT) for path in (ROOT / "doc").glob("*.md")]
+        self.assertGreater(len(manual), 8)
+        for name in ("README.md", "CHANGELOG.md", "LICENSE", *manual):
             self.assertTrue((documents / name).is_file(), name)
         # The unit is the only file that has to name a place.
         self.assertIn(f"ExecStart={self.first}/bin/pairport\n", self.unit)

@@ -180,19 +180,19 @@ class Directives(unittest.TestCase):
         self.assertGreater(len(named), 12)
 
 
-    def test_every_one_is_in_the_readme(self):
+    def test_every_one_is_in_the_manual(self):
         source = (ROOT / "nginx" / "ngx_http_pairport_module.c").read_text(encoding="utf-8")
-        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        manual = (ROOT / "doc" / "nginx.md").read_text(encoding="utf-8")
         names = set(re.findall(r'"(pairport_\w+)", NGX_CONF', source)) | {"pairport", "pairport_access_log"}
         self.assertGreater(len(names), 20)
         for name in names:
-            self.assertTrue(f"`{name} " in readme or f"`{name}`" in readme, name)
-        for name in re.findall(r"\$(pairport_\w+)", readme):
+            self.assertTrue(f"`{name} " in manual or f"`{name}`" in manual, name)
+        for name in re.findall(r"\$(pairport_\w+)", manual):
             self.assertIn(f'ngx_string("{name}")', source)
 
-    def test_the_readmes_example_is_valid(self):
-        readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        example = re.search(r"```nginx\n(.*?)```", readme, re.S)[1]
+    def test_the_manuals_example_is_valid(self):
+        manual = (ROOT / "doc" / "nginx.md").read_text(encoding="utf-8")
+        example = re.search(r"```nginx\n(.*?)```", manual, re.S)[1]
         http = re.search(r"http \{\n(.*)\}\n", example, re.S)[1]
         self.assertIn("worker_processes 1;", example)
         self.accepted(http=re.sub("listen .*?;", "", http), server="")

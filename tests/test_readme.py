@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the README shows is what the project does."""
+"""What the README and the manual in doc/ show is what the project does."""
 
 import pathlib
 import re
@@ -12,7 +12,24 @@ import runner
 from pairport_process import Pairport, binary
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+             for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "doc").glob("*.md")), 
+                          *(path for folder in ("bench", "render", "tests") for path in sorted((ROOT / folder).rglob("*.md"))))}
+README = DOCUMENTS["README.md"]
+MANUAL = "\n".join(text for name, text in DOCUMENTS.items() if name == "README.md" or name.startswith("doc/"))
+
+
+def without_code(text):
+    return re.sub(r"(?ms)^```.*?^```$", "", text)
+
+
+def anchors(text):
+    """Of the headings, as GitHub and GitLab make them."""
+    found = []
+    for heading in re.findall(r"(?m)^#+ (.*)$", without_code(text)):
+        anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        found.append(anchor if anchor not in found else f"{anchor}-{found.count(anchor)}")
+    return found
 
 
 class Readme(unittest.TestCase):
@@ -22,7 +39,7 @@ class Readme(unittest.TestCase):
         self.assertIn("```cpp\n" + example + "```\n", README)
 
     def test_help_is_the_real_output(self):
-        shown = re.search(r"```\n\$ pairport --help\n(.*?)```\n", README, re.S).group(1)
+        shown = re.search(r"```\n\$ pairport --help\n(.*?)```\n", MANUAL, re.S).group(1)
         real = subprocess.run([binary(), "--help"], capture_output=True, text=True, timeout=60).stdout
         # The packaged versions of the option parser differ in white space and in how they show the program's name.
         words = lambda text: re.sub(r"\s+", " ", text.replace(binary(), "pairport")).strip()
@@ -35,7 +52,7 @@ class Readme(unittest.TestCase):
             script = service.get("/" + code)[2].decode()
         shown = re.search(r"# values: begin\n.*?# values: end\n", script, re.S)[0]
         without_times = lambda text: re.sub(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
-        self.assertIn(without_times(shown) + "```\n", without_times(README))
+        self.assertIn(without_times(shown) + "```\n", without_times(MANUAL))
 
     def test_the_help_of_the_linux_scripts_is_the_real_output(self):
         with Pairport() as service:
@@ -45,13 +62,12 @@ class Readme(unittest.TestCase):
                 script = service.get(path)[2]
                 real = subprocess.run(["sh", "-s", "--", "-h"], input=script, capture_output=True, timeout=60)
                 self.assertEqual(real.returncode, 0, real.stderr)
-                self.assertIn(f"$ sh rport-{name}.sh -h\n{real.stdout.decode()}```\n", README)
+                self.assertIn(f"$ sh rport-{name}.sh -h\n{real.stdout.decode()}```\n", MANUAL)
 
     def test_the_table_of_the_windows_tests_is_up_to_date(self):
-        """The same in both manuals, and the numbers of tests are those that there are."""
+        """The numbers of tests are those that there are."""
         folder = ROOT / "tests" / "powershell"
-        table = re.search(r"\n(\| what \| PowerShell 7\.6 engine.*?\n)\n", README, re.S)[1]
-        self.assertIn(table, (folder / "README.md").read_text(encoding="utf-8"))
+        table = re.search(r"\n(\| what \| PowerShell 7\.6 engine.*?\n)(?!\|)", MANUAL, re.S)[1]
         counted = re.findall(r"`(test_\w+)` \((\d+) tests\)", table)
         self.assertEqual(len(counted), 3)
         for name, number in counted:
@@ -61,7 +77,7 @@ class Readme(unittest.TestCase):
         printed = re.search(r"^  cat <<END\n(.*?)^END\n", (ROOT / "script" / "server").read_text(encoding="utf-8"), re.S | re.M).group(1)
         lines = subprocess.run(["sh", "-c", f"cat <<END\n{printed}END"], capture_output=True, text=True, timeout=60).stdout.splitlines()
         for line in lines[:3]:
-            self.assertIn(line + "\n", README)
+            self.assertIn(line + "\n", MANUAL)
         # A password that means something to curl's -F, and none that means something to the shell that it is typed into.
         self.assertIn("password=foobaz ", lines[1])
         with Pairport() as service:
@@ -72,7 +88,7 @@ class Readme(unittest.TestCase):
                 self.assertIn(f"PASSWORD='{password}'\n", done.stdout)
 
     def test_json_on_standard_input_deposits_what_is_typed(self):
-        command = re.search(r"^\$ (curl [^\n]*<<'END'\n.*?^END\n)", README, re.S | re.M).group(1)
+        command = re.search(r"^\$ (curl [^\n]*<<'END'\n.*?^END\n)", MANUAL, re.S | re.M).group(1)
         with Pairport() as service:
             done = subprocess.run(["sh", "-c", command.replace("127.0.0.1:9978", f"127.0.0.1:{service.port}")], capture_output=True,
                                   text=True, timeout=60)
@@ -91,13 +107,34 @@ class Readme(unittest.TestCase):
         for path in paths:
             self.assertTrue((ROOT / path).exists(), path)
 
+    def test_every_link_leads_somewhere(self):
+        """Between documents, to files of the project, and to headings; addresses elsewhere are not asked for."""
+        links = 0
+        for name, text in DOCUMENTS.items():
+            for link in re.findall(r"\]\(([^)\s]+)\)", without_code(text)):
+                if link.startswith(("https://", "http://")):
+                    continue
+                links += 1
+                path, _, anchor = link.partition("#")
+                target = ((ROOT / name).parent / path).resolve() if path else ROOT / name
+                self.assertTrue(target.exists(), f"{name}: {link}")
+                if anchor:
+                    self.assertIn(anchor, anchors(target.read_text(encoding="utf-8")), f"{name}: {link}")
+        self.assertGreater(links, 40)
+
+    def test_the_contents_name_every_document(self):
+        for name in DOCUMENTS:
+            if name.startswith("doc/"):
+                self.assertIn(f"]({name})", README)
+        self.assertLessEqual(README.count("\n"), 200)
+
     def test_the_version_stands_in_the_changelog(self):
         version = re.search(r"project\(pairport VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")).group(1)
         self.assertIn(f"## {version}", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
 
     def test_every_key_of_the_configuration_is_named(self):
         for key in re.findall(r"^\s*#?\s*([a-z0-9_]+) = ", (ROOT / "packaging" / "pairport.conf").read_text(encoding="utf-8"), re.M):
-            self.assertIn(f"`{key}`", README, key)
+            self.assertIn(f"`{key}`", MANUAL, key)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ POWERSHELL = "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell
 # What Windows PowerShell 5.1 offers that is of use here: Schannel of Windows 10 and Server 2016, TLS 1.2.
 SCHANNEL_SUITES = ("ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:"
                    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-SHA384:AES256-SHA")
-# A connection that waits for a request: 40 KiB of mbedTLS's and what the kernel does not count. README says 48 KiB.
+# A connection that waits for a request: 40 KiB of mbedTLS's and what the kernel does not count. doc/operating.md says 48 KiB.
 IDLE_BYTES = 48 * 1024
 IDLE_CONNECTIONS = 1000
 
