@@ -42,8 +42,8 @@ def parse(arguments):
     parser.add_argument("--max-foreign", type=float, default=0.05, help="... with more foreign CPU time (default 0.05)")
     parser.add_argument("--server-core", type=int, help="default: the first")
     parser.add_argument("--client-core", type=int, help="default: the last")
-    parser.add_argument("--results", type=pathlib.Path, help="folder to write to (default: bench/results, in the build folder with "
-                        "--quick or --only)")
+    parser.add_argument("--results", type=pathlib.Path, help="folder for tables and chart (default: bench/results, in the build folder "
+                        "with --quick or --only); the figures of every turn are in the build folder always")
     parser.add_argument("--build", type=pathlib.Path, default=HERE.parent / "build" / "release", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     defaults = ({"rounds": 2, "seconds": 1, "live": 200_000, "population": 500_000, "crowd": 100_000} if options.quick else
@@ -119,6 +119,15 @@ def micro_entry(entry):
             "counters": {key: value for key, value in entry.items() if key not in known}}
 
 
+def write_results(results, options):
+    """Tables and chart, and beside the build, where nobody commits it, every turn."""
+    every_turn = options.build / "bench-results" / "latest.json"
+    for path, text in ((every_turn, json.dumps(results, indent=1) + "\n"), (options.results / "latest.md", report.markdown(results)),
+                       (options.results / "goals.md", report.goals_markdown(results)), (options.results / "latest.svg", report.chart(results))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
 def main():
     arguments = sys.argv[1:]
     options = parse(arguments)
@@ -143,10 +152,7 @@ def main():
         say("== end to end")
         end_to_end.run(bench, results)
     results["minutes"] = round((time.monotonic() - began) / 60, 1)
-    options.results.mkdir(parents=True, exist_ok=True)
-    for name, text in (("latest.json", json.dumps(results, indent=1) + "\n"), ("latest.md", report.markdown(results)),
-                       ("goals.md", report.goals_markdown(results)), ("latest.svg", report.chart(results))):
-        (options.results / name).write_text(text, encoding="utf-8")
+    write_results(results, options)
     say("\n" + report.goals_table(report.goals(results)))
     say(f"{results['minutes']} minutes; written to {options.results}")
     return 1 if results["failed"] else 0

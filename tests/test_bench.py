@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the benchmarks make of their figures. The benchmarks themselves do not run here."""
 
+import json
 import pathlib
 import sys
+import tempfile
 import types
 import unittest
 import xml.etree.ElementTree
@@ -150,6 +152,21 @@ class Chart(unittest.TestCase):
 
     def test_without_figures(self):
         xml.etree.ElementTree.fromstring(report.chart({"scenarios": {}}))
+
+
+class Results(unittest.TestCase):
+    def test_tables_and_chart_are_kept_and_every_turn_stays_in_the_build_folder(self):
+        with tempfile.TemporaryDirectory() as folder:
+            options = types.SimpleNamespace(results=pathlib.Path(folder, "results"), build=pathlib.Path(folder, "build"))
+            run.write_results(results_of(pairport=[turn(11)], floor=[turn(10)]), options)
+            self.assertEqual({path.name for path in options.results.iterdir()}, {"latest.md", "goals.md", "latest.svg"})
+            every_turn = json.loads((options.build / "bench-results" / "latest.json").read_text(encoding="utf-8"))
+            self.assertEqual(every_turn["scenarios"]["get_linux"]["turns"]["pairport"], [turn(11)])
+
+    def test_what_is_committed_is_compact(self):
+        kept = {path.name: path.stat().st_size for path in (pathlib.Path(run.HERE) / "results").iterdir()}
+        self.assertEqual(set(kept), {"latest.md", "goals.md", "latest.svg"})
+        self.assertLess(sum(kept.values()), 64 * 1024)
 
 
 class Harness(unittest.TestCase):
