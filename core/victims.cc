@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Invariants: a holder exists while it has candidates, and holder.size is their number. A shelf that is not empty is in
 // the list of its kind and of its holder's size; so largest_ is the greatest size for which one of the lists is not
-// empty. young_ holds the young candidates in the order in which they were added, which is that of their age. Chains of
-// the table end, whatever its load.
+// empty. young_ holds candidates in the order of their since_ms_: all of kYoung, and those of kQueued that wait no
+// longer. Chains of the table end, whatever its load.
 #include <pairport/victims.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <limits>
 #include <new>
+#include <utility>
 
 #include <xxhash.h>
 
@@ -112,10 +113,9 @@ bool Victims::add(Candidate& candidate, const ClientKey* key, std::uint64_t now_
     }
   }
   resize(*holder, holder->size + 1);
-  candidate.since_ms_ = now_ms;
   candidate.waits_ = true;
   put(candidate, *holder, kYoung);
-  young_.push(candidate);
+  begin_young(candidate, now_ms);
   ++size_;
   largest_ = std::max(largest_, holder->size);
   return true;
@@ -124,7 +124,7 @@ bool Victims::add(Candidate& candidate, const ClientKey* key, std::uint64_t now_
 void Victims::remove(Candidate& candidate) noexcept {
   if (candidate.shelf_ == nullptr) return;
   Holder& holder = *candidate.shelf_->holder;
-  if (kind_of(*candidate.shelf_) >= kYoung) young_.remove(candidate);
+  end_young(candidate);
   take(candidate);
   --size_;
   const std::size_t before = holder.size;
@@ -147,16 +147,38 @@ void Victims::set_waiting(Candidate& candidate, bool waits) noexcept {
   candidate.waits_ = waits;
   Shelf& shelf = *candidate.shelf_;
   const std::size_t kind = kind_of(shelf);
-  if (kind == kYoung || (kind == kOldBusy && !waits)) return;
+  if (kind >= kYoung || (kind == kOldBusy && !waits)) return;
   take(candidate);
   put(candidate, *shelf.holder, waits ? kOldWaiting : kOldBusy);
+}
+
+void Victims::set_queued(Candidate& candidate, bool queued, std::uint64_t now_ms) noexcept {
+  if (candidate.shelf_ == nullptr) return;
+  Shelf& shelf = *candidate.shelf_;
+  if (kind_of(shelf) != kQueued) {
+    if (!queued) return;
+    take(candidate);
+    put(candidate, *shelf.holder, kQueued);
+  }
+  end_young(candidate);
+  if (!queued) begin_young(candidate, now_ms);
+}
+
+void Victims::begin_young(Candidate& candidate, std::uint64_t now_ms) noexcept {
+  candidate.since_ms_ = now_ms;
+  candidate.young_ = true;
+  young_.push(candidate);
+}
+
+void Victims::end_young(Candidate& candidate) noexcept {
+  if (std::exchange(candidate.young_, false)) young_.remove(candidate);
 }
 
 void Victims::age(std::uint64_t now_ms) noexcept {
   for (std::size_t i = 0; i < kAgeing && !young_.empty(); ++i) {
     Candidate& oldest = *young_.first;
     if (now_ms < oldest.since_ms_ + kYoungMs) return;
-    young_.remove(oldest);
+    end_young(oldest);
     Holder& holder = *oldest.shelf_->holder;
     take(oldest);
     put(oldest, holder, oldest.waits_ ? kOldWaiting : kOldBusy);
@@ -177,6 +199,13 @@ Victims::Candidate* Victims::choose(const ClientKey* key, std::uint64_t now_ms) 
     return slowest(list, own == nullptr ? nullptr : shelf, now_ms);
   }
   return nullptr;
+}
+
+bool Victims::all_are_queued(std::uint64_t now_ms) noexcept {
+  age(now_ms);
+  if (largest_ != 1) return false;
+  const ShelfList* lists = &shelves(1, 0);
+  return std::all_of(lists, lists + kQueued, [](const ShelfList& list) { return list.empty(); });
 }
 
 // Whoever was looked at goes to the end: the next look is at somebody else, and at the next key.

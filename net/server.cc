@@ -166,6 +166,8 @@ class Server::Impl {
   void keep_ticking() noexcept;
 
   void watch(Acceptor& acceptor) noexcept;
+  void pause(Acceptor& acceptor) noexcept;
+  void watch_paused() noexcept;
   void accept_from(Acceptor& acceptor) noexcept;
   void accept_batch(Acceptor& acceptor) noexcept;
   bool attach(Peer& peer) noexcept;
@@ -229,6 +231,7 @@ class Server::Impl {
   SecretLevel level_;
   bool started_ = false;
   bool ticking_ = false;
+  bool any_paused_ = false;
   bool work_pending_ = false;
   bool tick_worked_ = false;  // in this iteration, which is enough for it
   bool stopping_ = false;
@@ -435,11 +438,7 @@ void Server::Impl::on_tick() noexcept {
       if (peer != nullptr) close(*peer);
     }
   }
-  for (Acceptor* acceptor : acceptors_) {
-    if (!acceptor->paused) continue;
-    acceptor->paused = false;
-    watch(*acceptor);
-  }
+  watch_paused();
   refusals_.tick(time.monotonic_ms);
   tell_of_the_store();
   // While it is stopping there is no idle handle; then the next tick goes on. What is pending is the idle handle's,
@@ -528,6 +527,21 @@ void Server::Impl::watch(Acceptor& acceptor) noexcept {
   });
 }
 
+// Leaves newcomers in the backlog, until the next tick or call of watch_paused().
+void Server::Impl::pause(Acceptor& acceptor) noexcept {
+  uv_poll_stop(&acceptor.poll);
+  acceptor.paused = true;
+  any_paused_ = true;
+  keep_ticking();
+}
+
+void Server::Impl::watch_paused() noexcept {
+  if (!std::exchange(any_paused_, false)) return;
+  for (Acceptor* acceptor : acceptors_) {
+    if (std::exchange(acceptor->paused, false)) watch(*acceptor);
+  }
+}
+
 void Server::Impl::accept_from(Acceptor& acceptor) noexcept {
   accept_batch(acceptor);
   settle_newcomers();
@@ -541,6 +555,11 @@ void Server::Impl::accept_batch(Acceptor& acceptor) noexcept {
   acceptor.crowded = false;
   const std::size_t limit = looks_for_more ? kAcceptBatch : 1;
   for (std::size_t i = 0; i < limit; ++i) {
+    // All places belong to clients whose handshakes wait for us: one more would take the place of one that is about to
+    // be served, and then lose it to the next. The backlog keeps it, until a handshake is done.
+    if (acceptor.transport == Transport::kSecure && !has_room() && victims_->all_are_queued(now().monotonic_ms)) {
+      return pause(acceptor);
+    }
     sockaddr_storage address{};
     socklen_t size = sizeof(address);
     const int fd =
@@ -562,9 +581,7 @@ void Server::Impl::accept_batch(Acceptor& acceptor) noexcept {
         // No file descriptor or no memory: the connection stays in the backlog, and polling for it would spin. The next
         // tick tries again; until then those that are open go on, and may end.
         tell(ServerEvent::kAcceptPaused, error);
-        uv_poll_stop(&acceptor.poll);
-        acceptor.paused = true;
-        keep_ticking();
+        pause(acceptor);
       }
       return;
     }
@@ -941,6 +958,7 @@ void Server::Impl::queue_handshake(Peer& peer) noexcept {
   FairQueue& queue = lane ? lanes_[*lane]->begun : fresh_;
   const bool is_late = !lane && handshake_budgets_->wait_ms(peer.client, now().monotonic_ms) != 0;
   if (!lane) handshake_budgets_->take(peer.client, now().monotonic_ms);
+  victims_->set_queued(peer, true, now().monotonic_ms);
   if (FairQueue::Waiter* dropped = queue.push(peer, peer.client, is_late); dropped != nullptr) {
     tell(ServerEvent::kHandshakesDropped, 0);
     close(static_cast<Peer&>(*dropped));
@@ -969,7 +987,6 @@ void Server::Impl::compute_handshakes() noexcept {
 
 void Server::Impl::compute_handshake(Peer& peer, std::size_t lane) noexcept {
   read_on(peer, false);
-  victims_->set_waiting(peer, false);
   peer.tls->begin_handshake(lane);
   peer.computing = true;
   peer.work.data = &peer;
@@ -996,10 +1013,12 @@ void Server::Impl::on_handshake(Peer& peer) noexcept {
   if (peer.closed) {
     delete &peer;
   } else if (!peer.closing) {
+    victims_->set_queued(peer, false, now().monotonic_ms);
     peer.tls->on_handshake(now());
     flush(peer);
   }
   compute_handshakes();
+  watch_paused();
   handle_closed();
 }
 

@@ -697,7 +697,7 @@ TEST_F(ServerTest, ExpiresDepositsByItself) {
 // A client of mbedTLS on a socket.
 class SecureClient {
  public:
-  explicit SecureClient(int port) : socket_(port) {}
+  explicit SecureClient(int port, const char* source = "127.0.0.1") : socket_(port, source) {}
 
   void pump() {
     socket_.receive();
@@ -878,6 +878,37 @@ TEST_F(SecureServerTest, TooManyWaitingHandshakesAreDropped) {
   EXPECT_GE(established, 1);
   EXPECT_LT(established, 12);
   EXPECT_EQ(dropped, 1) << "said once a minute";
+}
+
+TEST_F(SecureServerTest, NewcomersWaitWhileAllPlacesBelongToHandshakes) {
+  ServerOptions options;
+  options.max_connections = 3;
+  start_secure(options);
+  std::vector<std::unique_ptr<SecureClient>> clients;
+  for (const char* source : {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6"}) {
+    clients.push_back(std::make_unique<SecureClient>(secure_port_, source));
+    clients.back()->pump();
+  }
+  const auto are_served = [&](std::size_t first) {
+    return until([&] {
+      bool all = true;
+      for (std::size_t i = first; i < first + 3; ++i) {
+        SecureClient& client = *clients[i];
+        const bool was_established = client.tls.established;
+        client.pump();
+        if (!was_established && client.tls.established) client.say(get("/0000000"));
+        all = all && (client.ended() || client.complete());
+      }
+      return all;
+    });
+  };
+  ASSERT_TRUE(are_served(0));
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(clients[i]->complete()) << i << " had to go for a newcomer";
+    clients[i]->close();
+  }
+  ASSERT_TRUE(are_served(3));
+  for (std::size_t i = 3; i < 6; ++i) EXPECT_TRUE(clients[i]->complete()) << i;
 }
 
 TEST_F(SecureServerTest, PlainHttpIsToldWhereItIs) {

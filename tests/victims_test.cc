@@ -19,6 +19,8 @@ struct Named : Victims::Candidate {
   std::uint32_t key = 0;
   std::uint64_t since_ms = 0;
   bool waits = true;
+  bool queued = false;
+  bool served = false;  // its last turn ended at since_ms
   bool added = false;
 };
 
@@ -132,6 +134,35 @@ TEST_F(VictimsTest, ANewcomerWhoseKeyIsTheLargestTakesAPlaceOfItsOwn) {
   EXPECT_EQ(goes(kNewcomer), "other");
 }
 
+TEST_F(VictimsTest, WhoWaitsForUsGoesLastAndHasTimeToGoOnAfterwards) {
+  Named& queued = busy("queued", 1);
+  victims_->set_queued(queued, true, now_);
+  now_ += 10'000;
+  Named& young = busy("young", 2, 1'000'000);
+  EXPECT_FALSE(victims_->all_are_queued(now_));
+  EXPECT_EQ(goes(kNewcomer), "young") << "the queued one is older, and slower, because we are slow";
+  EXPECT_TRUE(victims_->all_are_queued(now_));
+  victims_->set_queued(young, true, now_);  // gone: ignored
+  victims_->set_queued(queued, false, now_);
+  EXPECT_TRUE(victims_->all_are_queued(now_ + Victims::kYoungMs - 1));
+  victims_->set_waiting(queued, true);
+  victims_->set_waiting(queued, false);
+  add("silent", 2);
+  EXPECT_EQ(goes(kNewcomer), "silent");
+  now_ += Victims::kYoungMs;
+  EXPECT_FALSE(victims_->all_are_queued(now_)) << "it had its time";
+  add("silent", 2);
+  EXPECT_EQ(goes(kNewcomer), "queued");
+}
+
+TEST_F(VictimsTest, WhoHoldsMostGivesWayWhenAllAreQueued) {
+  victims_->set_queued(busy("one", 1), true, now_);
+  for (int i = 0; i < 2; ++i) victims_->set_queued(busy("two", 2), true, now_);
+  EXPECT_FALSE(victims_->all_are_queued(now_)) << "somebody can make room";
+  EXPECT_EQ(goes(kNewcomer), "two");
+  EXPECT_TRUE(victims_->all_are_queued(now_));
+}
+
 TEST_F(VictimsTest, CandidatesWithoutAKeyStandForThemselves) {
   Named proxied[3];
   for (Named& candidate : proxied) ASSERT_TRUE(victims_->add(candidate, nullptr, now_));
@@ -181,11 +212,20 @@ TEST(VictimsModelTest, AgreesWithALookAtAll) {
       const ClientKey of = key(candidate.key);
       ASSERT_TRUE(victims->add(candidate, &of, now));
       candidate.added = candidate.waits = true;
+      candidate.queued = candidate.served = false;
       candidate.since_ms = now;
       candidate.bytes = random() % 1'000;
     } else if (random() % 4 == 0) {
       victims->remove(candidate);
       candidate.added = false;
+    } else if (random() % 4 == 0) {
+      const bool queued = random() % 2 == 0;
+      if (queued || candidate.queued || (candidate.served && now < candidate.since_ms + Victims::kYoungMs)) {
+        candidate.since_ms = now;
+        candidate.served = !queued;
+      }
+      candidate.queued = queued;
+      victims->set_queued(candidate, queued, now);
     } else {
       const bool waits = random() % 2 == 0;
       candidate.waits = waits;
@@ -206,8 +246,13 @@ TEST(VictimsModelTest, AgreesWithALookAtAll) {
     ASSERT_EQ(places[victim->key], largest);
     ASSERT_TRUE(!is_own || victim->key == newcomer);
     const auto rank = [now](const Named& one) {
-      return now < one.since_ms + Victims::kYoungMs ? 2 : one.waits ? 0 : 1;
+      const bool is_young = now < one.since_ms + Victims::kYoungMs;
+      return one.queued || (one.served && is_young) ? 3 : is_young ? 2 : one.waits ? 0 : 1;
     };
+    ASSERT_EQ(victims->all_are_queued(now),
+              largest == 1 &&
+                  std::all_of(all.begin(), all.end(), [&](const Named& one) { return !one.added || rank(one) == 3; }))
+        << i;
     for (const Named& other : all) {
       if (!other.added || places[other.key] != largest || (is_own && other.key != newcomer)) continue;
       ASSERT_LE(rank(*victim), rank(other)) << i;

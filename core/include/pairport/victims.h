@@ -16,10 +16,13 @@ namespace pairport {
 
 // Candidates belong to keys, which are addresses or networks of clients. The victim belongs to a key that holds most
 // places, so that a client with one place does not lose it to one with many, whatever the latter does. Among the
-// candidates of these keys nobody younger than kYoungMs goes while there is an older one. Of the older ones those that
-// wait for a request go first, in the order in which they have begun to wait, or to be old. Then goes the one with the
-// fewest bytes per second of its age among kLooks that are looked at in turn; so it is with the young ones, too, which
-// may wait for nothing but the round trip between a handshake and their request.
+// candidates of these keys
+// 1. first go those that are older than kYoungMs and wait for a request, in the order in which they have begun to wait,
+//    or to be old;
+// 2. then other old ones, the one with the fewest bytes per second of its age among kLooks that are looked at in turn;
+// 3. then young ones, by the same measure, because what a young one waits for may be a round trip;
+// 4. last those that wait for the owner (set_queued), or have done so until less than kYoungMs ago: they cannot make
+//    progress by themselves, and what was computed for them would be lost.
 //
 // Nothing but a key's first candidate allocates. Every call takes a bounded time, however many candidates there are.
 // Candidates belong to their owners and are linked in place. One thread at a time.
@@ -47,9 +50,10 @@ class PAIRPORT_EXPORT Victims {
     friend class Victims;
     Links<Candidate> in_shelf_;
     Links<Candidate> in_young_;
-    Shelf* shelf_ = nullptr;  // null: not added
-    std::uint64_t since_ms_ = 0;
+    Shelf* shelf_ = nullptr;      // null: not added
+    std::uint64_t since_ms_ = 0;  // its age counts from here
     bool waits_ = false;
+    bool young_ = false;  // in the list of young ones
   };
 
   // `most`: candidates at a time. `hash_seed`: secret, different in each process. kOutOfMemory.
@@ -66,10 +70,16 @@ class PAIRPORT_EXPORT Victims {
   void remove(Candidate& candidate) noexcept;
   // Whether it waits for a request, and if so that it begins to do so now. Does nothing when it is not added.
   void set_waiting(Candidate& candidate, bool waits) noexcept;
+  // Whether it waits for work of the owner that takes long. When that is done its age begins anew. Does nothing when it
+  // is not added.
+  void set_queued(Candidate& candidate, bool queued, std::uint64_t now_ms) noexcept;
 
   // Who has to go for a newcomer of `key` (null: of a key of its own), whose place counts already; null when there is
   // nobody. Stays added.
   Candidate* choose(const ClientKey* key, std::uint64_t now_ms) noexcept;
+  // Whether nobody holds more than one place, and every candidate is one of the last kind: a newcomer that can wait
+  // should do so, because it will be one of them.
+  bool all_are_queued(std::uint64_t now_ms) noexcept;
 
   std::size_t size() const noexcept { return size_; }
   // Places of the key that holds most.
@@ -77,7 +87,7 @@ class PAIRPORT_EXPORT Victims {
 
  private:
   // The kinds of candidates that a key has, in the order in which they go.
-  enum Kind : std::size_t { kOldWaiting, kOldBusy, kYoung, kKinds };
+  enum Kind : std::size_t { kOldWaiting, kOldBusy, kYoung, kQueued, kKinds };
 
   template <typename T, Links<T> T::*kLinks>
   struct List {
@@ -139,6 +149,8 @@ class PAIRPORT_EXPORT Victims {
   PAIRPORT_LOCAL void put(Candidate& candidate, Holder& holder, std::size_t kind) noexcept;
   PAIRPORT_LOCAL void take(Candidate& candidate) noexcept;
   PAIRPORT_LOCAL void resize(Holder& holder, std::size_t size) noexcept;
+  PAIRPORT_LOCAL void begin_young(Candidate& candidate, std::uint64_t now_ms) noexcept;
+  PAIRPORT_LOCAL void end_young(Candidate& candidate) noexcept;
   PAIRPORT_LOCAL void age(std::uint64_t now_ms) noexcept;
   PAIRPORT_LOCAL Candidate* slowest(ShelfList& shelves, Shelf* only, std::uint64_t now_ms) noexcept;
 
@@ -147,7 +159,8 @@ class PAIRPORT_EXPORT Victims {
   const std::size_t chain_count_;
   Table<Holder*> chains_;
   Table<ShelfList> by_size_;
-  List<Candidate, &Candidate::in_young_> young_;  // the oldest first
+  List<Candidate, &Candidate::in_young_>
+      young_;  // the oldest first; those of kYoung, and of kQueued who wait no longer
   std::size_t size_ = 0;
   std::size_t largest_ = 0;
 };
