@@ -167,6 +167,9 @@ class Crowd:
     """Holds so many connections from each source, and begins anew at once where one was closed. Each sends `first`, then
     a byte every 2.5 seconds if it drips, and reads nothing."""
 
+    # Begun at once, before it is an attack. Slow bodies are ended after 5 s, so that never all are.
+    share_that_holds = 3 / 4
+
     def __init__(self, port, sources, each, first, drips):
         self.port, self.first, self.drips = port, first, drips
         self.poll = select.epoll()
@@ -194,6 +197,12 @@ class Crowd:
     def waits_for(self, client):
         return select.EPOLLOUT
 
+    def lost(self, source):
+        self.missing.append(source)
+
+    def come_again(self):
+        """Whoever was lost and has waited long enough is missing again."""
+
     def hold(self, ready):
         dripped = time.monotonic()
         while True:  # until it is ended
@@ -215,9 +224,9 @@ class Crowd:
                     del self.held[number]
                     self.begun.discard(number)
                     client.close()
-                    self.missing.append(source)
-            # Slow bodies are ended after 5 s, so that a machine with slow handshakes never holds all at once.
-            if len(self.begun) > self.wanted * 3 // 4:
+                    self.lost(source)
+            self.come_again()
+            if len(self.begun) > self.wanted * self.share_that_holds:
                 ready.set()
             if self.drips and time.monotonic() - dripped > 2.5:
                 dripped = time.monotonic()
