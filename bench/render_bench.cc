@@ -7,9 +7,9 @@
 #include <benchmark/benchmark.h>
 
 #include <pairport/body.h>
-#include <pairport/quote.h>
 #include <pairport/service.h>
 
+#include "render/scripts/quote.h"
 #include "service_for_bench.h"
 
 namespace pairport::bench {

@@ -23,7 +23,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include "transmitter.h"
+#include "net/transmitter.h"
 
 namespace pairport {
 namespace {

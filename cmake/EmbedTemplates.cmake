@@ -13,8 +13,8 @@ foreach(name IN LISTS NAMES)
   math(EXPR index "${index} + 1")
 endforeach()
 
-file(WRITE "${OUTPUT}.new" "// Written by cmake/EmbedTemplates.cmake from render/templates.
-#include \"embedded_templates.h\"
+file(WRITE "${OUTPUT}.new" "// Written by cmake/EmbedTemplates.cmake from render/scripts/templates.
+#include \"render/scripts/embedded_templates.h\"
 
 namespace pairport {
 namespace {

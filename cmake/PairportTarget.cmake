@@ -14,8 +14,8 @@ function(pairport_warnings target)
   endif()
 endfunction()
 
-# pairport_library(<target> ALIAS <exported name> SOURCES ...): one layer as a static library, headers in include/ of the
-# folder. Its objects will do for a shared library, too: see PairportInstall.cmake.
+# pairport_library(<target> ALIAS <exported name> SOURCES ...): one layer as a static library, public headers in
+# include/ of the folder. Its objects will do for a shared library, too: see PairportInstall.cmake.
 function(pairport_library target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "ALIAS" "SOURCES")
   add_library(${target} STATIC ${arg_SOURCES})
@@ -24,6 +24,8 @@ function(pairport_library target)
     CXX_VISIBILITY_PRESET hidden C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  # Internal headers are included by their path from the root: "core/store/slab.h".
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_features(${target} PUBLIC cxx_std_20)
   pairport_warnings(${target})
 endfunction()

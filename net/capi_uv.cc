@@ -19,11 +19,12 @@
 #include <vector>
 
 #include <pairport/access.h>
-#include <pairport/c_interop.h>
 #include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/status.h>
 #include <pairport/tls.h>
+
+#include "render/c/interop.h"
 
 namespace pairport {
 namespace {
@@ -62,7 +63,7 @@ static_assert(PAIRPORT_EVENT_MISSES == static_cast<int>(ServerEvent::kMisses));
 static_assert(PAIRPORT_TLS_1_2 == static_cast<int>(TlsVersion::kTls12));
 static_assert(PAIRPORT_TLS_1_3 == static_cast<int>(TlsVersion::kTls13));
 
-// Sizes in the first version that had the structure, for ever; see render/capi.cc.
+// Sizes in the first version that had the structure, for ever; see render/c/capi.cc.
 constexpr std::size_t kFirstOptions =
     offsetof(pairport_server_options, event_user) + sizeof(pairport_server_options::event_user);
 constexpr std::size_t kFirstListenOptions =

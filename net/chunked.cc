@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <pairport/ascii.h>
+#include "core/base/ascii.h"
 
 namespace pairport {
 ChunkedDecoder::State ChunkedDecoder::feed(std::string_view& input, std::span<char> out, std::size_t& size) noexcept {

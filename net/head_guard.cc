@@ -13,7 +13,7 @@
 #include <emmintrin.h>
 #endif
 
-#include <pairport/ascii.h>
+#include "core/base/ascii.h"
 
 namespace pairport {
 namespace {

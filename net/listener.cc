@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include <pairport/ascii.h>
+#include "core/base/ascii.h"
 
 namespace pairport {
 namespace {

@@ -37,13 +37,12 @@
 #include <utility>
 #include <vector>
 
-#include <pairport/address_counter.h>
-#include <pairport/fair_queue.h>
-#include <pairport/rate_limiter.h>
-#include <pairport/timer_wheel.h>
-#include <pairport/victims.h>
-
 #include "clock.h"
+#include "core/limits/address_counter.h"
+#include "core/limits/fair_queue.h"
+#include "core/limits/rate_limiter.h"
+#include "core/limits/victims.h"
+#include "core/store/timer_wheel.h"
 #include "file_descriptor.h"
 #include "refusals.h"
 #include "transmitter.h"

@@ -11,8 +11,9 @@
 #include <mbedtls/error.h>
 #include <mbedtls/pem.h>
 
-#include <pairport/ascii.h>
 #include <pairport/secret_memory.h>
+
+#include "core/base/ascii.h"
 
 namespace pairport {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "accept.h"
+#include "render/http/accept.h"
 
 #include <string>
 

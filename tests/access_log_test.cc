@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "access_log.h"
+#include "net/access_log.h"
 
 #include <limits>
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/address_counter.h>
+#include "core/limits/address_counter.h"
 
 #include <algorithm>
 #include <map>

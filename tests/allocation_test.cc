@@ -8,11 +8,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <pairport/c_interop.h>
 #include <pairport/pairport.h>
 #include <pairport/service.h>
 
-#include "slab.h"
+#include "core/store/slab.h"
+#include "render/c/interop.h"
 #include "support/failing_new.h"
 #include "support/service_fixture.h"
 

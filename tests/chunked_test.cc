@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "chunked.h"
+#include "net/chunked.h"
 
 #include <array>
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "code_hash.h"
+#include "core/store/code_hash.h"
 
 #include <algorithm>
 #include <array>

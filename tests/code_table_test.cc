@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "code_table.h"
+#include "core/store/code_table.h"
 
 #include <random>
 #include <set>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "config.h"
+#include "net/config.h"
 
 #include <fstream>
 #include <iterator>

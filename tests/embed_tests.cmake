@@ -17,11 +17,11 @@ endforeach()
 pairport_c_program(capi_version_one_test capi_version_one_test.c)
 target_include_directories(capi_version_one_test BEFORE PRIVATE abi/version_1)
 target_link_libraries(capi_version_one_test PRIVATE pairport::uv)
-add_library(capi_grown OBJECT ${PROJECT_SOURCE_DIR}/render/capi.cc ${PROJECT_SOURCE_DIR}/render/process_mark.cc
+add_library(capi_grown OBJECT ${PROJECT_SOURCE_DIR}/render/c/capi.cc ${PROJECT_SOURCE_DIR}/render/c/process_mark.cc
   ${PROJECT_SOURCE_DIR}/net/capi_uv.cc)
 pairport_warnings(capi_grown)
 target_include_directories(capi_grown BEFORE PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/grown/include)
-target_include_directories(capi_grown PRIVATE ${PROJECT_SOURCE_DIR}/render ${PROJECT_SOURCE_DIR}/net)
+target_include_directories(capi_grown PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(capi_grown PRIVATE pairport::uv)
 target_link_libraries(capi_version_one_test PRIVATE capi_grown)
 add_test(NAME unit.capi_version_one COMMAND capi_version_one_test)

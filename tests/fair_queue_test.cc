@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/fair_queue.h>
+#include "core/limits/fair_queue.h"
 
 #include <deque>
 #include <set>

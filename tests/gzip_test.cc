@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "gzip.h"
+#include "render/scripts/gzip.h"
 
 #include <optional>
 #include <random>

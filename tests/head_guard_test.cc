@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "head_guard.h"
+#include "net/head_guard.h"
 
 #include <string>
 #include <tuple>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "log_writer.h"
+#include "net/log_writer.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 
 #include <gtest/gtest.h>
 
-#include "file_descriptor.h"
+#include "net/file_descriptor.h"
 
 namespace pairport {
 namespace {

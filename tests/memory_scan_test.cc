@@ -27,7 +27,7 @@
 #include <pairport/server.h>
 #include <pairport/tls.h>
 
-#include "code_hash.h"
+#include "core/store/code_hash.h"
 #include "support/tls_kit.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/quote.h>
+#include "render/scripts/quote.h"
 
 #include <cstdint>
 #include <optional>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/rate_limiter.h>
+#include "core/limits/rate_limiter.h"
 
 #include <algorithm>
 #include <array>

@@ -39,7 +39,7 @@
 #include <string>
 #include <vector>
 
-#include "sandbox.h"
+#include "net/sandbox.h"
 
 namespace {
 

@@ -19,8 +19,7 @@
 #include <gtest/gtest.h>
 #include <simdjson.h>
 
-#include <pairport/quote.h>
-
+#include "render/scripts/quote.h"
 #include "support/gunzip.h"
 #include "support/service_fixture.h"
 #include "support/shell.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "slab.h"
+#include "core/store/slab.h"
 
 #include <algorithm>
 #include <cstdint>

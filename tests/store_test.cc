@@ -14,8 +14,8 @@
 
 #include <pairport/code.h>
 
-#include "code_hash.h"
-#include "slab.h"
+#include "core/store/code_hash.h"
+#include "core/store/slab.h"
 #include "support/codes.h"
 #include "support/deposits.h"
 #include "support/process_memory.h"

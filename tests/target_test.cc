@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "target.h"
+#include "render/service/target.h"
 
 #include <string>
 #include <string_view>

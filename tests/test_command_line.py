@@ -100,7 +100,7 @@ class CommandLine(unittest.TestCase):
         for line in example.splitlines():
             # "#key = ..." and "#[table]" are keys that need not be set; "# Text" is an explanation.
             lines.append(re.sub(r"^(\s*)#( *[a-z0-9_]+ =|\[[a-z-]+\])", r"\1\2", line))
-        everything = "\n".join(lines).replace('"/etc/pairport/templates"', f'"{ROOT}/render/templates"')
+        everything = "\n".join(lines).replace('"/etc/pairport/templates"', f'"{ROOT}/render/scripts/templates"')
         for folder in ("/var/lib/pairport/packages", "/var/www/letsencrypt"):
             everything = everything.replace(f'"{folder}"', '"/tmp"')
         self.assertIn('\n  code = "0000000"', everything)

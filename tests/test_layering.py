@@ -15,7 +15,7 @@ RESTRICTED = [
     (r"llhttp\.h", r"net/(http1|main)\.cc$"),
     (r"(mbedtls|psa)/.*", r"net/(mbedtls_bridge\.h|tls.*)$"),
     (r"(sys/socket|netdb|netinet/.*|sys/un)\.?h?", r"net/"),
-    (r"arpa/inet\.h", r"core/client_address\.cc$"),  # inet_pton: text to bytes, no socket
+    (r"arpa/inet\.h", r"core/limits/client_address\.cc$"),  # inet_pton: text to bytes, no socket
     (r"(time|ctime|sys/time)(\.h)?", r"net/(clock\.h|(server|log_writer|main)\.cc)$"),
     (r"(toml\+\+|CLI)/.*", r"net/(config|main)\.cc$"),
     (r"(spdlog|fmt)/.*", r"net/(log\.(h|cc)|(start_checks|main)\.cc)$"),
@@ -25,7 +25,7 @@ RESTRICTED = [
 FORBIDDEN_WORDS = [
     (r"\b(getenv|secure_getenv|setenv)\b", r"net/main\.cc$"),
     (r"\b(clock_gettime|gettimeofday|system_clock::now|steady_clock::now|time\(nullptr\)|uv_hrtime)\b", r"net/(clock\.h|(server|log_writer|main)\.cc)$"),
-    (r"\b(getrandom|random_device|rand\(|arc4random)\b", r"core/kernel_random\.cc$"),
+    (r"\b(getrandom|random_device|rand\(|arc4random)\b", r"core/memory/kernel_random\.cc$"),
     (r"\b(printf|fprintf|puts|std::cout|std::cerr|spdlog::)", r"net/(log\.(h|cc)|(start_checks|main)\.cc)$"),
     (r"\b(abort|exit|_exit)\(", r"net/main\.cc$"),
 ]
@@ -57,7 +57,7 @@ def layer_of(header, including):
                 return layer
         elif (including.parent / name).exists():
             return including.relative_to(ROOT).parts[0]
-        elif (ROOT / layer / name).exists():
+        elif name.startswith(layer + "/"):
             return layer
     return None
 

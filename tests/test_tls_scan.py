@@ -23,7 +23,7 @@ GROUPS = {"x25519", "secp256r1 (NIST P-256)", "secp384r1 (NIST P-384)"}
 EXPECTED = {
     # The certificates of this test come from nobody whom one could ask.
     "cert_revocation",
-    # Scripts are compressed, but what is secret in them never is: it goes out in stored blocks (render/gzip.h), so that
+    # Scripts are compressed, but what is secret in them never is: it goes out in stored blocks (render/scripts/gzip.h), so that
     # its length tells nothing, and no request chooses any of a script's text.
     "BREACH",
     # An openssl of today cannot offer RC4. sslscan, which needs none for it, has looked at every suite.

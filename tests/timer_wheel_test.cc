@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/timer_wheel.h>
+#include "core/store/timer_wheel.h"
 
 #include <algorithm>
 #include <limits>

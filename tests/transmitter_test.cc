@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "transmitter.h"
+#include "net/transmitter.h"
 
 #include <fcntl.h>
 #include <linux/sockios.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/victims.h>
+#include "core/limits/victims.h"
 
 #include <algorithm>
 #include <deque>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "way_chooser.h"
+#include "net/way_chooser.h"
 
 #include <functional>
 

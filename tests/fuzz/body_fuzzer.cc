@@ -10,13 +10,13 @@
 #include <string_view>
 #include <utility>
 
-#include <pairport/ascii.h>
 #include <pairport/body.h>
-#include <pairport/quote.h>
 #include <pairport/service.h>
 
+#include "core/base/ascii.h"
 #include "deposit_values.h"
 #include "input.h"
+#include "render/scripts/quote.h"
 
 namespace pairport::fuzz {
 namespace {

@@ -7,9 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include <pairport/ascii.h>
-
-#include "chunked.h"
+#include "core/base/ascii.h"
+#include "net/chunked.h"
 
 #include "input.h"
 

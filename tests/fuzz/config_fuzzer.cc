@@ -9,7 +9,7 @@
 
 #include <pairport/service.h>
 
-#include "config.h"
+#include "net/config.h"
 
 #include "deposit_values.h"
 #include "input.h"

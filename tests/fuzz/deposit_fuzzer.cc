@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include <pairport/ascii.h>
 #include <pairport/deposit.h>
 #include <pairport/store.h>
 #include <pairport/template.h>
 
+#include "core/base/ascii.h"
 #include "deposit_values.h"
 #include "input.h"
 #include "literals.h"

@@ -10,10 +10,9 @@
 
 #include <llhttp.h>
 
-#include <pairport/ascii.h>
-
-#include "head_guard.h"
-#include "http1.h"
+#include "core/base/ascii.h"
+#include "net/head_guard.h"
+#include "net/http1.h"
 
 #include "input.h"
 

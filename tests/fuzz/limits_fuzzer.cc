@@ -10,9 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include <pairport/address_counter.h>
-#include <pairport/rate_limiter.h>
-
+#include "core/limits/address_counter.h"
+#include "core/limits/rate_limiter.h"
 #include "input.h"
 
 namespace pairport::fuzz {

@@ -8,11 +8,10 @@
 
 #include <simdjson.h>
 
-#include <pairport/quote.h>
-
 #include "deposit_values.h"
 #include "input.h"
 #include "literals.h"
+#include "render/scripts/quote.h"
 
 namespace pairport::fuzz {
 namespace {

@@ -10,13 +10,13 @@
 #include <string>
 #include <string_view>
 
-#include <pairport/ascii.h>
 #include <pairport/client_address.h>
 #include <pairport/code.h>
 
-#include "accept.h"
-#include "range.h"
-#include "target.h"
+#include "core/base/ascii.h"
+#include "render/http/accept.h"
+#include "render/http/range.h"
+#include "render/service/target.h"
 
 #include "input.h"
 

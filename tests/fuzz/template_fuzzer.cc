@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
-#include <pairport/quote.h>
 #include <pairport/template.h>
 
-#include "gzip.h"
+#include "render/scripts/gzip.h"
+#include "render/scripts/quote.h"
 #include "support/gunzip.h"
 
 #include "deposit_values.h"

@@ -6,8 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <pairport/timer_wheel.h>
-
+#include "core/store/timer_wheel.h"
 #include "input.h"
 
 namespace pairport::fuzz {

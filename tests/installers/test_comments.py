@@ -8,7 +8,7 @@ import unittest
 
 import support
 
-README = support.ROOT / "render" / "templates" / "linux" / "README.md"
+README = support.ROOT / "render" / "scripts" / "templates" / "linux" / "README.md"
 # Bytes of the answer to GET /<code>.sh.gz, head included: a bound for what there is, so that growth is noticed.
 WIRE = 26_000
 

@@ -79,7 +79,7 @@ class Scripts(unittest.TestCase):
         for name in ("installer", "update", "uninstall"):
             names |= set(re.search(r"getopts :(\S+) option", self.scripts[name].decode())[1].replace(":", ""))
         for name in ("installer", "update", "uninstall"):
-            text = (support.ROOT / "render/templates/windows" / f"{name}.ps1").read_text(encoding="utf-8")
+            text = (support.ROOT / "render/scripts/templates/windows" / f"{name}.ps1").read_text(encoding="utf-8")
             parameters = text[text.index("param("):]
             parameters = re.findall(r"(?m)\$(\w+)|\[Alias\('(\w+)'\)\]", parameters[:parameters.index("\n)")])
             names |= {found for pair in parameters for found in pair if found}

@@ -78,7 +78,7 @@ class Grammar(unittest.TestCase):
     @staticmethod
     def broken_templates(folder):
         """What the program serves from templates of the operator that are the real ones with one mistake each."""
-        windows = support.ROOT / "render" / "templates" / "windows"
+        windows = support.ROOT / "render" / "scripts" / "templates" / "windows"
         breaks = {
             "installer": ("function Install-Client {", "function Install-Client { ("),
             "update": ("    if ($x -and $d) {", "    if ($x -and $d {"),

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include <pairport/client_address.h>
 #include <pairport/export.h>
-#include <pairport/rate_limiter.h>
 
 namespace pairport {
 

@@ -16,7 +16,6 @@
 #include <pairport/code.h>
 #include <pairport/export.h>
 #include <pairport/http.h>
-#include <pairport/rate_limiter.h>
 #include <pairport/status.h>
 #include <pairport/store.h>
 #include <pairport/template.h>

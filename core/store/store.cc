@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+// Invariants: every record is in the table exactly once, and in the wheel exactly when its deadline is not kNever. A
+// record's bytes are wiped before the slab gets them back.
+#include <pairport/store.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <new>
+#include <type_traits>
+
+#include <pairport/code.h>
+
+#include "core/store/code_hash.h"
+#include "core/store/code_table.h"
+#include "core/store/slab.h"
+#include "core/store/timer_wheel.h"
+
+namespace pairport {
+namespace {
+
+// The head of a record; behind it come key, fingerprint, connect URL, client id and password without gaps. Packed,
+// because ten million of them count. The key of a code of the usual length is its CodeWord; that of any other a byte
+// with its length, and its characters.
+struct Record {
+  TimerLinks links;
+  std::uint32_t expires_low;
+  StoredDeposit::Sizes sizes;
+  std::uint16_t expires_high;
+  std::uint8_t key_start;
+
+  // 48 bits: what is further away than 8,900 years expires then, but for kNever.
+  static constexpr std::uint64_t kLongest = (std::uint64_t{1} << 48) - 1;
+  std::uint64_t expires_ms() const noexcept {
+    const std::uint64_t time = stored_expires();
+    return time == kLongest ? Store::kNever : time;
+  }
+  void set_expires(std::uint64_t ms) noexcept {
+    const std::uint64_t time = ms == Store::kNever ? kLongest : std::min(ms, kLongest - 1);
+    expires_low = static_cast<std::uint32_t>(time);
+    expires_high = static_cast<std::uint16_t>(time >> 32);
+  }
+  std::uint32_t expires_seconds() const noexcept {
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(stored_expires() / 1000, StoredDeposit::kForever));
+  }
+  bool is_expired(std::uint64_t now_ms) const noexcept { return stored_expires() <= std::min(now_ms, kLongest - 1); }
+  char* key() noexcept { return reinterpret_cast<char*>(this) + kHeadSize; }
+  const char* key() const noexcept { return reinterpret_cast<const char*>(this) + kHeadSize; }
+  // A code that is no CodeWord.
+  bool has(std::string_view text) const noexcept {
+    return key_start == text.size() && std::memcmp(key() + 1, text.data(), text.size()) == 0;
+  }
+  // No record ends before the word does: behind a shorter key are the values.
+  bool has(CodeWord word) const noexcept { return word.is_at(key()); }
+  bool has_word() const noexcept { return key_start > kMaxCodeLength; }
+  std::uint32_t hash(const CodeHash& hash) const noexcept {
+    return has_word() ? hash(CodeWord::read(key())) : hash({key() + 1, key_start});
+  }
+  std::size_t size() const noexcept {
+    return size_for(has_word() ? CodeWord::kLength : key_start, sizes.url(), sizes.id(), sizes.password());
+  }
+
+  // sizeof would add padding that the key can use.
+  static constexpr std::size_t kHeadSize = 18;
+  static constexpr std::size_t key_size(std::size_t code) noexcept {
+    return code == CodeWord::kLength ? sizeof(std::uint64_t) : 1 + code;
+  }
+  static constexpr std::size_t size_for(std::size_t code, std::size_t url, std::size_t id,
+                                        std::size_t password) noexcept {
+    return kHeadSize + key_size(code) + sizeof(Fingerprint) + url + id + password;
+  }
+
+ private:
+  std::uint64_t stored_expires() const noexcept { return std::uint64_t{expires_high} << 32 | expires_low; }
+};
+static_assert(offsetof(Record, key_start) == Record::kHeadSize);
+static_assert(Record::size_for(kMaxCodeLength, kMaxConnectUrl, kMaxClientId, kMaxPassword) <= Slab::kMaxSize);
+static_assert(Record::key_size(1) + sizeof(Fingerprint) >= sizeof(std::uint64_t));
+
+// What giving memory back costs, in deposits that expire in the same time (0.1 to 0.2 us): to merge two segments of the
+// table takes a few microseconds, to unmap a chunk of memfd_secret memory 50.
+constexpr std::size_t kMergeCost = 32;
+constexpr std::size_t kUnmapCost = 256;
+// What a deposit takes in the table on average.
+constexpr std::size_t kTableBytes = 12;
+
+}  // namespace
+
+struct Store::Impl {
+  Impl(const Options& store_options, std::uint64_t now_ms) noexcept
+      : options(store_options),
+        hash(store_options.hash_seed),
+        slab(store_options.minimum_level),
+        table(std::min(store_options.max_deposits, store_options.max_bytes / Record::size_for(1, 1, 1, 1))),
+        wheel(*this, now_ms) {}
+
+  // What TimerWheel asks for.
+  TimerLinks& links(TimerId id) noexcept { return at(id)->links; }
+  std::uint64_t deadline(TimerId id) noexcept { return at(id)->expires_ms(); }
+
+  Record* at(Slab::Ref ref) const noexcept { return reinterpret_cast<Record*>(slab.at(ref)); }
+
+  struct Found {
+    Record* record = nullptr;
+    Slab::Ref ref = Slab::kNone;
+  };
+  // The record of `code`, a CodeWord or, for other lengths, a std::string_view, expired or not.
+  template <typename AnyCode>
+  Found find(std::uint32_t hash_of_code, AnyCode code) const noexcept {
+    Record* record = nullptr;
+    const Slab::Ref ref = table.find(hash_of_code, [&](Slab::Ref candidate) {
+      record = at(candidate);
+      return record->has(code);
+    });
+    return ref == CodeTable::kNone ? Found() : Found{record, ref};
+  }
+  template <typename AnyCode>
+  StoredDeposit find_live(AnyCode code, std::uint64_t now_ms) const noexcept {
+    Record* const record = find(hash(code), code).record;
+    if (record == nullptr || record->is_expired(now_ms)) return {};
+    // With a CodeWord this is no more to wait for than the record's address.
+    if constexpr (std::is_same_v<AnyCode, CodeWord>) {
+      return {record->key() + sizeof(CodeWord), record->sizes, record->expires_seconds()};
+    } else {
+      return {record->key() + 1 + code.size(), record->sizes, record->expires_seconds()};
+    }
+  }
+  // The same for a code of any length.
+  Found find_any(std::uint32_t hash_of_code, std::string_view code) const noexcept {
+    return code.size() == CodeWord::kLength ? find(hash_of_code, CodeWord(code.data())) : find(hash_of_code, code);
+  }
+
+  // Flat and without a call: the processor overlaps look-ups that wait for memory, as many as it has room for their
+  // instructions.
+  [[gnu::flatten, gnu::noinline]] StoredDeposit find_usual(const char* code, std::uint64_t now_ms) const noexcept {
+    return find_live(CodeWord(code), now_ms);
+  }
+
+  void remove(std::uint32_t hash_of_code, Slab::Ref ref) noexcept {
+    table.erase(hash_of_code, ref);
+    Record* record = at(ref);
+    const std::size_t size = record->size();
+    wipe(record, size);
+    slab.release(ref, size);
+    --count;
+  }
+
+  Options options;
+  CodeHash hash;
+  Slab slab;
+  CodeTable table;
+  TimerWheel<Impl> wheel;
+  std::size_t count = 0;
+};
+
+Store::Store(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+Store::~Store() = default;  // the slab's blocks wipe themselves
+
+Result<std::unique_ptr<Store>> Store::create(const Options& options, std::uint64_t now_ms) noexcept {
+  std::unique_ptr<Impl> impl(new (std::nothrow) Impl(options, now_ms));
+  if (impl == nullptr || !impl->slab || !impl->table) return StatusCode::kOutOfMemory;
+  // Ask for memory once, so that a level that cannot be had is known at the start and not with the first deposit.
+  const Slab::Ref probe = impl->slab.allocate(1, Slab::kChunkSize);
+  if (probe == Slab::kNone) {
+    return options.minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
+  }
+  impl->slab.release(probe, 1);
+  std::unique_ptr<Store> store(new (std::nothrow) Store(std::move(impl)));
+  if (store == nullptr) return StatusCode::kOutOfMemory;
+  return store;
+}
+
+Status Store::insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept {
+  assert(is_plausible_code(code));
+  Impl& self = *impl_;
+  const std::uint32_t hash = self.hash(code);
+  if (self.find_any(hash, code).record != nullptr) return StatusCode::kAlreadyExists;
+  if (self.count >= self.options.max_deposits) return StatusCode::kStoreFull;
+
+  const std::size_t table_bytes = self.table.memory_bytes() + self.table.growth_bytes();
+  if (table_bytes > self.options.max_bytes) return StatusCode::kStoreFull;
+  const std::size_t allowed = self.options.max_bytes - table_bytes;
+  const std::size_t size =
+      Record::size_for(code.size(), deposit.connect_url.size(), deposit.client_id.size(), deposit.password.size());
+  const Slab::Ref ref = self.slab.allocate(size, allowed);
+  if (ref == Slab::kNone) {
+    if (self.slab.mapped_bytes() + Slab::kChunkSize > allowed) return StatusCode::kStoreFull;
+    return self.options.minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
+  }
+  if (!self.table.reserve(hash)) {
+    self.slab.release(ref, size);
+    return StatusCode::kOutOfMemory;
+  }
+
+  Record* record = self.at(ref);
+  record->links = {};
+  record->set_expires(expires_ms);
+  record->sizes = {deposit.connect_url.size(), deposit.client_id.size(), deposit.password.size()};
+  char* out = record->key();
+  const auto put = [&out](const void* data, std::size_t length) {
+    std::memcpy(out, data, length);
+    out += length;
+  };
+  if (code.size() == CodeWord::kLength) {
+    CodeWord(code.data()).write(out);
+    out += sizeof(CodeWord);
+  } else {
+    *out++ = static_cast<char>(code.size());
+    put(code.data(), code.size());
+  }
+  put(deposit.fingerprint.bytes.data(), deposit.fingerprint.bytes.size());
+  put(deposit.connect_url.data(), deposit.connect_url.size());
+  put(deposit.client_id.data(), deposit.client_id.size());
+  put(deposit.password.data(), deposit.password.size());
+
+  self.table.insert(hash, ref);
+  if (expires_ms != kNever) self.wheel.arm(ref);
+  ++self.count;
+  // What growth costs is spread: no insertion does more than one thing that takes microseconds.
+  if (!self.slab.touched_new_memory() && !self.table.prepare(hash)) self.slab.prepare(allowed);
+  return StatusCode::kOk;
+}
+
+StoredDeposit Store::find(std::string_view code, std::uint64_t now_ms) const noexcept {
+  assert(code.empty() || code.size() > kMaxCodeLength || is_plausible_code(code));
+  if (code.size() == CodeWord::kLength) return impl_->find_usual(code.data(), now_ms);
+  if (code.empty() || code.size() > kMaxCodeLength) return {};
+  return impl_->find_live(code, now_ms);
+}
+
+bool Store::erase(std::string_view code) noexcept {
+  if (code.empty() || code.size() > kMaxCodeLength) return false;
+  const std::uint32_t hash = impl_->hash(code);
+  const Impl::Found found = impl_->find_any(hash, code);
+  if (found.record == nullptr) return false;
+  if (found.record->expires_ms() != kNever) impl_->wheel.cancel(found.ref);
+  impl_->remove(hash, found.ref);
+  return true;
+}
+
+bool Store::expire(std::uint64_t now_ms, std::size_t max_work) noexcept {
+  Impl& self = *impl_;
+  std::size_t left = max_work;
+  const bool all_fired = self.wheel.advance(now_ms, max_work, [&self, &left](TimerId ref) {
+    Record* record = self.at(ref);
+    self.remove(record->hash(self.hash), ref);
+    --left;
+  });
+  if (!all_fired) return false;
+  // Memory goes back when nothing is due: what empties while deposits expire in masses is merged and unmapped once
+  // instead of step by step. Each step counts as the deposits that expire in the same time.
+  const auto may = [&left, max_work](std::size_t cost) {
+    if (left == 0 || (left < cost && left != max_work)) return false;  // but one step at least in a call without others
+    left -= std::min(left, cost);
+    return true;
+  };
+  while (self.table.trimmable()) {
+    if (!may(kMergeCost)) return false;
+    self.table.trim();
+  }
+  while (self.slab.trimmable()) {
+    if (!may(kUnmapCost)) return false;
+    self.slab.trim();
+  }
+  return true;
+}
+
+std::size_t Store::size() const noexcept {
+  return impl_->count;
+}
+std::size_t Store::expiring() const noexcept {
+  return impl_->wheel.size();
+}
+std::size_t Store::memory_bytes() const noexcept {
+  return impl_->slab.mapped_bytes() + impl_->table.memory_bytes();
+}
+bool Store::more_than_half_full() const noexcept {
+  return impl_->count > impl_->options.max_deposits / 2 || memory_bytes() > impl_->options.max_bytes / 2;
+}
+double Store::weight(std::string_view code, const DepositView& deposit) const noexcept {
+  const std::size_t bytes = kTableBytes + Record::size_for(code.size(), deposit.connect_url.size(),
+                                                           deposit.client_id.size(), deposit.password.size());
+  const Options& options = impl_->options;
+  return std::max(1.0, static_cast<double>(bytes) * static_cast<double>(options.max_deposits) /
+                           static_cast<double>(options.max_bytes));
+}
+SecretLevel Store::level() const noexcept {
+  return impl_->slab.level();
+}
+
+}  // namespace pairport

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#include "render/scripts/quote.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+namespace pairport {
+namespace {
+
+char* put(std::string_view text, char* out) noexcept {
+  std::memcpy(out, text.data(), text.size());
+  return out + text.size();
+}
+
+bool is_printable_ascii(char c) noexcept {
+  return c >= 0x20 && c < 0x7f;
+}
+
+// Copies `value` with each ' replaced. Most values have none, so the scan runs on whole stretches.
+char* put_with_quotes_replaced(std::string_view value, std::string_view replacement, char* out) noexcept {
+  while (true) {
+    const std::size_t quote = value.find('\'');
+    out = put(value.substr(0, quote), out);
+    if (quote == std::string_view::npos) return out;
+    out = put(replacement, out);
+    value.remove_prefix(quote + 1);
+  }
+}
+
+// RFC 4648 section 4.
+char* put_base64(std::string_view value, char* out) noexcept {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  for (std::size_t i = 0; i < value.size(); i += 3) {
+    const std::size_t count = std::min<std::size_t>(3, value.size() - i);
+    std::uint32_t bits = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      bits = bits << 8 | (k < count ? static_cast<unsigned char>(value[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      *out++ = k <= count ? kDigits[bits >> (18 - 6 * k) & 63U] : '=';
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+char* quote_posix(std::string_view value, char* out) noexcept {
+  *out++ = '\'';
+  out = put_with_quotes_replaced(value, R"('\'')", out);
+  *out++ = '\'';
+  return out;
+}
+
+char* quote_powershell(std::string_view value, char* out) noexcept {
+  if (std::all_of(value.begin(), value.end(), is_printable_ascii)) {
+    *out++ = '\'';
+    out = put_with_quotes_replaced(value, "''", out);
+    *out++ = '\'';
+    return out;
+  }
+  out = put("([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('", out);
+  out = put_base64(value, out);
+  return put("')))", out);
+}
+
+char* quote_json(std::string_view value, char* out) noexcept {
+  static constexpr char kHex[] = "0123456789abcdef";
+  *out++ = '"';
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      *out++ = '\\';
+      *out++ = c;
+    } else if (c == '\n') {
+      out = put("\\n", out);
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out = put("\\u00", out);
+      *out++ = kHex[byte >> 4];
+      *out++ = kHex[byte & 15];
+    } else {
+      *out++ = c;
+    }
+  }
+  *out++ = '"';
+  return out;
+}
+
+}  // namespace pairport

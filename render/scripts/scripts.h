@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// All scripts of one language, with the headers that they are sent with.
+#ifndef PAIRPORT_RENDER_SCRIPTS_H_
+#define PAIRPORT_RENDER_SCRIPTS_H_
+
+#include <string>
+#include <utility>
+
+#include <pairport/http.h>
+#include <pairport/service.h>
+#include <pairport/status.h>
+#include <pairport/template.h>
+
+#include "render/scripts/gzip.h"
+#include "render/service/target.h"
+
+namespace pairport {
+
+// A script in one form. Without an entity tag when it depends on a deposit.
+struct Representation {
+  HeaderBlock headers;
+  std::string etag;
+  HeaderBlock not_modified;
+};
+
+// A script, plain and compressed.
+struct Script {
+  Template text;
+  GzipParts gzip;
+  Representation plain;
+  Representation compressed;  // by Content-Encoding
+  Representation packed;      // as a gzip file
+};
+
+// The script in place of an installer. Its headers are those of other errors.
+struct NotFoundScript {
+  Template text;
+  GzipParts gzip;
+
+  explicit NotFoundScript(Template script) : text(std::move(script)), gzip(text) {}
+};
+
+// Everything that is said in one language.
+struct Language {
+  Os os;
+  Script installer;
+  NotFoundScript not_found;
+  Script update;
+  Script uninstall;
+};
+
+// Compiles the four scripts of `os`. kBadTemplate. May throw std::bad_alloc: for the start.
+Result<Language> compile_scripts(Os os, const Template::Loader& loader, const Template::Constants& constants);
+
+// The values that the scripts get from the configuration.
+Template::Constants script_constants(const ServiceOptions& options);
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_RENDER_SCRIPTS_H_

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+// Invariants: pieces_ is empty or every piece has a slot, and the last piece has no text. The sum of all static text in
+// pieces_ and of the worst case of all slots is at most kMaxBlock, checked when compiled, so render() never has to
+// check.
+#include <pairport/template.h>
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+
+#include <pairport/http.h>
+
+#include "core/base/ascii.h"
+#include "render/scripts/quote.h"
+#include "render/scripts/script_scanner.h"
+
+namespace pairport {
+
+static_assert(Template::kMaxBlock <= kResponseScratch);
+
+namespace {
+
+constexpr std::size_t kMaxShownCode = 64;
+constexpr int kMaxIncludeDepth = 8;
+
+bool is_name_character(char c) noexcept {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+bool is_harmless(char c) noexcept {
+  return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '~' || c == '-';
+}
+
+// Those of a URL of the service, none of which ends a comment.
+bool is_url_character(char c) noexcept {
+  return is_harmless(c) || std::string_view(":/[]%@+,=").find(c) != std::string_view::npos;
+}
+
+char* quote(Dialect dialect, std::string_view value, char* out) noexcept {
+  return dialect == Dialect::kPosixShell ? quote_posix(value, out) : quote_powershell(value, out);
+}
+
+}  // namespace
+
+class Template::Compiler {
+ public:
+  Compiler(Dialect dialect, const Loader& loader, const Constants& constants)
+      : loader_(loader), constants_(constants), scanner_(dialect) {
+    template_.dialect_ = dialect;
+  }
+
+  Result<Template> run(std::string_view name) {
+    folder_ = std::string(name.substr(0, name.find('/') + 1));
+    if (Status status = add_file(std::string(name), 0); !status.ok()) return status;
+    if (template_.pieces_.empty()) {
+      template_.prefix_ = std::move(text_);
+    } else {
+      template_.suffix_ = std::move(text_);
+    }
+    std::size_t block = 0;
+    for (const Piece& piece : template_.pieces_) block += piece.text.size() + room_of(piece.slot);
+    if (block > kMaxBlock) {
+      return Status(StatusCode::kBadTemplate,
+                    std::string(name) +
+                        ": the slots for connect_url, fingerprint, client_id and password must stand close together, "
+                        "each once: move the text between them before the first or behind the last");
+    }
+    return std::move(template_);
+  }
+
+ private:
+  static std::size_t room_of(Slot slot) noexcept {
+    switch (slot) {
+      case Slot::kNone:
+        return 0;
+      case Slot::kConnectUrl:
+        return max_quoted_printable(kMaxConnectUrl);
+      case Slot::kFingerprint:
+        return kFingerprintText + 2;
+      case Slot::kClientId:
+        return max_quoted_printable(kMaxClientId);
+      case Slot::kPassword:
+        return max_quoted_printable(kMaxPassword);
+      case Slot::kCode:
+        return kMaxShownCode + 2;
+      case Slot::kMadeAt:
+      case Slot::kValidUntil:
+        return kMaxShownTime + 2;
+    }
+    return 0;
+  }
+
+  static Status error(const std::string& where, std::string what) {
+    return {StatusCode::kBadTemplate, where + ": " + std::move(what)};
+  }
+
+  Status add_file(const std::string& file, int depth) {
+    const std::optional<std::string> text = loader_(file);
+    if (!text) return {StatusCode::kBadTemplate, file + ": there is no such template"};
+    if (text->find('\r') != std::string::npos || text->find('\0') != std::string::npos) {
+      return {StatusCode::kBadTemplate, file + ": contains a carriage return or a NUL; lines must end in LF alone"};
+    }
+    std::size_t line_number = 0;
+    for (std::size_t position = 0; position < text->size();) {
+      const std::size_t end = std::min(text->find('\n', position), text->size() - 1) + 1;
+      if (Status status = add_line(file + ":" + std::to_string(++line_number),
+                                   std::string_view(*text).substr(position, end - position), depth);
+          !status.ok()) {
+        return status;
+      }
+      position = end;
+    }
+    return StatusCode::kOk;
+  }
+
+  // Whether the line is a comment on the template, which machines are not sent with every request.
+  static bool is_template_comment(std::string_view line) noexcept {
+    const std::size_t begin = line.find_first_not_of(" \t");
+    return begin != std::string_view::npos && line.substr(begin).starts_with("## ");
+  }
+
+  Status add_line(const std::string& where, std::string_view line, int depth) {
+    if (is_template_comment(line)) return StatusCode::kOk;
+    if (line.starts_with("{{> ")) {
+      const std::size_t end = line.find("}}");
+      if (end == std::string_view::npos || (line.substr(end + 2) != "\n" && !line.substr(end + 2).empty())) {
+        return error(where, "an include stands alone on its line: {{> name}}");
+      }
+      if (depth == kMaxIncludeDepth) return error(where, "includes are nested too deeply");
+      const std::size_t text_before = text_.size();
+      const std::size_t slots_before = template_.pieces_.size();
+      if (Status status = add_file(folder_ + std::string(line.substr(4, end - 4)), depth + 1); !status.ok()) {
+        return status;
+      }
+      // The included text takes the place of a whole line, also when it does not end its own last one.
+      const bool added = text_.size() != text_before || template_.pieces_.size() != slots_before;
+      if (added && !text_.ends_with('\n') && line.ends_with('\n')) text_ += '\n';
+      return StatusCode::kOk;
+    }
+    std::vector<std::string_view> texts;  // around the slots
+    std::vector<std::string_view> names;
+    while (true) {
+      const std::size_t begin = line.find("{{");
+      texts.push_back(line.substr(0, begin));
+      if (begin == std::string_view::npos) break;
+      line.remove_prefix(begin + 2);
+      const auto name_end =
+          static_cast<std::size_t>(std::find_if_not(line.begin(), line.end(), is_name_character) - line.begin());
+      if (name_end == 0 || !line.substr(name_end).starts_with("}}")) {
+        return error(where, "expected {{name}} with a name of a-z, 0-9 and _");
+      }
+      names.push_back(line.substr(0, name_end));
+      line.remove_prefix(name_end + 2);
+    }
+
+    std::string script_line(texts.front());
+    for (std::size_t i = 1; i < texts.size(); ++i) (script_line += ScriptScanner::kSlot).append(texts[i]);
+    const bool fresh = scanner_.is_fresh();
+    std::string obstacle = names.empty() ? std::string() : scanner_.obstacle();
+    std::vector<bool> in_comment;
+    scanner_.scan(script_line, where, in_comment);
+    if (!names.empty() && scanner_.is_unsure()) obstacle = scanner_.obstacle();
+    const bool assigns = ScriptScanner::is_assignment(template_.dialect_, script_line);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      text_.append(texts[i]);
+      Place place = Place::kElsewhere;
+      if (assigns && fresh) place = Place::kAssignment;
+      if (!assigns && in_comment[i]) place = Place::kComment;
+      if (scanner_.is_unsure()) place = Place::kElsewhere;
+      if (Status status = add_slot(where, names[i], place, obstacle); !status.ok()) return status;
+    }
+    text_.append(texts.back());
+    return StatusCode::kOk;
+  }
+
+  enum class Place { kAssignment, kComment, kElsewhere };
+
+  // `obstacle`: what is open around the slot, if anything.
+  Status add_slot(const std::string& where, std::string_view name, Place place, const std::string& obstacle) {
+    const auto constant = constants_.find(name);
+    static const std::map<std::string_view, Slot> kSlots = {{"connect_url", Slot::kConnectUrl},
+                                                            {"fingerprint", Slot::kFingerprint},
+                                                            {"client_id", Slot::kClientId},
+                                                            {"password", Slot::kPassword},
+                                                            {"code", Slot::kCode},
+                                                            {"made_at", Slot::kMadeAt},
+                                                            {"valid_until", Slot::kValidUntil}};
+    const auto slot = kSlots.find(name);
+    if (constant == constants_.end() && slot == kSlots.end()) {
+      std::string known;
+      for (const auto& [slot_name, unused] : kSlots) known.append(" ").append(slot_name);
+      for (const auto& [constant_name, unused] : constants_) known.append(" ").append(constant_name);
+      return error(where, "there is no slot {{" + std::string(name) + "}}; known are:" + known);
+    }
+    const bool harmless = constant != constants_.end()
+                              ? std::all_of(constant->second.begin(), constant->second.end(), is_url_character)
+                              : is_harmless_slot(slot->second);
+    if (place == Place::kElsewhere || (place == Place::kComment && !harmless)) {
+      return error(where, misplaced(name, harmless, obstacle));
+    }
+    if (constant != constants_.end() && place == Place::kComment) {
+      text_.append(constant->second);
+      return StatusCode::kOk;
+    }
+    if (constant != constants_.end()) {
+      std::string literal(max_quoted(constant->second.size()), '\0');
+      literal.resize(
+          static_cast<std::size_t>(quote(template_.dialect_, constant->second, literal.data()) - literal.data()));
+      text_.append(literal);
+      return StatusCode::kOk;
+    }
+    if (template_.pieces_.empty()) {
+      template_.prefix_ = std::move(text_);
+    } else {
+      template_.pieces_.back().text = std::move(text_);
+    }
+    text_.clear();
+    template_.pieces_.push_back({slot->second, place == Place::kAssignment, {}});
+    return StatusCode::kOk;
+  }
+
+  // Whether every text of it is safe in a comment: it has a fixed set of characters, without line breaks.
+  static bool is_harmless_slot(Slot slot) noexcept {
+    return slot == Slot::kCode || slot == Slot::kMadeAt || slot == Slot::kValidUntil;
+  }
+
+  std::string misplaced(std::string_view name, bool harmless, const std::string& obstacle) const {
+    const std::string shown = "{{" + std::string(name) + "}}";
+    std::string text = shown + " must be the whole right side of an assignment on a line of its own, such as " +
+                       (template_.dialect_ == Dialect::kPosixShell ? "NAME=" : "$Name = ") + shown;
+    if (harmless) text += ", or stand in a comment";
+    if (!obstacle.empty()) text += ", and not behind " + obstacle;
+    return text + ". Anywhere else its value might be executed: write the assignment first, and use the variable there";
+  }
+
+  const Loader& loader_;
+  const Constants& constants_;
+  std::string folder_;
+  ScriptScanner scanner_;
+  std::string text_;  // static text since the last slot
+  Template template_;
+};
+
+Result<Template> Template::compile(std::string_view name, Dialect dialect, const Loader& loader,
+                                   const Constants& constants) {
+  return Compiler(dialect, loader, constants).run(name);
+}
+
+std::size_t Template::render(const SlotValues& values, char* out) const noexcept {
+  char* end = out;
+  const auto show = [&end](std::string_view text, bool is_literal) {
+    assert(text.size() <= kMaxShownTime);
+    if (is_literal) *end++ = '\'';
+    end += text.copy(end, kMaxShownTime);
+    if (is_literal) *end++ = '\'';
+  };
+  for (const Piece& piece : pieces_) {
+    switch (piece.slot) {
+      case Slot::kNone:
+        break;
+      case Slot::kConnectUrl:
+        end = quote(dialect_, values.deposit.connect_url, end);
+        break;
+      case Slot::kFingerprint:
+        *end++ = '\'';
+        write_fingerprint(values.deposit.fingerprint, end);
+        end += kFingerprintText;
+        *end++ = '\'';
+        break;
+      case Slot::kClientId:
+        end = quote(dialect_, values.deposit.client_id, end);
+        break;
+      case Slot::kPassword:
+        end = quote(dialect_, values.deposit.password, end);
+        break;
+      case Slot::kCode:
+        if (piece.is_literal) *end++ = '\'';
+        end = std::transform(
+            values.code.begin(),
+            values.code.begin() + static_cast<std::ptrdiff_t>(std::min(values.code.size(), kMaxShownCode)), end,
+            [](char c) { return is_harmless(c) ? c : '?'; });
+        if (piece.is_literal) *end++ = '\'';
+        break;
+      case Slot::kMadeAt:
+        show(values.made_at, piece.is_literal);
+        break;
+      case Slot::kValidUntil:
+        show(values.valid_until, piece.is_literal);
+        break;
+    }
+    std::memcpy(end, piece.text.data(), piece.text.size());
+    end += piece.text.size();
+  }
+  assert(static_cast<std::size_t>(end - out) <= kMaxBlock);
+  return static_cast<std::size_t>(end - out);
+}
+
+}  // namespace pairport

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// Rules for every command. User interfaces append options to its end, so the call of the script comes last. The script
+// goes to a fresh private folder: nobody else reads the credentials, and a file that somebody has put into a shared
+// folder does not run. After a failed download no file is left to run, and the failure is told with its cause.
+//
+// The POSIX commands fetch the packed script as a file and unpack it in a second step. A pipe would hand a part of the
+// script on when the download is cut off, and --compressed is refused by a curl without zlib (OpenWrt's). Names are
+// written out: zsh ends the line when a pattern matches nothing.
+#include "render/service/commands.h"
+
+#include "render/scripts/quote.h"
+
+namespace pairport {
+namespace {
+
+// Stands for the code: no command and no URL of the service holds a control character.
+constexpr std::string_view kCode = "\x01";
+constexpr std::string_view kQuotedCode = "\\u0001";
+
+std::string fetched(std::string_view fetch, std::string_view script_url) {
+  return std::string("d=$(mktemp -d) && cd \"$d\" && ")
+             .append(fetch)
+             .append(" rport-installer.sh.gz ")
+             .append(script_url) +
+         ".sh.gz && gzip -d rport-installer.sh.gz";
+}
+
+// What comes of it when the script cannot be had: nothing is left to run. `tool` is what fetches; a shell says 127 for
+// a command that it does not find. The text has no colon, which in the one line would be a mapping of Ansible's YAML.
+std::string or_failure(std::string_view tool, std::string_view quote) {
+  return std::string(" || { if [ $? = 127 ]; then echo ")
+             .append(quote)
+             .append("Download failed. This needs mktemp, ")
+             .append(tool)
+             .append(" and gzip.")
+             .append(quote)
+             .append("; else echo ")
+             .append(quote)
+             .append(
+                 "Download failed. The pairing code is unknown or expired, or the pairing service cannot be reached.")
+             .append(quote) +
+         "; fi >&2; rm -f rport-installer.sh rport-installer.sh.gz; false; }";
+}
+
+// Two lines for one shell: the second is the call alone, which known tools take from there.
+std::string posix_lines(std::string_view tool, std::string_view fetch, std::string_view script_url) {
+  return fetched(fetch, script_url) + or_failure(tool, "'") + "\nsudo sh rport-installer.sh";
+}
+
+// One line for a shell of its own (ssh, Ansible, docker exec). It has no single quotes, so that it can be written
+// between two, and goes without sudo where there is none, as in most containers.
+std::string posix_line(std::string_view script_url) {
+  return fetched("curl -fsSL -o", script_url) + or_failure("curl", "\"") +
+         " && $(command -v sudo) sh rport-installer.sh";
+}
+
+// `fetch` writes rport-installer.ps1, or throws.
+std::string windows_lines(const std::string& fetch) {
+  return "Set-Location (New-Item -ItemType Directory -Path (Join-Path ([IO.Path]::GetTempPath()) "
+         "([IO.Path]::GetRandomFileName()))).FullName\n" +
+         fetch + "\npowershell -NoProfile -ExecutionPolicy Bypass -File .\\rport-installer.ps1";
+}
+
+std::string invoke_web_request(const std::string& script_url) {
+  return "[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor "
+         "[Net.SecurityProtocolType]::Tls12\n"
+         "try { Invoke-WebRequest -UseBasicParsing -Uri '" +
+         script_url +
+         "' -OutFile rport-installer.ps1 } catch { Remove-Item -Force -ErrorAction SilentlyContinue "
+         "rport-installer.ps1; throw }";
+}
+
+// The curl of Windows 10 and later, by its full name: in Windows PowerShell `curl` is another command. The suffix says
+// what its User-Agent does not.
+std::string curl_exe(const std::string& script_url) {
+  return "curl.exe -fsSL -o rport-installer.ps1 '" + script_url +
+         ".ps1'; if ($LASTEXITCODE -ne 0) { Remove-Item -Force -ErrorAction SilentlyContinue rport-installer.ps1; "
+         "throw 'Download failed. The pairing code is unknown or expired, or the pairing service cannot be reached.' }";
+}
+
+}  // namespace
+
+Commands::Commands(std::string_view url) {
+  const std::string script_url = std::string(url).append("/").append(kCode);
+  std::string json;
+  const auto add = [&json](std::string_view name, std::string_view command) {
+    json.append(json.empty() ? "{\"" : ",\"").append(name).append("\":");
+    std::string quoted(max_quoted(command.size()), '\0');
+    json.append(quoted.data(), quote_json(command, quoted.data()));
+  };
+  add("linux", posix_lines("curl", "curl -fsSL -o", script_url));
+  add("windows", windows_lines(invoke_web_request(script_url)));
+  add("linux_oneline", posix_line(script_url));
+  add("linux_wget", posix_lines("wget", "wget -O", script_url));
+  add("windows_curl", windows_lines(curl_exe(script_url)));
+  json += '}';
+  std::size_t begin = 0;
+  for (std::size_t end; (end = json.find(kQuotedCode, begin)) != std::string::npos; begin = end + kQuotedCode.size()) {
+    pieces_.push_back(json.substr(begin, end - begin));
+  }
+  pieces_.push_back(json.substr(begin));
+}
+
+void Commands::write(std::string_view code, Writer& out) const noexcept {
+  out.text(pieces_.front());
+  for (std::size_t i = 1; i < pieces_.size(); ++i) out.text(code).text(pieces_[i]);
+}
+
+}  // namespace pairport

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Text written into a buffer of fixed size.
+#ifndef PAIRPORT_RENDER_WRITER_H_
+#define PAIRPORT_RENDER_WRITER_H_
+
+#include <cassert>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+#include "render/scripts/quote.h"
+
+namespace pairport {
+
+// Appends to a buffer whose size its user has made sure of.
+class Writer {
+ public:
+  explicit Writer(std::span<char> buffer) noexcept
+      : begin_(buffer.data()), out_(begin_), end_(begin_ + buffer.size()) {}
+
+  Writer& text(std::string_view text) noexcept {
+    assert(text.size() <= static_cast<std::size_t>(end_ - out_));
+    if (!text.empty()) std::memcpy(out_, text.data(), text.size());  // an empty view may be null
+    out_ += text.size();
+    return *this;
+  }
+  Writer& number(std::uint64_t value) noexcept {
+    out_ = std::to_chars(out_, end_, value).ptr;
+    return *this;
+  }
+  template <typename Quote>
+  Writer& quoted(std::string_view value, Quote&& quote) noexcept {
+    assert(max_quoted(value.size()) <= static_cast<std::size_t>(end_ - out_));
+    out_ = quote(value, out_);
+    return *this;
+  }
+  std::string_view written() const noexcept { return {begin_, static_cast<std::size_t>(out_ - begin_)}; }
+
+ private:
+  char* begin_;
+  char* out_;
+  char* end_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_RENDER_WRITER_H_
