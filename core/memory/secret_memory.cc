@@ -103,7 +103,7 @@ namespace {
 
 // Not inlined: as part of the caller's frame, the array would lie beside the remains instead of over them. What is
 // called on the way to an answer goes down about 4 KiB, and what the dynamic linker saves takes 3 KiB more where a
-// library binds lazily; tests/memory_scan_test.cc looks for what that leaves.
+// library binds lazily; tests/net/loop/memory_scan_test.cc looks for what that leaves.
 [[gnu::noinline]] void wipe_stack() noexcept {
   std::array<std::byte, 16 * 1024> remains;
   wipe(remains.data(), remains.size());

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The README, the manual in doc/ and the messages of the sources, for the tests that compare them."""
 
-import pathlib
 import re
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from runner import ROOT
 
 
 def read(path):

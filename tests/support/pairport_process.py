@@ -11,7 +11,6 @@ The program is $PAIRPORT_BINARY (set by ctest), else build/release/bin/pairport 
 import http.client
 import json
 import os
-import pathlib
 import re
 import select
 import signal
@@ -20,7 +19,7 @@ import tempfile
 import time
 import tomllib
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from runner import ROOT
 
 
 def binary():

@@ -11,7 +11,7 @@ import xml.etree.ElementTree
 
 import runner
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(runner.ROOT / "bench"))
 import end_to_end
 import harness
 import report

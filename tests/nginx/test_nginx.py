@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The module in nginx: what is not the service's contract (tests/test_contract.py runs against it, too) but nginx's
+"""The module in nginx: what is not the service's contract (tests/contract/test_contract.py runs against it, too) but nginx's
 business: directives, logs, bodies, memory, reload, workers."""
 
 import contextlib
@@ -21,7 +21,7 @@ import runner
 from nginx_process import Nginx, check_file, module
 from pairport_process import binary
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = runner.ROOT
 FINGERPRINT = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
 GOOD = {"connect_url": "http://rport.example.com:8080", "fingerprint": FINGERPRINT, "client_id": "client1", "password": "foobaz"}
 NO_LIMITS = "[limits]\n  deposits_per_second = 0\n  network_share = 0\n  misses_per_second = 0\n"

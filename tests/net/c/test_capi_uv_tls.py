@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A C program serves HTTPS: tests/capi_uv_test.c with a certificate."""
+"""A C program serves HTTPS: tests/net/c/capi_uv_test.c with a certificate."""
 
 import contextlib
 import http.client
@@ -15,7 +15,7 @@ import runner
 from certificates import make_certificate
 from https_service import thread_policies
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = runner.ROOT
 PROGRAM = pathlib.Path(os.environ.get("PAIRPORT_BUILD", ROOT / "build" / "release")) / "bin" / "capi_uv_test"
 
 

@@ -14,7 +14,7 @@ import unittest
 
 import runner
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = runner.ROOT
 PROGRAM = pathlib.Path(os.environ.get("PAIRPORT_BUILD", ROOT / "build" / "release")) / "bin" / "embed_poll"
 FIELDS = {"connect_url": "http://rport.example.com", "fingerprint": ":".join(["2a"] * 16), "client_id": "id", "password": "it's"}
 

@@ -19,7 +19,7 @@ import runner
 from certificates import make_certificate
 from pairport_process import Pairport, binary
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = runner.ROOT
 PROBE = os.path.join(os.environ.get("PAIRPORT_BUILD", str(ROOT / "build" / "release")), "bin", "sandbox_probe")
 SECRET = "hunter2-secret"
 STATIC = f"""

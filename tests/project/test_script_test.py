@@ -10,7 +10,7 @@ import unittest
 
 import runner
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = runner.ROOT
 UNITTEST = """import unittest
 class Some(unittest.TestCase):
     def test_plain(self):
@@ -30,7 +30,7 @@ unittest.main(verbosity=2)
 """
 # As GoogleTest 1.12 and 1.16 print it with --gtest_brief=1.
 GOOGLETEST = """Running main() from ./googletest/src/gtest_main.cc
-./tests/memory_scan_test.cc:310: Skipped
+./tests/net/loop/memory_scan_test.cc:310: Skipped
 a sanitizer keeps copies of what was freed
 [==========] 1 test from 1 test suite ran. (0 ms total)
 """

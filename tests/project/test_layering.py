@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The layers of the source know only what lies below them."""
 
-import pathlib
 import re
 import unittest
 
 import runner
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = runner.ROOT
 LAYERS = ["core", "render", "net"]
 # System and library headers, and the only places that may include them.
 RESTRICTED = [

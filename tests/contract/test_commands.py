@@ -12,14 +12,11 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "support"))
-
-from pairport_process import Pairport  # noqa: E402
+from pairport_process import Pairport
 
 GOOD = {"connect_url": "http://rport.example.com:8080", "fingerprint": "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24",
         "client_id": "client1", "password": "foobaz"}

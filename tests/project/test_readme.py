@@ -411,7 +411,7 @@ class Commands(unittest.TestCase):
 
 class Embedding(unittest.TestCase):
     def test_the_example_is_the_one_that_is_compiled(self):
-        example = textwrap.dedent(read("tests/readme_example.cc").split("// README: begin\n")[1].split("  // README: end\n")[0])
+        example = textwrap.dedent(read("tests/embed/readme_example.cc").split("// README: begin\n")[1].split("  // README: end\n")[0])
         self.assertIn("```cpp\n" + example + "```\n", README)
 
     def test_components_and_targets_exist(self):

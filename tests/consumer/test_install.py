@@ -15,7 +15,7 @@ import unittest
 
 import runner
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = runner.ROOT
 BUILD = pathlib.Path(os.environ.get("PAIRPORT_BUILD", ROOT / "build" / "release"))
 CONSUMER = ROOT / "tests" / "consumer"
 EMBED = ROOT / "tests" / "embed"
