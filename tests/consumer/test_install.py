@@ -163,7 +163,7 @@ class Installed(unittest.TestCase):
         run(program, "-c", documents / "examples" / "pairport.conf", "--check-config")
         manual = [path.relative_to(ROOT) for path in (ROOT / "doc").glob("*.md")]
         self.assertGreater(len(manual), 8)
-        for name in ("README.md", "CHANGELOG.md", "LICENSE", *manual):
+        for name in ("README.md", "CHANGELOG.md", "LICENSE", "bench/results/latest.svg", *manual):
             self.assertTrue((documents / name).is_file(), name)
         # The unit is the only file that has to name a place.
         self.assertIn(f"ExecStart={self.first}/bin/pairport\n", self.unit)
