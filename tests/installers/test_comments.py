@@ -45,7 +45,7 @@ class Comments(unittest.TestCase):
 
     def test_the_header_says_what_is_changed_by_whom_and_how_it_ends(self):
         for name, text in self.scripts.items():
-            header = re.match(r"#!/bin/sh\n((#.*\n)+)\n", text)[1]
+            header = re.match(r"#!/bin/sh\n((#.*\n)+)\{\n", text)[1]
             for part in ("https://github.com/openrport/openrport", "# Made by pairport ", self.url, "Exit code: 0 ", "/etc/rport",
                          "/etc/sudoers.d/rport-", "-n: "):
                 self.assertIn(part, header, name)
