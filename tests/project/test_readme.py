@@ -258,6 +258,16 @@ class Messages(unittest.TestCase):
         self.assertGreater(count, 180)
         self.assertFalse(manual.is_said("deposits are refused because of the weather", said))
 
+    def test_what_is_quoted_in_the_text_is_said(self):
+        """What stands between ` ` and has several words is a command, a request, a setting, or else the text of some source."""
+        known = re.compile(r"(GET|POST) /|\[[a-z-]+\] [a-z0-9_]+|[a-z0-9_]+ = |pairport_\w+ |location |[A-Z][A-Za-z-]+: |[\"#$-]"
+                           r"|(script/|build/)?(pairport|cmake|pkg-config|curl|docker|ssh|gzip|systemctl|nginx|apt-get|zypper|Get-Help|server|test|bench|release/\S+) ")
+        said = manual.all_text()
+        for name, text in MANUAL.items():
+            for span in manual.code_spans(text):
+                if " " in span and not known.match(span) and name != "doc/troubleshooting.md":
+                    self.assertTrue(all(word in said for word in span.split()) if len(span.split()) < 4 else manual.is_said(span, said), f"{name}: {span}")
+
     def test_lines_of_the_log_are_said(self):
         said = manual.all_text()
         for name, language, text in manual.blocks():
@@ -367,6 +377,24 @@ class Commands(unittest.TestCase):
             self.assertIn(b"PASSWORD='a;b'\n", self.service.get("/" + code)[2])
             ran += 1
         self.assertGreaterEqual(ran, 1)
+
+    def test_requests_are_answered(self):
+        asked = []
+        for row in manual.tables(MANUAL["doc/http.md"])[0][1]:
+            for method, path in re.findall(r"`(GET) (\S+)`", row["request"]):
+                if path.startswith(("/packages/", "/.well-known/")):
+                    self.assertEqual(self.service.get(path.replace("<file>", "x").replace("<token>", "x"))[0], 404)  # not configured
+                    continue
+                asked.append(path)
+                for method_of_all in (method, "HEAD"):
+                    self.assertEqual(self.service.request(method_of_all, path.replace("<code>", self.code))[0], 200, path)
+        self.assertGreater(len(asked), 6)
+        self.assertEqual(self.service.request("OPTIONS", "/anything")[0], 204)
+        self.assertEqual(self.service.request("PUT", "/update")[0], 405)
+        answer = self.service.deposit(**DEPOSIT)
+        (_, members), (_, commands), *_ = manual.tables(MANUAL["doc/http.md"])[1:]
+        self.assertEqual({row["member"].strip("`") for row in members}, set(answer))
+        self.assertEqual({row["`installers`"].strip("`") for row in commands}, set(answer["installers"]))
 
     def test_the_values_of_the_installer_are_the_real_ones(self):
         shown = re.search(r"# values: begin\n.*?# values: end\n", self.scripts["installer"].decode(), re.S)[0]
