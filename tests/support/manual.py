@@ -115,17 +115,17 @@ def cpp_messages():
 
 
 def sh_messages():
-    """(file, text) of every error and warning of the Linux scripts."""
+    """(file, text) of every error and warning of the Linux scripts, and of what else asks for something."""
     for name, text in sources(".sh", folders=("render",)).items():
         text = re.sub(r"\$\([^()]*\)", VARIES, text)
-        for first in re.findall(r"""\b(?:die [0-9]|warn) ("(?:[^"\\]|\\.)*"|'[^']*')""", text):
+        for first in re.findall(r"""\b(?:die [0-9]|warn|say(?=[^\n]*(?:delete it|This runs|this does))) ("(?:[^"\\]|\\.)*"|'[^']*')""", text):
             yield name, re.sub(r"\$\{[^}]*\}|\$\w+", VARIES, first[1:-1])
 
 
 def ps_messages():
-    """(file, text) of every error of the Windows scripts."""
+    """(file, text) of every error of the Windows scripts, and of notes that ask for something."""
     for name, text in sources(".ps1", folders=("render",)).items():
-        for first in re.findall(r"(?:Stop-WithError [0-9]|Write-Problem) ('(?:[^']|'')*'|\((?:'(?:[^']|'')*'|\((?:[^()']|\([^()]*\))*\)|[^()'])*\))", text):
+        for first in re.findall(r"(?:Stop-WithError [0-9]|Write-Problem|Write-Note(?=[^\n]*(?:CAUTION|delete|by hand|restart|look on))) ('(?:[^']|'')*'|\((?:'(?:[^']|'')*'|\((?:[^()']|\([^()]*\))*\)|[^()'])*\))", text):
             if not any(part in first for part in NO_MESSAGES):
                 yield name, ps_text(first).removeprefix("! ")
 
