@@ -124,8 +124,11 @@ def sh_messages():
 
 def ps_messages():
     """(file, text) of every error of the Windows scripts, and of notes that ask for something."""
+    call = r"(?:Stop-WithError [0-9]|Write-Problem|Write-Note(?=[^\n]*(?:CAUTION|delete|by hand|restart|look on))) "
+    # A literal, or an expression in brackets, with brackets in it.
+    first_argument = r"('(?:[^']|'')*'|\((?:'(?:[^']|'')*'|\((?:[^()']|\([^()]*\))*\)|[^()'])*\))"
     for name, text in sources(".ps1", folders=("render",)).items():
-        for first in re.findall(r"(?:Stop-WithError [0-9]|Write-Problem|Write-Note(?=[^\n]*(?:CAUTION|delete|by hand|restart|look on))) ('(?:[^']|'')*'|\((?:'(?:[^']|'')*'|\((?:[^()']|\([^()]*\))*\)|[^()'])*\))", text):
+        for first in re.findall(call + first_argument, text):
             if not any(part in first for part in NO_MESSAGES):
                 yield name, ps_text(first).removeprefix("! ")
 
