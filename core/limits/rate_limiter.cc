@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariants: an entry whose full_at_us is not in the future says the same as no entry. Keys are told apart by their
+// Invariants: an entry whose full_at_us is not in the future says the same as no entry. From nobody_waits_from_us_ on
+// every bucket has a token. Keys are told apart by their
 // keyed 64-bit hash: two that collide share a bucket, which nobody can arrange without the seed.
 #include "core/limits/rate_limiter.h"
 
@@ -98,8 +99,7 @@ const RateLimiter::Bucket& RateLimiter::bucket_at(std::size_t width, bool is_ipv
   return is_ipv6 ? ipv6_buckets_[width] : ipv4_bucket_;
 }
 
-std::uint64_t RateLimiter::wait_ms(const ClientKey& client, std::uint64_t now_ms) const noexcept {
-  if (sets_ == 0) return 0;
+std::uint64_t RateLimiter::wait_of(const ClientKey& client, std::uint64_t now_ms) const noexcept {
   const bool is_ipv6 = client.is_ipv6();
   const std::uint64_t now_us = now_ms * 1000;
   for (std::size_t width = is_ipv6 ? ipv6_.size() : 1; width-- > 0;) {
@@ -133,6 +133,9 @@ void RateLimiter::take(const ClientKey& client, std::uint64_t now_ms, double tok
     const std::uint64_t cost =
         tokens == 1 ? bucket.us_per_token : whole(tokens * static_cast<double>(bucket.us_per_token), kLongestBurstUs);
     entry->full_at_us = std::min(std::max(entry->full_at_us, now_us) + cost, now_us + bucket.capacity_us);
+    const std::uint64_t has_token_at_us =
+        entry->full_at_us - std::min(entry->full_at_us, bucket.capacity_us - bucket.us_per_token);
+    nobody_waits_from_us_ = std::max(nobody_waits_from_us_, has_token_at_us);
   }
 }
 

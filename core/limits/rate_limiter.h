@@ -69,7 +69,10 @@ class PAIRPORT_EXPORT RateLimiter {
 
   // Milliseconds until `client` and every network around it have a token; 0 when they have one now. Looks at the widest
   // first, and no further once that has none. Changes nothing, so that who is refused leaves no trace in a table.
-  std::uint64_t wait_ms(const ClientKey& client, std::uint64_t now_ms) const noexcept;
+  std::uint64_t wait_ms(const ClientKey& client, std::uint64_t now_ms) const noexcept {
+    // Nearly always nobody at all has to wait, and no table is looked at.
+    return now_ms * 1000 >= nobody_waits_from_us_ ? 0 : wait_of(client, now_ms);
+  }
   // Takes `tokens` from `client` and from every network around it, or as much as is left there.
   void take(const ClientKey& client, std::uint64_t now_ms, double tokens = 1) noexcept;
 
@@ -89,10 +92,12 @@ class PAIRPORT_EXPORT RateLimiter {
   static constexpr std::size_t kWays = 8;
 
   PAIRPORT_LOCAL RateLimiter(const Options& options, std::size_t sets) noexcept;
+  std::uint64_t wait_of(const ClientKey& client, std::uint64_t now_ms) const noexcept;
   PAIRPORT_LOCAL std::uint64_t hash_at(const ClientKey& client, std::size_t width, bool is_ipv6) const noexcept;
   PAIRPORT_LOCAL Entry* set_of(std::size_t width, std::uint64_t hash) const noexcept;
   PAIRPORT_LOCAL const Bucket& bucket_at(std::size_t width, bool is_ipv6) const noexcept;
 
+  std::uint64_t nobody_waits_from_us_ = 0;  // when the last bucket that was emptied has a token again
   std::uint64_t seed_;
   std::size_t sets_;  // 0: no limit
   unsigned ipv4_prefix_;

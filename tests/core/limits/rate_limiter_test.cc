@@ -253,6 +253,20 @@ TEST(RateLimiter, SeveralTokensMayBeTakenAtOnce) {
   EXPECT_EQ(limits->wait_ms(client(1), 1000), 1000U) << "as much as is left";
 }
 
+TEST(RateLimiter, WhetherAnybodyHasToWaitIsKnownExactly) {
+  const auto limits = network_limiter("64:1");
+  EXPECT_EQ(take_all(*limits, client(1), 1000), 20);
+  EXPECT_EQ(limits->wait_ms(client(2), 1000), 0U);
+  EXPECT_EQ(limits->wait_ms(client(1), 1999), 1U) << "a millisecond before there is a token again";
+  EXPECT_EQ(limits->wait_ms(client(1), 2000), 0U);
+  // Somebody else's time has come long ago, and this one's has not.
+  EXPECT_EQ(take_all(*limits, client(2), 1500), 20);
+  EXPECT_EQ(limits->wait_ms(client(2), 2000), 500U);
+  EXPECT_EQ(take_all(*limits, client(3), 1600), 20);
+  EXPECT_EQ(limits->wait_ms(client(2), 2499), 1U);
+  EXPECT_EQ(limits->wait_ms(client(3), 2500), 100U);
+}
+
 TEST(NetworkBudgets, AreWrittenAsPrefixesAndFactors) {
   const auto budgets = NetworkBudgets::parse("64:1 56:4 48:16.5");
   ASSERT_TRUE(budgets);
