@@ -23,7 +23,7 @@
 #include "render/scripts/scripts.h"
 #include "render/service/commands.h"
 #include "render/service/target.h"
-#include "render/service/utc_text.h"
+#include "core/base/utc_text.h"
 #include "render/service/writer.h"
 
 namespace pairport {

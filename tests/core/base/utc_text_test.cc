@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "utc_text.h"
+#include "core/base/utc_text.h"
 
 #include <array>
 #include <cstdint>
