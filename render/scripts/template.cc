@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: pieces_ is empty or every piece has a slot, and the last piece has no text. The sum of all static text in
-// pieces_ and of the worst case of all slots is at most kMaxBlock, checked when compiled, so render() never has to
-// check.
+// pieces_, of the worst case of all slots, and of kShortText, which render() may write behind its block, is at most
+// kMaxBlock, checked when compiled, so render() never has to check.
 #include <pairport/template.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include <pairport/http.h>
 
 #include "core/base/ascii.h"
+#include "core/base/utc_text.h"
 #include "render/scripts/quote.h"
 #include "render/scripts/script_scanner.h"
 
@@ -57,8 +58,11 @@ class Template::Compiler {
     } else {
       template_.suffix_ = std::move(text_);
     }
-    std::size_t block = 0;
-    for (const Piece& piece : template_.pieces_) block += piece.text.size() + room_of(piece.slot);
+    std::size_t block = kShortText;
+    for (Piece& piece : template_.pieces_) {
+      block += piece.text.size() + room_of(piece.slot);
+      piece.text.copy(piece.start.data(), piece.start.size());
+    }
     if (block > kMaxBlock) {
       return Status(StatusCode::kBadTemplate,
                     std::string(name) +
@@ -215,7 +219,7 @@ class Template::Compiler {
       template_.pieces_.back().text = std::move(text_);
     }
     text_.clear();
-    template_.pieces_.push_back({slot->second, place == Place::kAssignment, {}});
+    template_.pieces_.push_back({slot->second, place == Place::kAssignment, {}, {}});
     return StatusCode::kOk;
   }
 
@@ -251,7 +255,13 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
   const auto show = [&end](std::string_view text, bool is_literal) {
     assert(text.size() <= kMaxShownTime);
     if (is_literal) *end++ = '\'';
-    end += text.copy(end, kMaxShownTime);
+    // A time of the calendar, with a size that the compiler knows, costs no call.
+    if (text.size() == UtcText::kSize) {
+      std::memcpy(end, text.data(), UtcText::kSize);
+    } else {
+      text.copy(end, kMaxShownTime);
+    }
+    end += text.size();
     if (is_literal) *end++ = '\'';
   };
   for (const Piece& piece : pieces_) {
@@ -288,7 +298,11 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
         show(values.valid_until, piece.is_literal);
         break;
     }
-    std::memcpy(end, piece.text.data(), piece.text.size());
+    if (piece.text.size() <= kShortText) {
+      std::memcpy(end, piece.start.data(), kShortText);
+    } else {
+      std::memcpy(end, piece.text.data(), piece.text.size());
+    }
     end += piece.text.size();
   }
   assert(static_cast<std::size_t>(end - out) <= kMaxBlock);

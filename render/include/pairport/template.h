@@ -3,6 +3,7 @@
 #ifndef PAIRPORT_TEMPLATE_H_
 #define PAIRPORT_TEMPLATE_H_
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -73,12 +74,15 @@ class PAIRPORT_EXPORT Template {
   std::size_t render(const SlotValues& values, char* out) const noexcept;
 
  private:
+  // Text between slots is nearly always shorter: a copy whose size the compiler knows costs no call.
+  static constexpr std::size_t kShortText = 32;
   enum class Slot { kNone, kConnectUrl, kFingerprint, kClientId, kPassword, kCode, kMadeAt, kValidUntil };
   // One slot and the static text behind it.
   struct Piece {
     Slot slot;
     bool is_literal;  // else bare, in a comment
     std::string text;
+    std::array<char, kShortText> start = {};  // of `text`
   };
   class PAIRPORT_LOCAL Compiler;
 

@@ -537,6 +537,14 @@ TEST_F(TemplateTest, TheBoundOnTheBlockIsExact) {
   render(values);
 }
 
+TEST_F(TemplateTest, TextBetweenSlotsMayHaveAnyLength) {
+  for (std::size_t gap = 0; gap < 100; ++gap) {
+    const std::string text(gap, 'x');
+    files["linux/a.sh"] = "I={{client_id}}\n" + text + "\nP={{password}}";
+    EXPECT_EQ(render(), "I='client1'\n" + text + "\nP='foobaz'");
+  }
+}
+
 TEST_F(TemplateTest, ErrorsNeverHoldAConstantsValue) {
   constants["version"] = "SECRET";
   files["linux/a.sh"] = "V={{version}}\n{{nonsense}}";
