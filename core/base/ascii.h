@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 namespace pairport {
@@ -17,6 +18,20 @@ constexpr bool is_letter(char c) noexcept {
 }
 constexpr char to_lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// Whether all eight bytes of `word`, in whatever order, are letters and digits.
+constexpr bool are_letters_and_digits(std::uint64_t word) noexcept {
+  constexpr std::uint64_t kOnes = 0x01010101'01010101U;
+  // The highest bit of each byte says whether the byte is at least `least`. A byte that is not ASCII may carry into the
+  // next one; the result is then false because of the byte itself.
+  const auto reaches = [](std::uint64_t bytes, char least) {
+    return bytes + (0x80U - static_cast<std::uint64_t>(least)) * kOnes;
+  };
+  const std::uint64_t lower = word | 0x20 * kOnes;
+  const std::uint64_t letters = reaches(lower, 'a') & ~reaches(lower, 'z' + 1);
+  const std::uint64_t digits = reaches(word, '0') & ~reaches(word, '9' + 1);
+  return ((letters | digits) & ~word & 0x80 * kOnes) == 0x80 * kOnes;
 }
 
 // The value of a hexadecimal digit, or -1.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
+#include <cstring>
 
 #include <pairport/code.h>
 
@@ -10,15 +12,6 @@
 
 namespace pairport {
 namespace {
-
-// Characters of a segment that mean nothing but themselves: no escape, no separator, no suffix.
-constexpr std::array<bool, 256> kPlain = [] {
-  std::array<bool, 256> table{};
-  for (std::size_t c = 0; c < table.size(); ++c) {
-    table[c] = is_letter(static_cast<char>(c)) || is_digit(static_cast<char>(c));
-  }
-  return table;
-}();
 
 constexpr std::string_view kPackedSuffix = ".sh.gz";
 // The routes, what the service is going to serve one day, and what is asked for by monitoring, browsers, search engines
@@ -71,12 +64,21 @@ bool Target::parse_plain(std::string_view target) noexcept {
   if (packed) target.remove_suffix(kPackedSuffix.size());
   const std::size_t size = target.size() - 1;
   if (target.size() < 2 || size > kMaxCodeLength || target.front() != '/') return false;
-  bool plain = true;
-  for (std::size_t i = 0; i < size; ++i) {
-    path_[i] = target[i + 1];
-    plain = plain && kPlain[static_cast<unsigned char>(path_[i])];
+  const char* const segment = target.data() + 1;
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  if (size >= kWord && size <= 2 * kWord) {
+    // As codes have it: two words, which overlap.
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::memcpy(&first, segment, kWord);
+    std::memcpy(&last, segment + size - kWord, kWord);
+    if (!are_letters_and_digits(first) || !are_letters_and_digits(last)) return false;
+    std::memcpy(path_.data(), &first, kWord);
+    std::memcpy(path_.data() + size - kWord, &last, kWord);
+  } else {
+    if (!is_plausible_code({segment, size})) return false;
+    std::memcpy(path_.data(), segment, size);
   }
-  if (!plain) return false;
   size_ = size;
   may_be_code_ = true;
   if (packed) set_packed();

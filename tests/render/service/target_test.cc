@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <pairport/ascii.h>
 #include <pairport/code.h>
 
 namespace pairport {
@@ -250,6 +251,24 @@ TEST(Target, WhatMayBeACodeIsLettersAndDigits) {
 }
 
 // RFC 9112 section 3, and no line of an answer that a target was copied to is ended by it.
+TEST(Target, EveryByteOfEveryLengthIsLookedAt) {
+  for (std::size_t size = 1; size <= kMaxCodeLength + 1; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        const char c = static_cast<char>(byte);
+        std::string segment(size, 'z');
+        segment[at] = c;
+        const bool expected = size <= kMaxCodeLength && (is_letter(c) || is_digit(c));
+        const Target target("/" + segment);
+        ASSERT_EQ(target.may_be_code(), expected) << size << " characters, " << byte << " at " << at;
+        if (expected) {
+          ASSERT_EQ(target.code(), segment);
+        }
+      }
+    }
+  }
+}
+
 TEST(Target, BytesThatAreNotVisibleAreMalformed) {
   for (int c = 0; c < 256; ++c) {
     const bool visible = c > 0x20 && c < 0x7f;
