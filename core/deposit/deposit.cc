@@ -214,6 +214,7 @@ void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept {
     return table;
   }();
   const auto& bytes = fingerprint.bytes;
+#pragma GCC unroll 15
   for (std::size_t i = 0; i + 1 < bytes.size(); ++i) std::memcpy(out + 3 * i, kHex[bytes[i]].data(), 4);
   std::memcpy(out + 3 * (bytes.size() - 1), kHex[bytes.back()].data(), 2);
 }

@@ -146,6 +146,7 @@ class Service::Impl {
       : url_(options.url),
         commands_(options.url),
         ttl_ms_(options.ttl_ms),
+        ttl_seconds_(static_cast<std::int64_t>(options.ttl_ms / 1000)),
         serve_packages_(options.serve_packages),
         serve_challenges_(options.serve_challenges),
         hash_codes_(options.hash_codes),
@@ -232,6 +233,7 @@ class Service::Impl {
   UtcText utc_text_;
   std::int64_t wall_offset_ = 0;  // of the wall clock to the other, in seconds
   const std::uint64_t ttl_ms_;
+  const std::int64_t ttl_seconds_;
   const bool serve_packages_;
   const bool serve_challenges_;
   const bool hash_codes_;
@@ -567,7 +569,7 @@ void Service::Impl::look_up(const Target& target, const Request& request, const 
       std::array<char, 2 * UtcText::kSize> times;
       show_life(found.expires_seconds(), now, times, values);
       send_script(language.installer, values, target, request, response);
-      wipe(values.deposit.fingerprint.bytes.data(), values.deposit.fingerprint.bytes.size());
+      wipe_value(values.deposit.fingerprint);
       return;
     }
     misses_->take(request.client, now.monotonic_ms);
@@ -594,7 +596,7 @@ void Service::Impl::show_life(std::uint32_t expires_seconds, const Now& now, std
   const std::int64_t offset = now.unix_seconds - static_cast<std::int64_t>(now.monotonic_ms / 1000);
   if (offset - wall_offset_ > 1 || wall_offset_ - offset > 1) wall_offset_ = offset;
   const std::int64_t end = wall_offset_ + expires_seconds;
-  values.made_at = utc_text_.write(end - static_cast<std::int64_t>(ttl_ms_ / 1000), text.data());
+  values.made_at = utc_text_.write(end - ttl_seconds_, text.data());
   values.valid_until = utc_text_.write(end, text.data() + UtcText::kSize);
 }
 
@@ -716,7 +718,7 @@ void Service::Impl::deposit(const Request& request, const Now& now, Response& re
 void Service::Impl::write_deposit_answer(const Code& code, const Now& now, Writer& out) noexcept {
   std::array<char, UtcText::kSize> expires;
   out.text(R"({"pairing_code":)").quoted(code.view(), quote_json).text(R"(,"expires":")");
-  out.text(utc_text_.write(now.unix_seconds + static_cast<std::int64_t>(ttl_ms_ / 1000), expires.data()));
+  out.text(utc_text_.write(now.unix_seconds + ttl_seconds_, expires.data()));
   out.text(R"(","installers":)");
   commands_.write(code.view(), out);
   out.text("}\n");

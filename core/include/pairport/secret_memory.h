@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <pairport/export.h>
@@ -13,6 +14,14 @@ namespace pairport {
 
 // Overwrites `size` bytes with zeros; the compiler never removes the write. `size` may be 0.
 PAIRPORT_EXPORT void wipe(void* data, std::size_t size) noexcept;
+
+// The same for a value of a few bytes, without a call.
+template <typename Value>
+void wipe_value(Value& value) noexcept {
+  static_assert(std::is_trivially_copyable_v<Value>);
+  value = Value{};
+  asm volatile("" : : "r"(&value) : "memory");  // it reads the value, so the write before stays
+}
 
 // Wipes 16 KiB of the stack below the caller's frame and the vector registers (x86-64, AArch64), where functions that
 // have returned, a parser for example, may have left pieces of what they worked on. Costs about 0.15 microseconds.
