@@ -451,8 +451,11 @@ void Connection::dispatch(RequestHead& parsed, std::string_view body, const Now&
   lingers_ = request.method == Method::kOther || (redirects && !reads);
   keep_alive_ = parsed.keep_alive && !finishing_ && !lingers_;
   const auto lines = parsed.forwarded_for();
-  if (!lines.empty() && !context_.trusted_proxies_.trusts(peer_)) context_.has_seen_untrusted_proxy_ = true;
-  const ClientAddress client = context_.trusted_proxies_.client_of(peer_, lines);
+  ClientAddress client = peer_;
+  if (!lines.empty()) {
+    if (!context_.trusted_proxies_.trusts(peer_)) context_.has_seen_untrusted_proxy_ = true;
+    client = context_.trusted_proxies_.client_of(peer_, lines);
+  }
   request.body = body;
   request.client = client.key();
   if (redirects) {
@@ -589,6 +592,11 @@ void Connection::on_output(std::size_t sent, const Now& now) noexcept {
   if (sent != 0 && state_ == State::kAnswering) {
     sent_bytes_ += sent;
     sent_at_ms_ = now.monotonic_ms;
+    if (sent_bytes_ == output_bytes_) {
+      // All answers up to here, which is what nearly always happens.
+      next_fragment_ += fragment_count_;
+      sent = fragment_count_ = 0;
+    }
   }
   while (sent != 0) {
     assert(fragment_count_ != 0);

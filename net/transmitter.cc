@@ -72,8 +72,6 @@ Transmitter::Transmitter(std::span<const std::string_view> parts, Clock clock) :
     parts_.push_back({text, std::move(pages), WayChooser(kByReference)});
     longest = std::max(longest, text.size());
   }
-  std::sort(parts_.begin(), parts_.end(),
-            [](const Part& left, const Part& right) { return left.text.data() < right.text.data(); });
   passage_ = open_pipe(longest);
   if (!passage_.in) parts_.clear();
 }
@@ -81,10 +79,10 @@ Transmitter::Transmitter(std::span<const std::string_view> parts, Clock clock) :
 // Only a whole part can be taken from its pipe: what is left of one goes the other way.
 Transmitter::Part* Transmitter::part_of(const Fragment& fragment) noexcept {
   if (fragment.size < kMinPart) return nullptr;
-  const auto part = std::lower_bound(parts_.begin(), parts_.end(), fragment.data,
-                                     [](const Part& left, const char* data) { return left.text.data() < data; });
-  const bool found = part != parts_.end() && part->text.data() == fragment.data && part->text.size() == fragment.size;
-  return found ? &*part : nullptr;
+  for (Part& part : parts_) {
+    if (part.text.data() == fragment.data && part.text.size() == fragment.size) return &part;
+  }
+  return nullptr;
 }
 
 ssize_t Transmitter::send_part(int socket, const Part& part, bool more) noexcept {

@@ -75,7 +75,7 @@ class Transmitter {
   ssize_t send_by_reference(int socket, std::span<const Fragment> fragments, bool more) noexcept;
 
   const Clock clock_;
-  std::vector<Part> parts_;  // sorted by address
+  std::vector<Part> parts_;  // a handful: the long halves of scripts
   Pipe passage_;             // empty between calls
   FileDescriptor null_;
 };
