@@ -14,6 +14,7 @@
 
 #include <pairport/secret_memory.h>
 
+#include "core/base/utc_text.h"
 #include "core/limits/rate_limiter.h"
 #include "render/http/accept.h"
 #include "render/http/header_blocks.h"
@@ -23,7 +24,6 @@
 #include "render/scripts/scripts.h"
 #include "render/service/commands.h"
 #include "render/service/target.h"
-#include "core/base/utc_text.h"
 #include "render/service/writer.h"
 
 namespace pairport {
