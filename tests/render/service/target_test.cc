@@ -6,8 +6,9 @@
 
 #include <gtest/gtest.h>
 
-#include <pairport/ascii.h>
 #include <pairport/code.h>
+
+#include "core/base/ascii.h"
 
 namespace pairport {
 namespace {
