@@ -356,6 +356,7 @@ class AccessLog final : public AccessObserver {
                                                        : "%Y-%m-%dT%H:%M:%SZ access: %v")) {}
 
   void on_answer(const AccessEntry& entry) noexcept override {
+    if (!is_logged(entry)) return;
     AccessLine line;
     log_->info(format_access(entry, format_, shorten_, line));
   }

@@ -59,6 +59,18 @@ TEST(AccessLogTest, ShortensAddresses) {
   EXPECT_EQ(line(other, AccessFormat::kText, true), "GET other 200 45231 bytes 3 ms unix");
 }
 
+TEST(AccessLogTest, AMonitorsRequestsAreLeftOut) {
+  AccessEntry health = entry();
+  health.route = Route::kHealth;
+  for (const Method method : {Method::kGet, Method::kHead}) {
+    health.method = method;
+    EXPECT_FALSE(is_logged(health));
+  }
+  health.method = Method::kPost;
+  EXPECT_TRUE(is_logged(health)) << "what no monitor does";
+  EXPECT_TRUE(is_logged(entry()));
+}
+
 TEST(AccessLogTest, TheLongestLineFits) {
   AccessEntry longest = entry();
   longest.method = Method::kOptions;

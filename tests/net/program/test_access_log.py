@@ -80,6 +80,15 @@ class Entries(unittest.TestCase):
         self.assertRegex(lines[1], r" access: GET installer 404 \d+ bytes \d+ ms 127\.0\.0\.1 code [0-9a-f]{8}$")
         self.assertEqual(len(lines), 2)
 
+    def test_monitoring_leaves_no_line(self):
+        with Pairport(config()) as service:
+            for method in ("GET", "HEAD", "GET"):
+                self.assertEqual(service.request(method, "/healthz")[0], 200)
+            self.assertEqual(service.get("/update")[0], 200)
+            self.assertEqual(service.request("POST", "/healthz")[0], 405)
+            log = entries(service)
+        self.assertEqual([(e["method"], e["route"]) for e in log], [("GET", "update"), ("POST", "health")])
+
     def test_off_is_the_default(self):
         for text in ("", config("off")):
             with Pairport(text) as service:
