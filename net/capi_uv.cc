@@ -60,6 +60,8 @@ static_assert(PAIRPORT_EVENT_DEPOSITS_LIMITED == static_cast<int>(ServerEvent::k
 static_assert(PAIRPORT_EVENT_LOOK_UPS_LIMITED == static_cast<int>(ServerEvent::kLookUpsLimited));
 static_assert(PAIRPORT_EVENT_UNTRUSTED_PROXY == static_cast<int>(ServerEvent::kUntrustedProxy));
 static_assert(PAIRPORT_EVENT_MISSES == static_cast<int>(ServerEvent::kMisses));
+static_assert(PAIRPORT_EVENT_ADDRESSES_LIMITED == static_cast<int>(ServerEvent::kAddressesLimited));
+static_assert(PAIRPORT_EVENT_CONNECTIONS_LIMITED == static_cast<int>(ServerEvent::kConnectionsLimited));
 static_assert(PAIRPORT_TLS_1_2 == static_cast<int>(TlsVersion::kTls12));
 static_assert(PAIRPORT_TLS_1_3 == static_cast<int>(TlsVersion::kTls13));
 

@@ -395,6 +395,17 @@ void log_event(const Service& service, ServerEvent event, int detail) {
           "behind a proxy see [server] trusted_proxies",
           detail);
       break;
+    case ServerEvent::kAddressesLimited:
+      spdlog::warn(
+          "{} connections were refused (503, with TLS an alert): clients exceed [limits] max_connections_per_address; "
+          "behind a proxy see [server] trusted_proxies",
+          detail);
+      break;
+    case ServerEvent::kConnectionsLimited:
+      spdlog::warn(
+          "{} connections were closed to make room, or refused: there are as many as [limits] max_connections allows",
+          detail);
+      break;
     case ServerEvent::kUntrustedProxy:
       spdlog::warn(
           "a peer that [server] trusted_proxies does not name sends X-Forwarded-For, which is not believed; if it is "

@@ -160,7 +160,7 @@ class Server::Impl {
   bool work_off(const Now& time) noexcept;
   bool tell(ServerEvent event, int detail) noexcept;
   void tell_limit(ServerEvent event, std::uint64_t limited, std::uint64_t& told) noexcept;
-  void tell_of_the_store() noexcept;
+  void tell_of_limits() noexcept;
   void on_idle() noexcept;
   void keep_ticking() noexcept;
 
@@ -221,11 +221,15 @@ class Server::Impl {
   uv_idle_t idle_;
   uv_prepare_t before_poll_;
   // By ServerEvent.
-  std::array<std::uint64_t, static_cast<std::size_t>(ServerEvent::kMisses) + 1> tell_again_at_{};
+  std::array<std::uint64_t, static_cast<std::size_t>(ServerEvent::kConnectionsLimited) + 1> tell_again_at_{};
   std::uint64_t deposits_limited_ = 0;
   std::uint64_t look_ups_limited_ = 0;
   bool untrusted_proxy_told_ = false;
   std::uint64_t misses_told_ = 0;
+  std::uint64_t beyond_address_ = 0;  // connections that were refused
+  std::uint64_t beyond_address_told_ = 0;
+  std::uint64_t beyond_all_ = 0;  // connections that were closed for others, or refused
+  std::uint64_t beyond_all_told_ = 0;
   std::uint64_t deposits_refused_ = 0;
   SecretLevel level_;
   bool started_ = false;
@@ -439,7 +443,7 @@ void Server::Impl::on_tick() noexcept {
   }
   watch_paused();
   refusals_.tick(time.monotonic_ms);
-  tell_of_the_store();
+  tell_of_limits();
   // While it is stopping there is no idle handle; then the next tick goes on. What is pending is the idle handle's,
   // which has its turn in this iteration, too: one portion for each.
   if ((!work_pending_ || stopping_) && !work_off(time) && !stopping_) {
@@ -467,7 +471,7 @@ void Server::Impl::tell_limit(ServerEvent event, std::uint64_t limited, std::uin
   if (more != 0 && tell(event, static_cast<int>(more))) told = limited;
 }
 
-void Server::Impl::tell_of_the_store() noexcept {
+void Server::Impl::tell_of_limits() noexcept {
   if (service_.deposits_refused() != deposits_refused_) {
     deposits_refused_ = service_.deposits_refused();
     tell(ServerEvent::kDepositsRefused, 0);
@@ -479,6 +483,8 @@ void Server::Impl::tell_of_the_store() noexcept {
   tell_limit(ServerEvent::kDepositsLimited, service_.deposits_limited(), deposits_limited_);
   tell_limit(ServerEvent::kLookUpsLimited, service_.look_ups_limited(), look_ups_limited_);
   tell_limit(ServerEvent::kMisses, service_.counters().misses, misses_told_);
+  tell_limit(ServerEvent::kAddressesLimited, beyond_address_, beyond_address_told_);
+  tell_limit(ServerEvent::kConnectionsLimited, beyond_all_, beyond_all_told_);
   if (context_.has_seen_untrusted_proxy() && !untrusted_proxy_told_) {
     untrusted_proxy_told_ = tell(ServerEvent::kUntrustedProxy, 0);
   }
@@ -633,13 +639,17 @@ Status Server::Impl::add_peer(int fd, const sockaddr_storage& address, Transport
     key = &widest_key;
     place = places_->take(client.key());
     if (!place) {
+      ++beyond_address_;
       refuse(fd, transport);
       return {StatusCode::kSystem, "the peer has as many connections as it may"};
     }
   }
-  if (!has_room() && !make_room(key)) {
-    refuse(fd, transport);
-    return {StatusCode::kSystem, "the server has as many connections as it may"};
+  if (!has_room()) {
+    ++beyond_all_;
+    if (!make_room(key)) {
+      refuse(fd, transport);
+      return {StatusCode::kSystem, "the server has as many connections as it may"};
+    }
   }
 
   TimerId id = 0;
@@ -1058,7 +1068,7 @@ void Server::Impl::stop(std::function<void()> on_stopped) {
   on_stopped_ = std::move(on_stopped);
   // What came after the last tick, or within a minute of the last line, would be lost.
   tell_again_at_.fill(0);
-  tell_of_the_store();
+  tell_of_limits();
   stop_at_ = now().monotonic_ms + options_.drain_timeout;
   for (Acceptor* acceptor : acceptors_) {
     uv_close(reinterpret_cast<uv_handle_t*>(&acceptor->poll), [](uv_handle_t* handle) {

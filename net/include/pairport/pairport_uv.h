@@ -41,7 +41,9 @@ enum {
   PAIRPORT_EVENT_DEPOSITS_LIMITED = 4,   /* deposits got 429; `detail`: how many since this was told last */
   PAIRPORT_EVENT_LOOK_UPS_LIMITED = 5,   /* the same for look-ups */
   PAIRPORT_EVENT_UNTRUSTED_PROXY = 6,    /* X-Forwarded-For from a peer that is no trusted proxy; told once */
-  PAIRPORT_EVENT_MISSES = 7              /* look-ups of codes that do not exist; `detail`: how many since told last */
+  PAIRPORT_EVENT_MISSES = 7,             /* look-ups of codes that do not exist; `detail`: how many since told last */
+  PAIRPORT_EVENT_ADDRESSES_LIMITED = 8,  /* refused beyond max_connections_per_address; `detail`: how many since then */
+  PAIRPORT_EVENT_CONNECTIONS_LIMITED = 9 /* closed to make room within max_connections, or refused; `detail`: as 8 */
 };
 
 /* Told of an event, of each at most once a minute. */

@@ -37,6 +37,11 @@ enum class ServerEvent {
   kUntrustedProxy,
   // Look-ups of codes that do not exist, of all clients together: how many since this was told last.
   kMisses,
+  // Connections beyond max_connections_per_address were refused: how many since this was told last.
+  kAddressesLimited,
+  // Connections were closed to make room for others within max_connections, or refused: how many since this was told
+  // last.
+  kConnectionsLimited,
 };
 
 struct ServerOptions {

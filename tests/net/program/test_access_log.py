@@ -257,12 +257,42 @@ class Limits(unittest.TestCase):
         self.assertEqual(sum(map(int, told)), 3, service.log)
         self.assertLessEqual(len(told), 2, service.log)
 
+    def hold(self, service, count, source):
+        clients = []
+        for _ in range(count):
+            client = socket.create_connection(("127.0.0.1", service.port), timeout=30, source_address=(source, 0))
+            self.addCleanup(client.close)
+            client.sendall(b"HEAD /update HTTP/1.1\r\nHost: x\r\n\r\n")
+            clients.append((client, client.recv(65536)[:13]))
+        return clients
+
+    def test_connections_beyond_those_of_an_address_are_told_with_a_count(self):
+        with Pairport("[limits]\n  max_connections_per_address = 2\n") as service:
+            statuses = [status for _, status in self.hold(service, 7, "127.0.0.2")]
+            self.assertEqual(statuses, [b"HTTP/1.1 200 "] * 2 + [b"HTTP/1.1 503 "] * 5)
+            service.stop()
+        # Some at the first tick, and what came since then at the stop.
+        told = re.findall(r"warning: (\d) connections were refused .*max_connections_per_address", service.log.decode())
+        self.assertEqual(sum(map(int, told)), 5, service.log)
+        self.assertLessEqual(len(told), 2, service.log)
+        self.assertNotIn(b"to make room", service.log)
+
+    def test_connections_that_make_room_are_told_with_a_count(self):
+        with Pairport("[limits]\n  max_connections = 2\n") as service:
+            statuses = [status for _, status in self.hold(service, 6, "127.0.0.2")]
+            self.assertEqual(statuses, [b"HTTP/1.1 200 "] * 6)
+            service.stop()
+        told = re.findall(r"warning: (\d) connections were closed to make room, or refused: .*max_connections allows", service.log.decode())
+        self.assertEqual(sum(map(int, told)), 4, service.log)
+        self.assertLessEqual(len(told), 2, service.log)
+
     def test_no_limit_no_word(self):
         with Pairport() as service:
             service.get("/1234567")
             service.get("/update")
             service.stop()
         self.assertNotIn(b"refused", service.log)
+        self.assertNotIn(b"connections", service.log)
         self.assertNotIn(b"X-Forwarded-For", service.log)
 
     def test_a_header_of_a_peer_that_is_not_trusted_is_told_once(self):
