@@ -6,9 +6,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include <pairport/body.h>
 #include <pairport/service.h>
 
+#include "render/http/body.h"
 #include "render/scripts/quote.h"
 #include "service_for_bench.h"
 

@@ -13,9 +13,8 @@
 #include <new>
 #include <utility>
 
-#include <pairport/secret_memory.h>
-
 #include "chunked.h"
+#include "core/memory/secret_pool.h"
 #include "head_guard.h"
 #include "http1.h"
 

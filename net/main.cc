@@ -34,8 +34,8 @@
 #include <uv.h>
 #include <CLI/CLI.hpp>
 
-#include <pairport/kernel_random.h>
 #include <pairport/listener.h>
+#include <pairport/random.h>
 #include <pairport/secret_memory.h>
 #include <pairport/server.h>
 #include <pairport/service.h>

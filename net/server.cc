@@ -42,6 +42,7 @@
 #include "core/limits/fair_queue.h"
 #include "core/limits/rate_limiter.h"
 #include "core/limits/victims.h"
+#include "core/memory/secret_block.h"
 #include "core/store/timer_wheel.h"
 #include "file_descriptor.h"
 #include "refusals.h"

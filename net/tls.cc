@@ -17,6 +17,7 @@
 #include <mbedtls/ssl.h>
 #include <mbedtls/ssl_ticket.h>
 
+#include "core/memory/secret_block.h"
 #include "mbedtls_bridge.h"
 #include "tls_credentials.h"
 

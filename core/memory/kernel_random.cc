@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/kernel_random.h>
+#include <pairport/random.h>
 
 #include <sys/random.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Invariants: a block is empty (data_ null, size_ 0) or owns exactly one mapping of size_ bytes.
-#include <pairport/secret_memory.h>
+#include "core/memory/secret_block.h"
 
 #include <errno.h>
 #include <string.h>

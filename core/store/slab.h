@@ -7,8 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <pairport/secret_memory.h>
-
+#include "core/memory/secret_block.h"
 #include "core/store/reserved_array.h"
 
 namespace pairport {

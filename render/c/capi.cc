@@ -18,13 +18,12 @@
 #include <utility>
 
 #include <pairport/client_address.h>
-#include <pairport/kernel_random.h>
-#include <pairport/secret_memory.h>
-#include <pairport/secret_pool.h>
+#include <pairport/random.h>
 #include <pairport/service.h>
 #include <pairport/status.h>
 #include <pairport/version.h>
 
+#include "core/memory/secret_pool.h"
 #include "render/c/interop.h"
 #include "render/c/process_mark.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: values handed out point into the body (multipart) or into buffers of Impl (JSON strings, decoded
 // urlencoded text), all of which wipe() overwrites; Impl's buffers never move after creation.
-#include <pairport/body.h>
+#include "render/http/body.h"
 
 #include <algorithm>
 #include <array>
@@ -14,9 +14,8 @@
 
 #include <simdjson.h>
 
-#include <pairport/secret_memory.h>
-
 #include "core/base/ascii.h"
+#include "core/memory/secret_block.h"
 
 namespace pairport {
 namespace {

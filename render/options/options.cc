@@ -4,8 +4,8 @@
 #include <string>
 
 #include <pairport/deposit.h>
+#include <pairport/options.h>
 #include <pairport/secret_memory.h>
-#include <pairport/service.h>
 
 #include "core/base/ascii.h"
 #include "core/limits/rate_limiter.h"

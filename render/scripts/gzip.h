@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include <pairport/template.h>
+#include "render/scripts/template.h"
 
 namespace pairport {
 

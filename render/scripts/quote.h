@@ -10,6 +10,9 @@
 
 namespace pairport {
 
+// The language of a script.
+enum class Dialect { kPosixShell, kPowerShell };
+
 // Each function writes one complete literal for `value` to `out` and returns the end of what it wrote. `out` has room
 // for max_quoted(value.size()) bytes. Never fails, never allocates; any thread.
 
@@ -21,6 +24,10 @@ PAIRPORT_EXPORT char* quote_posix(std::string_view value, char* out) noexcept;
 // which PowerShell takes for a quote, and everything that Windows PowerShell would read in the ANSI code page) travels
 // as base64 in an expression that is pure ASCII. REQUIRES: `value` is UTF-8.
 PAIRPORT_EXPORT char* quote_powershell(std::string_view value, char* out) noexcept;
+
+inline char* quote(Dialect dialect, std::string_view value, char* out) noexcept {
+  return dialect == Dialect::kPosixShell ? quote_posix(value, out) : quote_powershell(value, out);
+}
 
 // JSON string with its quotes (RFC 8259 section 7). REQUIRES: `value` is UTF-8.
 PAIRPORT_EXPORT char* quote_json(std::string_view value, char* out) noexcept;

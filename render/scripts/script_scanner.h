@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include <pairport/template.h>
+#include "render/scripts/template.h"
 
 namespace pairport {
 

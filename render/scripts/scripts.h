@@ -7,11 +7,11 @@
 #include <utility>
 
 #include <pairport/http.h>
-#include <pairport/service.h>
+#include <pairport/options.h>
 #include <pairport/status.h>
-#include <pairport/template.h>
 
 #include "render/scripts/gzip.h"
+#include "render/scripts/template.h"
 #include "render/service/target.h"
 
 namespace pairport {

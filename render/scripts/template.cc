@@ -2,7 +2,7 @@
 // Invariants: pieces_ is empty or every piece has a slot, and the last piece has no text. The sum of all static text in
 // pieces_, of the worst case of all slots, and of kShortText, which render() may write behind its block, is at most
 // kMaxBlock, checked when compiled, so render() never has to check.
-#include <pairport/template.h>
+#include "render/scripts/template.h"
 
 #include <algorithm>
 #include <cassert>
@@ -35,10 +35,6 @@ bool is_harmless(char c) noexcept {
 // Those of a URL of the service, none of which ends a comment.
 bool is_url_character(char c) noexcept {
   return is_harmless(c) || std::string_view(":/[]%@+,=").find(c) != std::string_view::npos;
-}
-
-char* quote(Dialect dialect, std::string_view value, char* out) noexcept {
-  return dialect == Dialect::kPosixShell ? quote_posix(value, out) : quote_powershell(value, out);
 }
 
 }  // namespace

@@ -12,16 +12,17 @@
 #include <utility>
 #include <vector>
 
-#include <pairport/secret_memory.h>
-
 #include "core/base/utc_text.h"
 #include "core/limits/rate_limiter.h"
+#include "core/memory/secret_block.h"
 #include "render/http/accept.h"
+#include "render/http/body.h"
 #include "render/http/header_blocks.h"
 #include "render/http/range.h"
 #include "render/scripts/embedded_templates.h"
 #include "render/scripts/quote.h"
 #include "render/scripts/scripts.h"
+#include "render/scripts/template.h"
 #include "render/service/commands.h"
 #include "render/service/target.h"
 #include "render/service/writer.h"

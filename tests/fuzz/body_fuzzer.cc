@@ -10,12 +10,12 @@
 #include <string_view>
 #include <utility>
 
-#include <pairport/body.h>
 #include <pairport/service.h>
 
 #include "core/base/ascii.h"
 #include "deposit_values.h"
 #include "input.h"
+#include "render/http/body.h"
 #include "render/scripts/quote.h"
 
 namespace pairport::fuzz {

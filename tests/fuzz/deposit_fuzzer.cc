@@ -13,12 +13,12 @@
 
 #include <pairport/deposit.h>
 #include <pairport/store.h>
-#include <pairport/template.h>
 
 #include "core/base/ascii.h"
 #include "deposit_values.h"
 #include "input.h"
 #include "literals.h"
+#include "render/scripts/template.h"
 
 namespace pairport::fuzz {
 namespace {

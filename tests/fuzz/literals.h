@@ -8,9 +8,8 @@
 #include <string>
 #include <string_view>
 
-#include <pairport/template.h>
-
 #include "input.h"
+#include "render/scripts/template.h"
 
 namespace pairport::fuzz {
 

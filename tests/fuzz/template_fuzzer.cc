@@ -10,14 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include <pairport/template.h>
-
-#include "render/scripts/gzip.h"
-#include "render/scripts/quote.h"
-#include "support/gunzip.h"
-
 #include "deposit_values.h"
 #include "input.h"
+#include "render/scripts/gzip.h"
+#include "render/scripts/quote.h"
+#include "render/scripts/template.h"
+#include "support/gunzip.h"
 
 namespace pairport::fuzz {
 namespace {

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include <pairport/export.h>
+#include <pairport/random.h>
 #include <pairport/status.h>
 
 namespace pairport {
@@ -44,15 +45,6 @@ class Code {
 // Whether `text` can be a code at all: 1 to kMaxCodeLength ASCII letters and digits. Wider than the alphabet, because a
 // static deposit's code is chosen by the operator ("0000000").
 PAIRPORT_EXPORT bool is_plausible_code(std::string_view text) noexcept;
-
-// Where random bytes come from: the kernel in the program, a fixed sequence in tests.
-class PAIRPORT_EXPORT RandomSource {
- public:
-  virtual ~RandomSource() = default;
-  // Fills `out` with uniformly distributed, unpredictable bytes and returns true, or returns false and `out` is
-  // undefined.
-  virtual bool fill(std::span<std::uint8_t> out) noexcept = 0;
-};
 
 // Draws codes of one length, each character uniform over the alphabet (rejection sampling, no modulo bias). Never
 // allocates. One thread at a time.

@@ -3,10 +3,10 @@
 #ifndef PAIRPORT_SECRET_MEMORY_H_
 #define PAIRPORT_SECRET_MEMORY_H_
 
+#include <array>
 #include <cstddef>
+#include <memory>
 #include <string_view>
-#include <type_traits>
-#include <utility>
 
 #include <pairport/export.h>
 
@@ -14,18 +14,6 @@ namespace pairport {
 
 // Overwrites `size` bytes with zeros; the compiler never removes the write. `size` may be 0.
 PAIRPORT_EXPORT void wipe(void* data, std::size_t size) noexcept;
-
-// The same for a value of a few bytes, without a call.
-template <typename Value>
-void wipe_value(Value& value) noexcept {
-  static_assert(std::is_trivially_copyable_v<Value>);
-  value = Value{};
-  asm volatile("" : : "r"(&value) : "memory");  // it reads the value, so the write before stays
-}
-
-// Wipes 16 KiB of the stack below the caller's frame and the vector registers (x86-64, AArch64), where functions that
-// have returned, a parser for example, may have left pieces of what they worked on. Costs about 0.15 microseconds.
-PAIRPORT_EXPORT void wipe_stack() noexcept;
 
 // How well memory is protected, weakest first, so that std::min gives the level in force.
 enum class SecretLevel {
@@ -37,40 +25,39 @@ enum class SecretLevel {
 // "plain", "locked" or "memfd_secret"; a static string.
 PAIRPORT_EXPORT std::string_view to_string(SecretLevel level) noexcept;
 
-// For a buffer that a library has allocated: locks the pages that it lies on, neighbours included, and leaves them out
-// of core dumps. At most kLocked; kPlain when the kernel does not grant that. Undone when the pages are unmapped.
-PAIRPORT_EXPORT SecretLevel lock_in_place(void* data, std::size_t size) noexcept;
-
-// One mapping of zeroed, page-aligned memory, wiped and unmapped on destruction. The kernel finds memory for a page at
-// its first use and locks it then; so a mapping costs little, and nothing for what is not used. Movable, not copyable.
-// Not synchronised: one thread at a time.
-class PAIRPORT_EXPORT SecretBlock {
+// A pool of objects of T, each in secret memory of its own: the steady flow of requests maps nothing, because the last
+// kKept objects that were released stay mapped for the next user. T wipes what it holds in its destructor. Public only
+// because Connection has members of this type; what it does stands inside the library. One thread at a time.
+template <typename T>
+class SecretPool {
  public:
-  SecretBlock() noexcept = default;
-  ~SecretBlock();
-  SecretBlock(SecretBlock&& other) noexcept { *this = std::move(other); }
-  SecretBlock& operator=(SecretBlock&& other) noexcept;
-  SecretBlock(const SecretBlock&) = delete;
-  SecretBlock& operator=(const SecretBlock&) = delete;
+  struct Deleter {
+    SecretPool* pool = nullptr;
+    void operator()(T* object) const noexcept { pool->release(object); }
+  };
+  // Returns to the pool on destruction; the pool outlives it.
+  using Pointer = std::unique_ptr<T, Deleter>;
 
-  // Maps at least `size` bytes, rounded up to whole pages, at the best level that the kernel grants but not below
-  // `minimum`. On failure (limit RLIMIT_MEMLOCK, no memory) the block is empty and nothing is held.
-  static SecretBlock map(std::size_t size, SecretLevel minimum = SecretLevel::kPlain) noexcept;
+  // Objects get memory of at least `minimum`, or none.
+  explicit SecretPool(SecretLevel minimum) noexcept : minimum_(minimum) {}
+  SecretPool(const SecretPool&) = delete;
+  SecretPool& operator=(const SecretPool&) = delete;
+  ~SecretPool();
 
-  // Unmaps without wiping once more; the block is then empty. REQUIRES: everything written to it is wiped.
-  void unmap_wiped() noexcept;
-
-  explicit operator bool() const noexcept { return data_ != nullptr; }
-  // Valid until this object is destroyed or assigned to.
-  std::byte* data() const noexcept { return data_; }
-  // Bytes mapped, at least what was asked for.
-  std::size_t size() const noexcept { return size_; }
-  SecretLevel level() const noexcept { return level_; }
+  // Null when there is no memory.
+  Pointer acquire() noexcept;
 
  private:
-  std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
-  SecretLevel level_ = SecretLevel::kPlain;
+  static constexpr std::size_t kKept = 64;
+  struct Slot;
+
+  Slot* map() noexcept;
+  static void unmap(Slot* slot) noexcept;
+  void release(T* object) noexcept;
+
+  SecretLevel minimum_;
+  std::array<Slot*, kKept> kept_;
+  std::size_t kept_count_ = 0;
 };
 
 }  // namespace pairport

@@ -14,11 +14,10 @@
 #include <string_view>
 
 #include <pairport/access.h>
-#include <pairport/body.h>
 #include <pairport/client_address.h>
 #include <pairport/export.h>
 #include <pairport/http.h>
-#include <pairport/secret_pool.h>
+#include <pairport/secret_memory.h>
 #include <pairport/service.h>
 
 namespace pairport {

@@ -44,6 +44,9 @@ struct Now {
   std::int64_t unix_seconds = 0;  // only written into answers
 };
 
+// Bytes of a body at most; whoever speaks HTTP refuses a longer one.
+inline constexpr std::size_t kMaxBody = 16 * 1024;
+
 // A view of a request. Everything it points to must stay valid during Service::handle(), not longer. Header values
 // without surrounding white space, empty when the header is missing.
 struct Request {
@@ -187,6 +190,9 @@ class PAIRPORT_EXPORT Response {
   std::size_t scratch_used_ = 0;
   std::array<char, kResponseScratch> scratch_;
 };
+
+// The reason phrase of a status that the service uses (RFC 9110 section 15); "Status" for others.
+PAIRPORT_EXPORT std::string_view reason_phrase(int status) noexcept;
 
 }  // namespace pairport
 

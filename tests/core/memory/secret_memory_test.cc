@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <pairport/secret_memory.h>
 
-#include <pairport/secret_pool.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -22,6 +21,7 @@
 
 #include <pairport/store.h>
 
+#include "core/memory/secret_pool.h"
 #include "support/process_memory.h"
 
 namespace pairport {

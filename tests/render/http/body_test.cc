@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/body.h>
+#include "render/http/body.h"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/template.h>
+#include "render/scripts/template.h"
 
 #include <algorithm>
 #include <map>

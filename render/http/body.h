@@ -9,13 +9,11 @@
 
 #include <pairport/deposit.h>
 #include <pairport/export.h>
+#include <pairport/http.h>
 #include <pairport/secret_memory.h>
 #include <pairport/status.h>
 
 namespace pairport {
-
-// Longer bodies are refused before they are decoded.
-inline constexpr std::size_t kMaxBody = 16 * 1024;
 
 enum class BodyError {
   kNone,

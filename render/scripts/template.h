@@ -5,21 +5,19 @@
 
 #include <array>
 #include <cstddef>
-#include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <pairport/deposit.h>
 #include <pairport/export.h>
+#include <pairport/options.h>
 #include <pairport/status.h>
 
-namespace pairport {
+#include "render/scripts/quote.h"
 
-// Decides how a slot is quoted.
-enum class Dialect { kPosixShell, kPowerShell };
+namespace pairport {
 
 // The values that a script gets per request.
 struct SlotValues {
@@ -51,8 +49,7 @@ struct SlotValues {
 class PAIRPORT_EXPORT Template {
  public:
   using Constants = std::map<std::string, std::string, std::less<>>;
-  // Gives the text of a template by name ("linux/installer.sh"), or nothing when there is none.
-  using Loader = std::function<std::optional<std::string>(std::string_view name)>;
+  using Loader = TemplateLoader;
 
   // Bytes of static text and literals that the block between first and last slot may take for one request.
   static constexpr std::size_t kMaxBlock = 15 * 1024;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// What can be set of a Service, and the rules for it.
+#ifndef PAIRPORT_OPTIONS_H_
+#define PAIRPORT_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <pairport/code.h>
+#include <pairport/export.h>
+#include <pairport/status.h>
+#include <pairport/store.h>
+
+namespace pairport {
+
+// Where client machines get the client from. Written into the scripts; `{version}`, `{os}`, `{arch}` and `{channel}` in
+// the URLs are filled in by the scripts on the client machine.
+// `{pairing_url}` in an URL is replaced by ServiceOptions::url.
+struct InstallerOptions {
+  std::string version = "0.9.14";
+  std::string unstable_version = "0.9.14";
+  std::string linux_url =
+      "https://github.com/openrport/openrport/releases/download/{version}/rport_{version}_{os}_{arch}.tar.gz";
+  std::string windows_url =
+      "https://github.com/openrport/openrport/releases/download/{version}/rport_{version}_{os}_{arch}.msi";
+  std::string checksums_url = "https://github.com/openrport/openrport/releases/download/{version}/checksums.txt";
+  std::string deb_repo = "https://repo.openrport.io/deb";
+  std::string rpm_repo = "https://repo.openrport.io/rpm";
+  std::string repo_keys = "https://repo.openrport.io";
+  std::string tacoscript_url = "https://downloads.openrport.io/tacoscript/{channel}/?arch={os}_{arch}";
+  bool use_repositories = true;
+  bool strict_checksums = false;              // no package whose SHA-256 is unknown, so none of a repository either
+  std::map<std::string, std::string> sha256;  // file name to 64 hexadecimal digits
+};
+
+// One deposit that never expires, for testing the scripts. Its text is wiped at its end.
+struct PAIRPORT_EXPORT StaticDeposit {
+  ~StaticDeposit();
+
+  std::string code;
+  std::string connect_url;
+  std::string fingerprint;
+  std::string client_id;
+  std::string password;
+};
+
+// Limit of one token bucket per client address; 0 switches it off.
+struct RateLimit {
+  double per_second = 0;
+  double burst = 0;
+};
+
+// Gives the text of a template by name ("linux/installer.sh"), or nothing when there is none.
+using TemplateLoader = std::function<std::optional<std::string>(std::string_view name)>;
+
+struct ServiceOptions {
+  std::string url = "http://127.0.0.1:9978";  // how clients reach the service: see is_service_url()
+  std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds, up to a day
+  std::size_t code_length = kDefaultCodeLength;
+  Store::Options store;  // hash_seed is drawn by create()
+  RateLimit deposit_limit = {5, 50};
+  RateLimit miss_limit = {1, 20};
+  // The same limits for the IPv6 networks around a client: prefixes, and how many times more a network may than a
+  // client; see NetworkBudgets::parse().
+  std::string ipv6_budgets = "64:1 56:4 48:16";
+  // While the store is more than half full: the part of it that deposits of one network (IPv4 /24, IPv6 /48) may fill
+  // in one life, but at least 16 of them; 0: no bound. Peers without an address are not bound.
+  double network_share = 1.0 / 16;
+  std::optional<StaticDeposit> static_deposit;
+  InstallerOptions installer;
+  // Whether /packages/<file> is served; needs somebody who has the files: see answer_file().
+  bool serve_packages = false;
+  // Whether /.well-known/acme-challenge/<token> is served, from files in the same way.
+  bool serve_challenges = false;
+  // Whether answers have a Response::code_hash().
+  bool hash_codes = false;
+  // Asked before the built-in templates, by names such as "linux/installer.sh". May be empty. Not used after create().
+  TemplateLoader templates;
+};
+
+// Longest `url`, so that every answer fits its buffer.
+inline constexpr std::size_t kMaxServiceUrl = 512;
+
+// Whether `url` will do as ServiceOptions::url: http or https, plain URL characters, neither query nor fragment, no
+// slash at the end, at most kMaxServiceUrl characters, and what check_connect_url() wants: a host, no user, a port from
+// 1 to 65535 if any.
+PAIRPORT_EXPORT bool is_service_url(std::string_view url) noexcept;
+
+// What one setting of ServiceOptions must be. The same for every way to set it: a configuration file, the C interface,
+// directives of nginx.
+struct OptionRule {
+  std::string_view name;      // as users write it: "ttl", "max_memory", "linux_url"
+  std::string_view expected;  // completes the sentence "expected ..."
+  bool (*holds)(const ServiceOptions& options);
+};
+
+// The rules for every setting but static_deposit, for which see check_static_deposit(). For whoever reads settings one
+// by one, to say where the wrong one stands. Valid for ever.
+PAIRPORT_EXPORT std::span<const OptionRule> option_rules() noexcept;
+
+// All of these rules. kInvalidArgument names each setting that breaks one and what is expected of it, never a value.
+// Service::create() calls it.
+PAIRPORT_EXPORT Status check_options(const ServiceOptions& options);
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_OPTIONS_H_
