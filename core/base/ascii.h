@@ -16,6 +16,25 @@ constexpr bool is_digit(char c) noexcept {
 constexpr bool is_letter(char c) noexcept {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
+constexpr bool is_alphanumeric(char c) noexcept {
+  return is_letter(c) || is_digit(c);
+}
+// Whether `text` is nothing but letters, digits and the characters of `marks`.
+constexpr bool consists_of(std::string_view text, std::string_view marks) noexcept {
+  return std::all_of(text.begin(), text.end(),
+                     [marks](char c) { return is_alphanumeric(c) || marks.find(c) != std::string_view::npos; });
+}
+// Visible characters and the space.
+constexpr bool is_printable(char c) noexcept {
+  return c >= ' ' && c <= '~';
+}
+constexpr bool is_visible(char c) noexcept {
+  return c > ' ' && c <= '~';
+}
+// Below the space, or DEL; no byte of a character of UTF-8 that takes several.
+constexpr bool is_control(char c) noexcept {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
 constexpr char to_lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }

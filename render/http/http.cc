@@ -19,32 +19,6 @@ HeaderBlock::HeaderBlock(const std::vector<std::pair<std::string_view, std::stri
   }
 }
 
-std::string_view to_string(Route route) noexcept {
-  switch (route) {
-    case Route::kDeposit:
-      return "deposit";
-    case Route::kInstaller:
-      return "installer";
-    case Route::kUpdate:
-      return "update";
-    case Route::kUninstall:
-      return "uninstall";
-    case Route::kPackage:
-      return "package";
-    case Route::kPreflight:
-      return "preflight";
-    case Route::kChallenge:
-      return "challenge";
-    case Route::kHealth:
-      return "health";
-    case Route::kAbout:
-      return "about";
-    case Route::kOther:
-      break;
-  }
-  return "other";
-}
-
 const HeaderBlock Response::kNoHeaders{{}};
 
 void Response::reset() noexcept {

@@ -25,11 +25,6 @@ bool is_limit(double value) noexcept {
   return value >= 0 && value <= kMostOfLimit;
 }
 
-bool consists_of(std::string_view text, std::string_view marks) noexcept {
-  return std::all_of(text.begin(), text.end(),
-                     [&](char c) { return is_letter(c) || is_digit(c) || marks.find(c) != std::string_view::npos; });
-}
-
 bool is_version(std::string_view text) noexcept {
   return !text.empty() && text.size() <= kMaxVersion && consists_of(text, ".-_+~");
 }

@@ -16,13 +16,6 @@
 namespace pairport {
 namespace {
 
-std::string_view file_name(Os os, std::string_view what) noexcept {
-  const bool posix = os == Os::kLinux;
-  if (what == "installer") return posix ? "rport-installer.sh" : "rport-installer.ps1";
-  if (what == "update") return posix ? "rport-update.sh" : "rport-update.ps1";
-  return posix ? "rport-uninstall.sh" : "rport-uninstall.ps1";
-}
-
 // `mark` tells representations of the same text apart.
 std::string strong_etag(std::string_view text, std::string_view mark) {
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
@@ -53,7 +46,7 @@ Representation representation(std::string file, Form form, std::string etag) {
 // `is_static`: the same for everyone, so it may be cached.
 Script script(Os os, std::string_view what, Template text, bool is_static) {
   const auto etag = [&](std::string_view mark) { return is_static ? strong_etag(text.prefix(), mark) : std::string(); };
-  const std::string file(file_name(os, what));
+  const std::string file = std::string("rport-").append(what).append(platform(os).suffix);
   Representation plain = representation(file, Form::kPlain, etag({}));
   Representation compressed = representation(file, Form::kCompressed, etag("-gzip"));
   Representation packed = representation(file, Form::kPacked, etag("-gz"));
@@ -64,14 +57,11 @@ Script script(Os os, std::string_view what, Template text, bool is_static) {
 }  // namespace
 
 Result<Language> compile_scripts(Os os, const Template::Loader& loader, const Template::Constants& constants) {
-  const Dialect dialect = os == Os::kLinux ? Dialect::kPosixShell : Dialect::kPowerShell;
-  const std::string folder = os == Os::kLinux ? "linux/" : "windows/";
-  const std::string extension = os == Os::kLinux ? ".sh" : ".ps1";
   std::array<Template, 4> templates;
   const std::array<std::string_view, 4> names = {"installer", "not_found", "update", "uninstall"};
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string name = folder + std::string(names[i]) + extension;
-    Result<Template> result = Template::compile(name, dialect, loader, constants);
+    const std::string name = std::string(platform(os).name).append("/").append(names[i]).append(platform(os).suffix);
+    Result<Template> result = Template::compile(name, platform(os).dialect, loader, constants);
     if (!result.ok()) return result.status();
     templates[i] = std::move(result).value();
     if (i >= 2 && templates[i].has_slots()) {

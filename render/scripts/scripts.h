@@ -11,8 +11,8 @@
 #include <pairport/status.h>
 
 #include "render/scripts/gzip.h"
+#include "render/scripts/platforms.h"
 #include "render/scripts/template.h"
-#include "render/service/target.h"
 
 namespace pairport {
 

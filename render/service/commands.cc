@@ -8,6 +8,7 @@
 // written out: zsh ends the line when a pattern matches nothing.
 #include "render/service/commands.h"
 
+#include "render/scripts/platforms.h"
 #include "render/scripts/quote.h"
 
 namespace pairport {
@@ -17,12 +18,17 @@ namespace {
 constexpr std::string_view kCode = "\x01";
 constexpr std::string_view kQuotedCode = "\\u0001";
 
+// The URL of a script, whose suffix says what a User-Agent does not.
+std::string packed(std::string_view script_url, Os os) {
+  return std::string(script_url).append(platform(os).packed_suffix);
+}
+
 std::string fetched(std::string_view fetch, std::string_view script_url) {
   return std::string("d=$(mktemp -d) && cd \"$d\" && ")
              .append(fetch)
              .append(" rport-installer.sh.gz ")
-             .append(script_url) +
-         ".sh.gz && gzip -d rport-installer.sh.gz";
+             .append(packed(script_url, Os::kLinux)) +
+         " && gzip -d rport-installer.sh.gz";
 }
 
 // What comes of it when the script cannot be had: nothing is left to run. `tool` is what fetches; a shell says 127 for
@@ -70,29 +76,38 @@ std::string invoke_web_request(const std::string& script_url) {
          "rport-installer.ps1; throw }";
 }
 
-// The curl of Windows 10 and later, by its full name: in Windows PowerShell `curl` is another command. The suffix says
-// what its User-Agent does not.
+// The curl of Windows 10 and later, by its full name: in Windows PowerShell `curl` is another command. Its User-Agent
+// does not say Windows, so the suffix does.
 std::string curl_exe(const std::string& script_url) {
-  return "curl.exe -fsSL -o rport-installer.ps1 '" + script_url +
-         ".ps1'; if ($LASTEXITCODE -ne 0) { Remove-Item -Force -ErrorAction SilentlyContinue rport-installer.ps1; "
+  return "curl.exe -fsSL -o rport-installer.ps1 '" + std::string(script_url).append(platform(Os::kWindows).suffix) +
+         "'; if ($LASTEXITCODE -ne 0) { Remove-Item -Force -ErrorAction SilentlyContinue rport-installer.ps1; "
          "throw 'Download failed. The pairing code is unknown or expired, or the pairing service cannot be reached.' }";
 }
+
+// The commands by the names under which an answer has them, each made for the URL of a script.
+struct Command {
+  std::string_view name;
+  std::string (*text)(const std::string& script_url);
+};
+constexpr Command kCommands[] = {
+    {"linux", [](const std::string& url) { return posix_lines("curl", "curl -fsSL -o", url); }},
+    {"windows", [](const std::string& url) { return windows_lines(invoke_web_request(url)); }},
+    {"linux_oneline", [](const std::string& url) { return posix_line(url); }},
+    {"linux_wget", [](const std::string& url) { return posix_lines("wget", "wget -O", url); }},
+    {"windows_curl", [](const std::string& url) { return windows_lines(curl_exe(url)); }},
+};
 
 }  // namespace
 
 Commands::Commands(std::string_view url) {
   const std::string script_url = std::string(url).append("/").append(kCode);
   std::string json;
-  const auto add = [&json](std::string_view name, std::string_view command) {
-    json.append(json.empty() ? "{\"" : ",\"").append(name).append("\":");
-    std::string quoted(max_quoted(command.size()), '\0');
-    json.append(quoted.data(), quote_json(command, quoted.data()));
-  };
-  add("linux", posix_lines("curl", "curl -fsSL -o", script_url));
-  add("windows", windows_lines(invoke_web_request(script_url)));
-  add("linux_oneline", posix_line(script_url));
-  add("linux_wget", posix_lines("wget", "wget -O", script_url));
-  add("windows_curl", windows_lines(curl_exe(script_url)));
+  for (const Command& command : kCommands) {
+    json.append(json.empty() ? "{\"" : ",\"").append(command.name).append("\":");
+    const std::string text = command.text(script_url);
+    std::string quoted(max_quoted(text.size()), '\0');
+    json.append(quoted.data(), quote_json(text, quoted.data()));
+  }
   json += '}';
   std::size_t begin = 0;
   for (std::size_t end; (end = json.find(kQuotedCode, begin)) != std::string::npos; begin = end + kQuotedCode.size()) {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "render/service/writer.h"
+#include "core/base/writer.h"
 
 namespace pairport {
 

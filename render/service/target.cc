@@ -13,55 +13,60 @@
 namespace pairport {
 namespace {
 
-constexpr std::string_view kPackedSuffix = ".sh.gz";
-// The routes, what the service is going to serve one day, and what is asked for by monitoring, browsers, search engines
-// and scanners, which are no guesses.
-constexpr std::array<std::string_view, 19> kReserved = {
-    "update", "uninstall", "packages", "healthz", "health", "readyz",  "livez", "metrics",  "status", "ping",
-    "v1",     "openapi",   "pairport", "favicon", "robots", "sitemap", "ads",   "security", "apple",
+// What the service is going to serve one day, and what is asked for by monitoring, browsers, search engines and
+// scanners, which are no guesses. The first words of the routes are reserved, too.
+constexpr std::array<std::string_view, 15> kOthersReserved = {
+    "health",   "readyz",  "livez",  "metrics", "status", "ping",     "v1",    "openapi",
+    "pairport", "favicon", "robots", "sitemap", "ads",    "security", "apple",
 };
-constexpr std::size_t kLongestReserved =
-    std::max_element(kReserved.begin(), kReserved.end(), [](std::string_view a, std::string_view b) {
-      return a.size() < b.size();
-    })->size();
-static_assert(kLongestReserved < kDefaultCodeLength, "codes of the usual length need no look at the list");
 
-// A target is made of visible ASCII (RFC 9112 section 3): anything else could end a line where it is copied to.
-bool is_visible(std::string_view text) noexcept {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
+constexpr std::string_view first_word(std::string_view path) noexcept {
+  return path.substr(0, path.find_first_of(".-/"));
 }
+
+constexpr std::size_t kLongestReserved = [] {
+  std::size_t longest = 0;
+  for (const RouteRow& row : kRoutes) longest = std::max(longest, first_word(row.path).size());
+  for (const std::string_view word : kOthersReserved) longest = std::max(longest, word.size());
+  return longest;
+}();
+static_assert(kLongestReserved < kDefaultCodeLength, "codes of the usual length need no look at the lists");
+
+// The first route with the path `/`.
+constexpr Route kRoot = [] {
+  const auto* row = kRoutes.data();
+  while (row->match != RouteRow::Match::kExact || !row->path.empty()) ++row;
+  return row->route;
+}();
 
 // RFC 3986 section 3.1.
 bool is_scheme(std::string_view text) noexcept {
-  return !text.empty() && is_letter(text.front()) && std::all_of(text.begin(), text.end(), [](char c) {
-    return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
-  });
-}
-
-// Nothing that could lead out of a folder, hide in it, or need quoting anywhere.
-bool is_file_name(std::string_view name) noexcept {
-  return !name.empty() && name.front() != '.' && std::all_of(name.begin(), name.end(), [](char c) {
-    return is_letter(c) || is_digit(c) || std::string_view("._+~-").find(c) != std::string_view::npos;
-  });
-}
-
-// The base64url alphabet (RFC 8555 section 8.3).
-bool is_token(std::string_view name) noexcept {
-  return !name.empty() && std::all_of(name.begin(), name.end(),
-                                      [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; });
+  return !text.empty() && is_letter(text.front()) && consists_of(text, "+-.");
 }
 
 }  // namespace
 
 bool Target::is_reserved(std::string_view segment) noexcept {
   const std::string_view word = segment.substr(0, segment.find_first_of(".-"));
-  return std::find(std::begin(kReserved), std::end(kReserved), word) != std::end(kReserved);
+  return std::find(kOthersReserved.begin(), kOthersReserved.end(), word) != kOthersReserved.end() ||
+         std::any_of(kRoutes.begin(), kRoutes.end(), [word](const RouteRow& row) {
+           return !first_word(row.path).empty() && first_word(row.path) == word;
+         });
 }
 
-// Nearly all targets are a slash and a code, with .sh.gz behind it in our own commands.
+// Nearly all targets are a slash and a code, with the suffix of a packed script behind it in our own commands.
 bool Target::parse_plain(std::string_view target) noexcept {
-  const bool packed = target.ends_with(kPackedSuffix);
-  if (packed) target.remove_suffix(kPackedSuffix.size());
+  std::optional<Os> packed;
+  any_platform([&](auto row) {
+    constexpr const Platform& kPlatform = kPlatforms[row()];
+    if constexpr (!kPlatform.packed_suffix.empty()) {
+      if (!target.ends_with(kPlatform.packed_suffix)) return false;
+      target.remove_suffix(kPlatform.packed_suffix.size());
+      packed = kPlatform.os;
+      return true;
+    }
+    return false;
+  });
   const std::size_t size = target.size() - 1;
   if (target.size() < 2 || size > kMaxCodeLength || target.front() != '/') return false;
   const char* const segment = target.data() + 1;
@@ -81,33 +86,37 @@ bool Target::parse_plain(std::string_view target) noexcept {
   }
   size_ = size;
   may_be_code_ = true;
-  if (packed) set_packed();
+  if (packed) {
+    packed_ = true;
+    os_ = packed;
+  }
+  problem_ = Problem::kNone;
   if (size > kLongestReserved) {
-    route_ = Route::kCode;
+    route_ = Route::kInstaller;
   } else {
     set_segment_route();
   }
   return true;
 }
 
-void Target::set_packed() noexcept {
-  packed_ = true;
-  os_ = Os::kLinux;
-}
-
+// The path is a single segment, without suffix.
 void Target::set_segment_route() noexcept {
-  route_ = !is_reserved(code())          ? Route::kCode
-           : code() == "update"          ? Route::kUpdate
-           : code() == "uninstall"       ? Route::kUninstall
-           : code() == "healthz" && !os_ ? Route::kHealth
-                                         : Route::kUnknown;
+  const auto* row = std::find_if(kRoutes.begin(), kRoutes.end(), [this](const RouteRow& candidate) {
+    return candidate.match == RouteRow::Match::kExact && candidate.path == code() && (candidate.has_os || !os_);
+  });
+  if (row != kRoutes.end()) {
+    route_ = row->route;
+  } else if (!is_reserved(code())) {
+    route_ = Route::kInstaller;
+  }
 }
 
 Target::Target(std::string_view target) noexcept {
   if (parse_plain(target)) return;
-  if (!is_visible(target)) return;
+  // A target is made of visible ASCII (RFC 9112 section 3): anything else could end a line where it is copied to.
+  if (!std::all_of(target.begin(), target.end(), is_visible)) return;
   if (target == "*") {
-    route_ = Route::kUnknown;
+    problem_ = Problem::kNone;
     return;
   }
   if (!target.starts_with('/')) {
@@ -139,7 +148,7 @@ void Target::parse_path(std::string_view path) noexcept {
     char c = path[i];
     if (c == '%') {
       const int byte = hex_byte(path, i + 1);
-      if (byte < 0) return;  // kMalformed
+      if (byte < 0) return;  // Problem::kMalformed
       c = static_cast<char>(byte);
       i += 2;
     }
@@ -155,52 +164,59 @@ void Target::parse_path(std::string_view path) noexcept {
     if (separate) path_[size_++] = '/';
     path_[size_++] = c;
   }
+  problem_ = Problem::kNone;
+  set_path_route(too_long);
+}
+
+void Target::set_path_route(bool too_long) noexcept {
+  if (too_long) return;
   if (size_ == 0) {
-    route_ = Route::kRoot;
+    route_ = kRoot;
     return;
   }
-  if (code().starts_with("packages/") && !too_long && is_file_name(file())) {
-    route_ = Route::kPackage;
-    return;
-  }
-  if (code().find('/') != std::string_view::npos || too_long) {
-    static constexpr std::string_view kChallenges = ".well-known/acme-challenge/";
-    if (!too_long && code().starts_with(kChallenges) && is_token(code().substr(kChallenges.size()))) {
-      route_ = Route::kChallenge;
+  for (const RouteRow& row : kRoutes) {
+    if (row.match == RouteRow::Match::kPrefix && code().starts_with(row.path) &&
+        row.is_name(code().substr(row.path.size()))) {
+      route_ = row.route;
       return;
     }
-    route_ = Route::kUnknown;
-    return;
   }
-  if (size_ > kPackedSuffix.size() && code().ends_with(kPackedSuffix)) {
-    size_ -= kPackedSuffix.size();
-    set_packed();
-  }
-  for (const auto& [suffix, os] : {std::pair(std::string_view(".sh"), Os::kLinux), {".ps1", Os::kWindows}}) {
-    if (!packed_ && size_ > suffix.size() && code().ends_with(suffix)) {
-      size_ -= suffix.size();
-      os_ = os;
-      break;
-    }
-  }
+  if (code().find('/') != std::string_view::npos) return;
+  take_suffix();
   set_segment_route();
 }
 
+void Target::take_suffix() noexcept {
+  const auto take = [this](std::string_view suffix, const Platform& owner) {
+    if (suffix.empty() || size_ <= suffix.size() || !code().ends_with(suffix)) return false;
+    size_ -= suffix.size();
+    os_ = owner.os;
+    return true;
+  };
+  for (const Platform& candidate : kPlatforms) {
+    packed_ = take(candidate.packed_suffix, candidate);
+    if (packed_) return;
+  }
+  for (const Platform& candidate : kPlatforms) {
+    if (take(candidate.suffix, candidate)) return;
+  }
+}
+
 void Target::parse_query(std::string_view query) noexcept {
-  if (route_ != Route::kUpdate && route_ != Route::kUninstall && route_ != Route::kCode) return;
+  if (!route_row(route_).has_os) return;
   while (true) {
     const std::size_t end = std::min(query.find('&'), query.size());
     const std::string_view part = query.substr(0, end);
     if (part.starts_with("os=")) {
       const std::string_view value = part.substr(3);
-      const std::optional<Os> wanted = value == "linux"     ? std::optional(Os::kLinux)
-                                       : value == "windows" ? std::optional(Os::kWindows)
-                                                            : std::nullopt;
-      if (!wanted || (os_ && *os_ != *wanted)) {
-        route_ = Route::kBadOs;
+      const auto* const wanted = std::find_if(kPlatforms.begin(), kPlatforms.end(),
+                                              [value](const Platform& candidate) { return candidate.name == value; });
+      if (wanted == kPlatforms.end() || (os_ && *os_ != wanted->os)) {
+        problem_ = Problem::kBadOs;
+        route_ = Route::kOther;
         return;
       }
-      os_ = wanted;
+      os_ = wanted->os;
     }
     if (end == query.size()) return;
     query.remove_prefix(end + 1);

@@ -47,16 +47,15 @@ std::optional<std::string> decoded_path(std::string_view path) {
 
 void check_target(std::string_view text) {
   const Target target(text);
-  using Route = Target::Route;
   if (!text.starts_with('/')) return;
   const auto path = decoded_path(text.substr(0, text.find('?')));
   const bool visible = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7f; });
-  expect((path.has_value() && visible) == (target.route() != Route::kMalformed),
+  expect((path.has_value() && visible) == (target.problem() != Target::Problem::kMalformed),
          "what is malformed is a bad escape, or a byte that is not visible");
   if (!path || !visible) return;
   expect(!target.may_be_code() || is_plausible_code(target.code()), "what may be a code is plausible");
   switch (target.route()) {
-    case Route::kRoot:
+    case Route::kDeposit:
       expect(path->empty(), "the root is empty");
       break;
     case Route::kUpdate:
@@ -78,7 +77,7 @@ void check_target(std::string_view text) {
                                                                        "uvwxyz0123456789-_") == std::string_view::npos,
              "a token leads nowhere else");
       break;
-    case Route::kCode: {
+    case Route::kInstaller: {
       const std::string code(target.code());
       expect(!code.empty() && code.size() <= 128 && code.find('/') == std::string::npos, "a code is one segment");
       expect(*path == code || *path == code + ".sh" || *path == code + ".ps1", "a code is what was asked for");
@@ -86,18 +85,19 @@ void check_target(std::string_view text) {
       if (target.os() == Os::kLinux) expect(!path->ends_with(".ps1") || *path == ".ps1", "a suffix decides");
       break;
     }
-    case Route::kUnknown:
-      expect(path->find('/') != std::string::npos || path->size() > 100 || Target::is_reserved(*path),
-             "several segments, a long one, or a reserved one");
-      break;
     case Route::kHealth:
       expect(*path == "healthz", "health has its name");
       break;
-    case Route::kBadOs:
-      expect(text.find("?os=") != std::string_view::npos || text.find("&os=") != std::string_view::npos,
-             "a bad parameter is there");
+    case Route::kOther:
+      if (target.problem() == Target::Problem::kBadOs) {
+        expect(text.find("?os=") != std::string_view::npos || text.find("&os=") != std::string_view::npos,
+               "a bad parameter is there");
+      } else {
+        expect(path->find('/') != std::string::npos || path->size() > 100 || Target::is_reserved(*path),
+               "several segments, a long one, or a reserved one");
+      }
       break;
-    case Route::kMalformed:
+    default:
       break;
   }
 }

@@ -157,7 +157,7 @@ class PAIRPORT_EXPORT Response {
   void reset() noexcept;
 
  private:
-  friend class Service;
+  friend class Reply;  // by which the service fills it
   static const HeaderBlock kNoHeaders;
 
   void add(std::string_view text) noexcept {

@@ -37,6 +37,8 @@ PAIRPORT_EXPORT Status check_static_deposit(const StaticDeposit& deposit);
 // still being sent. So the service outlives the response, and the response the write; nothing else matters.
 class PAIRPORT_EXPORT Service {
  public:
+  class PAIRPORT_LOCAL Impl;  // for the library alone
+
   // Compiles the templates and maps the first memory. Errors: kInvalidArgument (an option, named in the message),
   // kBadTemplate, kOutOfMemory, kMemoryNotLocked, kRandomFailed. `random` outlives the service.
   static Result<std::unique_ptr<Service>> create(const ServiceOptions& options, RandomSource& random, const Now& now);
@@ -87,7 +89,6 @@ class PAIRPORT_EXPORT Service {
   std::uint64_t look_ups_limited() const noexcept { return counters().look_ups_limited; }
 
  private:
-  class PAIRPORT_LOCAL Impl;
   explicit Service(std::unique_ptr<Impl> impl) noexcept;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "render/service/target.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,37 +14,42 @@
 namespace pairport {
 namespace {
 
-using Route = Target::Route;
+using Problem = Target::Problem;
 
-Route route(std::string_view target) {
-  return Target(target).route();
+Problem problem(std::string_view target) {
+  return Target(target).problem();
+}
+// Nothing when there is a problem.
+std::optional<Route> route(std::string_view target) {
+  const Target parsed(target);
+  return parsed.problem() == Problem::kNone ? std::optional(parsed.route()) : std::nullopt;
 }
 // The code that is asked for; a word that cannot be one when it is another route.
 std::string code(std::string_view target) {
   const Target parsed(target);
-  return parsed.route() == Route::kCode ? std::string(parsed.code()) : "(no code)";
+  return parsed.route() == Route::kInstaller ? std::string(parsed.code()) : "(no code)";
 }
 
 TEST(Target, KnowsTheRoutes) {
-  EXPECT_EQ(route("/"), Route::kRoot);
+  EXPECT_EQ(route("/"), Route::kDeposit);
   EXPECT_EQ(route("/update"), Route::kUpdate);
   EXPECT_EQ(route("/uninstall"), Route::kUninstall);
   EXPECT_EQ(code("/abcdefg"), "abcdefg");
-  EXPECT_EQ(route("/a/b"), Route::kUnknown);
-  EXPECT_EQ(route("/update/x"), Route::kUnknown);
-  EXPECT_EQ(route("*"), Route::kUnknown);
+  EXPECT_EQ(route("/a/b"), Route::kOther);
+  EXPECT_EQ(route("/update/x"), Route::kOther);
+  EXPECT_EQ(route("*"), Route::kOther);
   EXPECT_EQ(code("/Update"), "Update") << "paths are case-sensitive";
   EXPECT_EQ(code("/updates"), "updates");
 }
 
 TEST(Target, RepeatedAndTrailingSlashesAreTolerated) {
-  EXPECT_EQ(route("//"), Route::kRoot);
-  EXPECT_EQ(route("////"), Route::kRoot);
+  EXPECT_EQ(route("//"), Route::kDeposit);
+  EXPECT_EQ(route("////"), Route::kDeposit);
   EXPECT_EQ(code("//abcdefg"), "abcdefg");
   EXPECT_EQ(code("/abcdefg/"), "abcdefg");
   EXPECT_EQ(code("///abcdefg///"), "abcdefg");
   EXPECT_EQ(route("//update//"), Route::kUpdate);
-  EXPECT_EQ(route("/a//b"), Route::kUnknown);
+  EXPECT_EQ(route("/a//b"), Route::kOther);
 }
 
 TEST(Target, ASlashAndAWordAreTakenLikeAnyOtherPath) {
@@ -62,9 +68,9 @@ TEST(Target, ASlashAndAWordAreTakenLikeAnyOtherPath) {
 TEST(Target, EscapesAreDecodedBeforeMatching) {
   EXPECT_EQ(code("/%61bcdef%67"), "abcdefg");
   EXPECT_EQ(route("/%75pdate"), Route::kUpdate);
-  EXPECT_EQ(route("/%2f"), Route::kRoot);
+  EXPECT_EQ(route("/%2f"), Route::kDeposit);
   EXPECT_EQ(code("/%2Fabcdefg"), "abcdefg");
-  EXPECT_EQ(route("/a%2Fb"), Route::kUnknown);
+  EXPECT_EQ(route("/a%2Fb"), Route::kOther);
   EXPECT_EQ(code("/%2561"), "%61") << "once, not twice";
   EXPECT_EQ(code("/a%00b"), std::string("a\0b", 3));
   EXPECT_EQ(code("/a%3Fos=windows"), "a?os=windows") << "an escaped ? starts no query";
@@ -76,33 +82,33 @@ TEST(Target, EscapesAreDecodedBeforeMatching) {
 TEST(Target, MalformedEscapesAreSeenWhereverTheyAre) {
   for (const std::string_view bad : {"/%", "/%6", "/%6/", "/%zz", "/%6g", "/abc%", "/a/b/%x1", "/a/b/c%", "/%%41",
                                      "/% 1", "/abc%?x", "/%-1", "/%+1"}) {
-    EXPECT_EQ(route(bad), Route::kMalformed) << bad;
+    EXPECT_EQ(problem(bad), Problem::kMalformed) << bad;
   }
-  EXPECT_EQ(route("/" + std::string(1000, 'a') + "%"), Route::kMalformed);
+  EXPECT_EQ(problem("/" + std::string(1000, 'a') + "%"), Problem::kMalformed);
   EXPECT_EQ(code("/abc?%"), "abc") << "queries are not decoded";
 }
 
 TEST(Target, WhatIsNotATargetIsMalformed) {
   for (const std::string_view bad : {"", "abc", "update", "?", "?os=linux", "**", "http:", "http:/", "http://", "://",
                                      "http:///abc", "http://?x", "\\abc"}) {
-    EXPECT_EQ(route(bad), Route::kMalformed) << bad;
+    EXPECT_EQ(problem(bad), Problem::kMalformed) << bad;
   }
 }
 
 TEST(Target, AbsoluteFormAsksForItsPath) {
   EXPECT_EQ(code("http://pair.example.com/abcdefg"), "abcdefg");
   EXPECT_EQ(code("HTTPS://pair.example.com:8443/abcdefg/?x"), "abcdefg");
-  EXPECT_EQ(route("http://pair.example.com"), Route::kRoot);
-  EXPECT_EQ(route("http://pair.example.com/"), Route::kRoot);
+  EXPECT_EQ(route("http://pair.example.com"), Route::kDeposit);
+  EXPECT_EQ(route("http://pair.example.com/"), Route::kDeposit);
   EXPECT_EQ(route("http://pair.example.com//update"), Route::kUpdate);
   EXPECT_EQ(Target("http://h/abc?os=windows").os(), Os::kWindows);
-  EXPECT_EQ(route("http://h/%"), Route::kMalformed);
+  EXPECT_EQ(problem("http://h/%"), Problem::kMalformed);
 }
 
 TEST(Target, AbsoluteFormNeedsAScheme) {
   for (const std::string_view bad :
        {"a b://h/abcdefg", "?x://h/abcdefg", "abc/def://h/abcdefg", "1http://h/abcdefg", "a%62://h/abcdefg"}) {
-    EXPECT_EQ(route(bad), Route::kMalformed) << bad;
+    EXPECT_EQ(problem(bad), Problem::kMalformed) << bad;
   }
 }
 
@@ -118,7 +124,7 @@ TEST(Target, SuffixesChooseTheSystem) {
   EXPECT_EQ(code("/abc.SH"), "abc.SH");
   EXPECT_EQ(code("/.sh"), ".sh");
   EXPECT_EQ(code("/abc.sh.sh"), "abc.sh") << "one suffix, and what is left cannot be a code";
-  EXPECT_EQ(route("/update.sh.ps1"), Route::kUnknown);
+  EXPECT_EQ(route("/update.sh.ps1"), Route::kOther);
   EXPECT_EQ(code("/abc%2Esh"), "abc");
   EXPECT_EQ(code("/abc.exe"), "abc.exe");
 }
@@ -134,7 +140,7 @@ TEST(Target, APackedScriptIsForLinux) {
   EXPECT_EQ(route("/update.sh.gz"), Route::kUpdate);
   EXPECT_TRUE(Target("/update.sh.gz").packed());
   EXPECT_EQ(route("/uninstall.sh.gz"), Route::kUninstall);
-  EXPECT_EQ(route("/abcdefg.sh.gz?os=windows"), Route::kBadOs);
+  EXPECT_EQ(problem("/abcdefg.sh.gz?os=windows"), Problem::kBadOs);
   for (const std::string_view other : {"/abcdefg", "/abcdefg.sh", "/abcdefg.ps1", "/abcdefg.gz", "/abcdefg.ps1.gz",
                                        "/abcdefg.sh.gzip", "/abcdefg.SH.GZ", "/sh.gz", "/.sh.gz"}) {
     EXPECT_FALSE(Target(other).packed()) << other;
@@ -160,7 +166,7 @@ TEST(Target, AnUnknownSystemIsAnError) {
   for (const std::string_view bad :
        {"/abc?os=", "/abc?os=macos", "/abc?os=Linux", "/abc?os=linux2", "/update?os=x", "/uninstall?a&os=x",
         "/abc?os=linux&os=x", "/abc?os=linux&os=windows", "/abc.sh?os=windows", "/abc.ps1?os=linux"}) {
-    EXPECT_EQ(route(bad), Route::kBadOs) << bad;
+    EXPECT_EQ(problem(bad), Problem::kBadOs) << bad;
   }
 }
 
@@ -170,27 +176,27 @@ TEST(Target, OtherQueriesAreIgnored) {
     EXPECT_EQ(code(target), "abc") << target;
     EXPECT_EQ(Target(target).os(), std::nullopt) << target;
   }
-  EXPECT_EQ(route("/?os=x"), Route::kRoot) << "a deposit is for every system";
+  EXPECT_EQ(route("/?os=x"), Route::kDeposit) << "a deposit is for every system";
 }
 
 TEST(Target, PackagesAreFilesDirectlyInOneFolder) {
-  EXPECT_EQ(Target("/packages/rport_0.9.14+x~1.tar.gz").route(), Target::Route::kPackage);
+  EXPECT_EQ(route("/packages/rport_0.9.14+x~1.tar.gz"), Route::kPackage);
   EXPECT_EQ(Target("//packages//a.sh/").file(), "a.sh");
   EXPECT_FALSE(Target("/packages/a.sh").os()) << "a file name has no suffix of ours";
   for (const char* target : {"/packages/.a", "/packages/..", "/packages/a/b", "/packages/a%2fb", "/packages/a%00",
                              "/packages/a%20b", "/packages/a%5cb", "/packages/%c3%a4", "/x/packages/a"}) {
-    EXPECT_EQ(Target(target).route(), Target::Route::kUnknown) << target;
+    EXPECT_EQ(route(target), Route::kOther) << target;
   }
-  EXPECT_EQ(Target("/packages").route(), Target::Route::kUnknown);
-  EXPECT_EQ(Target("/packages/" + std::string(119, 'a')).route(), Target::Route::kPackage);
-  EXPECT_EQ(Target("/packages/" + std::string(120, 'a')).route(), Target::Route::kUnknown);
+  EXPECT_EQ(route("/packages"), Route::kOther);
+  EXPECT_EQ(route("/packages/" + std::string(119, 'a')), Route::kPackage);
+  EXPECT_EQ(route("/packages/" + std::string(120, 'a')), Route::kOther);
 }
 
 TEST(Target, LongSegmentsAreNothing) {
   EXPECT_EQ(code("/" + std::string(128, 'a')), std::string(128, 'a'));
-  EXPECT_EQ(route("/" + std::string(129, 'a')), Route::kUnknown);
-  EXPECT_EQ(route("/" + std::string(8000, 'a')), Route::kUnknown);
-  EXPECT_EQ(route("/" + std::string(8000, '/')), Route::kRoot);
+  EXPECT_EQ(route("/" + std::string(129, 'a')), Route::kOther);
+  EXPECT_EQ(route("/" + std::string(8000, 'a')), Route::kOther);
+  EXPECT_EQ(route("/" + std::string(8000, '/')), Route::kDeposit);
 }
 
 constexpr std::string_view kReserved[] = {
@@ -208,8 +214,8 @@ TEST(Target, ReservedPathsAreNoCodes) {
   for (const std::string_view word : kReserved) {
     for (const char* suffix : {"", "/", ".sh", ".ps1", ".txt", ".ico", "-touch-icon.png", "?os=linux"}) {
       const std::string target = "/" + std::string(word) + suffix;
-      EXPECT_NE(route(target), Route::kCode) << target;
-      EXPECT_NE(route("/" + target), Route::kCode) << target;
+      EXPECT_NE(route(target), Route::kInstaller) << target;
+      EXPECT_NE(route("/" + target), Route::kInstaller) << target;
     }
   }
   for (const std::string_view path : {"/favicon.ico",
@@ -233,7 +239,7 @@ TEST(Target, ReservedPathsAreNoCodes) {
                                       "/healthz.sh",
                                       "/healthz/live",
                                       "/.well-known/security.txt"}) {
-    EXPECT_EQ(route(path), Route::kUnknown) << path;
+    EXPECT_EQ(route(path), Route::kOther) << path;
   }
   EXPECT_EQ(route("/healthz"), Route::kHealth);
   EXPECT_EQ(route("//healthz/"), Route::kHealth);
@@ -277,9 +283,9 @@ TEST(Target, BytesThatAreNotVisibleAreMalformed) {
          {std::string("/abc") + static_cast<char>(c) + "d", std::string("/abc?x=") + static_cast<char>(c),
           std::string("http://h/") + static_cast<char>(c)}) {
       if (visible && c != '%') {
-        EXPECT_NE(route(target), Route::kMalformed) << target;
+        EXPECT_NE(problem(target), Problem::kMalformed) << target;
       } else if (!visible) {
-        EXPECT_EQ(route(target), Route::kMalformed) << c;
+        EXPECT_EQ(problem(target), Problem::kMalformed) << c;
       }
     }
   }
@@ -289,18 +295,18 @@ TEST(Target, BytesThatAreNotVisibleAreMalformed) {
 TEST(Target, TokensOfAcmeChallenges) {
   const std::string path = "/.well-known/acme-challenge/";
   for (const std::string token : {"evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA", "a", "_", "-"}) {
-    EXPECT_EQ(Target(path + token).route(), Target::Route::kChallenge) << token;
+    EXPECT_EQ(route(path + token), Route::kChallenge) << token;
     EXPECT_EQ(Target(path + token).file(), token);
   }
-  EXPECT_EQ(Target("http://pair.example.com" + path + "a?x").route(), Target::Route::kChallenge);
-  EXPECT_EQ(Target(path + std::string(101, 'a')).route(), Target::Route::kChallenge);
+  EXPECT_EQ(route("http://pair.example.com" + path + "a?x"), Route::kChallenge);
+  EXPECT_EQ(route(path + std::string(101, 'a')), Route::kChallenge);
   for (const std::string& token :
        {std::string(), std::string("a.b"), std::string(".."), std::string("../x"), std::string("a/b"),
         std::string("a+b"), std::string("a%00"), std::string("a="), std::string("%2e%2e%2fx"), std::string(102, 'a')}) {
-    EXPECT_EQ(Target(path + token).route(), Target::Route::kUnknown) << token;
+    EXPECT_EQ(route(path + token), Route::kOther) << token;
   }
-  EXPECT_EQ(Target("/.well-known/a").route(), Target::Route::kUnknown);
-  EXPECT_EQ(Target("/x/.well-known/acme-challenge/a").route(), Target::Route::kUnknown);
+  EXPECT_EQ(route("/.well-known/a"), Route::kOther);
+  EXPECT_EQ(route("/x/.well-known/acme-challenge/a"), Route::kOther);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Text written into a buffer of fixed size.
-#ifndef PAIRPORT_RENDER_WRITER_H_
-#define PAIRPORT_RENDER_WRITER_H_
+#ifndef PAIRPORT_WRITER_H_
+#define PAIRPORT_WRITER_H_
 
 #include <cassert>
 #include <charconv>
@@ -9,8 +9,6 @@
 #include <cstring>
 #include <span>
 #include <string_view>
-
-#include "render/scripts/quote.h"
 
 namespace pairport {
 
@@ -30,10 +28,11 @@ class Writer {
     out_ = std::to_chars(out_, end_, value).ptr;
     return *this;
   }
+  // What `quote(value, out)` writes, which returns the end of it: one of the functions of render/scripts/quote.h.
   template <typename Quote>
   Writer& quoted(std::string_view value, Quote&& quote) noexcept {
-    assert(max_quoted(value.size()) <= static_cast<std::size_t>(end_ - out_));
     out_ = quote(value, out_);
+    assert(out_ <= end_);
     return *this;
   }
   std::string_view written() const noexcept { return {begin_, static_cast<std::size_t>(out_ - begin_)}; }
@@ -46,4 +45,4 @@ class Writer {
 
 }  // namespace pairport
 
-#endif  // PAIRPORT_RENDER_WRITER_H_
+#endif  // PAIRPORT_WRITER_H_

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// The operating systems that there are scripts for. One row each: targets, scripts, commands and messages follow it.
+#ifndef PAIRPORT_RENDER_PLATFORMS_H_
+#define PAIRPORT_RENDER_PLATFORMS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "render/scripts/quote.h"
+
+namespace pairport {
+
+enum class Os : std::uint8_t { kLinux, kWindows };
+
+struct Platform {
+  Os os;
+  std::string_view name;           // in `?os=`, and the folder of its templates
+  std::string_view suffix;         // of its scripts; at the end of a path it asks for this platform
+  std::string_view packed_suffix;  // of its scripts as gzip files; empty: there are none
+  Dialect dialect;                 // of its scripts
+  std::string_view user_agent;     // a part of the User-Agent of its clients; empty: clients that no other row knows
+};
+
+// In the order of Os. Of two rows with the same suffix the first one has it. Exactly one has no user_agent.
+inline constexpr std::array<Platform, 2> kPlatforms = {{
+    {Os::kLinux, "linux", ".sh", ".sh.gz", Dialect::kPosixShell, ""},
+    {Os::kWindows, "windows", ".ps1", "", Dialect::kPowerShell, "PowerShell"},
+}};
+
+constexpr const Platform& platform(Os os) noexcept {
+  return kPlatforms[static_cast<std::size_t>(os)];
+}
+
+// The platform of clients that no row knows by their User-Agent.
+inline constexpr Os kDefaultOs = [] {
+  std::size_t found = kPlatforms.size();
+  for (std::size_t i = 0; i < kPlatforms.size(); ++i) {
+    if (kPlatforms[i].user_agent.empty()) found = found == kPlatforms.size() ? i : kPlatforms.size() + 1;
+    if (static_cast<std::size_t>(kPlatforms[i].os) != i) found = kPlatforms.size() + 1;
+  }
+  return kPlatforms.at(found).os;  // does not compile when the rows are not what is said above
+}();
+
+// Calls `look` with the number of each row, as a std::integral_constant, until it returns true; whether it did. Every
+// look-up comes through here, and texts of constant length are compared with a few instructions.
+template <typename Look>
+constexpr bool any_platform(Look&& look) noexcept {
+  return [&]<std::size_t... kRow>(std::index_sequence<kRow...>) {
+    return (look(std::integral_constant<std::size_t, kRow>{}) || ...);
+  }
+  (std::make_index_sequence<kPlatforms.size()>{});
+}
+
+// The platform of a client by its User-Agent.
+constexpr Os os_of_user_agent(std::string_view user_agent) noexcept {
+  Os os = kDefaultOs;
+  any_platform([&](auto row) {
+    constexpr const Platform& kPlatform = kPlatforms[row()];
+    if constexpr (!kPlatform.user_agent.empty()) {
+      if (user_agent.find(kPlatform.user_agent) == std::string_view::npos) return false;
+      os = kPlatform.os;
+      return true;
+    }
+    return false;
+  });
+  return os;
+}
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_RENDER_PLATFORMS_H_

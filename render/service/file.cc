@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// Packages and challenges: files that somebody else has. A request is kept in the Response until the file is known.
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+
+#include "core/base/writer.h"
+#include "render/http/accept.h"
+#include "render/http/range.h"
+#include "render/service/service_impl.h"
+
+namespace pairport {
+namespace {
+
+constexpr std::size_t kMaxCondition = 512;
+// A token and a thumbprint, each less than 128 bytes (RFC 8555 section 8.1).
+constexpr std::uint64_t kMaxChallenge = 4096;
+
+}  // namespace
+
+void answer_file_request(Service::Impl&, const Target& target, const Request& request, const Now&,
+                         Response& response) noexcept {
+  Reply reply(response);
+  Writer out(reply.scratch());
+  const auto keep = [&out](std::string_view text) {
+    // Conditions longer than any of ours cannot be met: leave them out.
+    if (text.size() > kMaxCondition) text = {};
+    const std::size_t begin = out.written().size();
+    return out.text(text).written().substr(begin);
+  };
+  auto& file = reply.file();
+  file.name = keep(target.file());
+  file.if_none_match = keep(request.if_none_match);
+  file.if_range = keep(request.if_range);
+  file.range_spec = keep(request.range);
+  file.folder = response.route() == Route::kChallenge ? FileFolder::kChallenges : FileFolder::kPackages;
+  file.is_head = request.method == Method::kHead;
+  file.as_problem = prefers_json(request.accept);
+  reply.keep(out.written().size());
+}
+
+void Service::Impl::answer_file(const FileInfo* info, Response& response) noexcept {
+  Reply reply(response);
+  const auto file = reply.take_file();
+  const bool is_challenge = file.folder == FileFolder::kChallenges;
+  if (info == nullptr || (is_challenge && info->size > kMaxChallenge)) {
+    not_found(response, file.as_problem);
+    if (file.is_head) reply.drop_body();
+    return;
+  }
+  if (is_challenge) {
+    reply.begin(200, challenge_headers);
+    reply.set_file_body(info->size, file.is_head ? FileRange{} : FileRange{0, info->size});
+    return;
+  }
+  // As common servers do it: time of change and size. In the buffer behind what answer_file_request() has kept.
+  std::array<char, 40> etag_text;
+  char* end = etag_text.data();
+  *end++ = '"';
+  end = std::to_chars(end, end + 16, info->modified, 16).ptr;
+  *end++ = '-';
+  end = std::to_chars(end, end + 16, info->size, 16).ptr;
+  *end++ = '"';
+  const std::string_view etag(etag_text.data(), static_cast<std::size_t>(end - etag_text.data()));
+  Writer out(reply.scratch());
+  out.text("ETag: ").text(etag).text("\r\n");
+
+  int status = 200;
+  FileRange range{0, info->size};
+  if (!file.if_none_match.empty() && matches_etag(file.if_none_match, etag)) {
+    status = 304;
+    range.size = 0;
+  } else if (file.if_range.empty() || file.if_range == etag) {
+    switch (parse_range(file.range_spec, info->size, range)) {
+      case RangeVerdict::kNone:
+        break;
+      case RangeVerdict::kPartial:
+        status = 206;
+        out.text("Content-Range: bytes ").number(range.offset).text("-").number(range.offset + range.size - 1);
+        out.text("/").number(info->size).text("\r\n");
+        break;
+      case RangeVerdict::kUnsatisfiable:
+        status = 416;
+        range.size = 0;
+        out.text("Content-Range: bytes */").number(info->size).text("\r\n");
+        break;
+    }
+  }
+  reply.begin(status, file_headers);
+  reply.set_extra_headers(out.written());
+  reply.set_file_body(range.size, file.is_head ? FileRange{} : range);
+}
+
+}  // namespace pairport

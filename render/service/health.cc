@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// What is said of the service itself, and of paths that it does not have.
+#include <string_view>
+
+#include "core/base/writer.h"
+#include "render/http/accept.h"
+#include "render/service/service_impl.h"
+
+namespace pairport {
+namespace {
+
+constexpr std::string_view kHealthy = "ok\n";
+constexpr std::string_view kAbout =
+    "pairport: hands out installers for RPort clients by pairing codes; deposits go here by POST\n";
+constexpr std::string_view kCompatNotFound = "404 page not found\n";
+
+void say(std::string_view text, int status, const HeaderBlock& headers, Response& response) noexcept {
+  Reply reply(response);
+  reply.finish(status, headers, Writer(reply.scratch()).text(text).written());
+}
+
+}  // namespace
+
+void answer_about(Service::Impl& service, const Target&, const Request&, const Now&, Response& response) noexcept {
+  say(kAbout, 200, service.text_headers, response);
+}
+
+void answer_health(Service::Impl& service, const Target&, const Request&, const Now&, Response& response) noexcept {
+  say(kHealthy, 200, service.text_headers, response);
+}
+
+void answer_preflight(Service::Impl& service, const Target&, const Request&, const Now&, Response& response) noexcept {
+  Reply(response).begin(204, service.preflight_headers);
+}
+
+void answer_nothing(Service::Impl& service, const Target&, const Request& request, const Now&,
+                    Response& response) noexcept {
+  service.not_found(response, prefers_json(request.accept));
+}
+
+void Service::Impl::not_found(Response& response, bool as_problem) noexcept {
+  if (as_problem) return error(response, 404, errors, "there is nothing at this path", true);
+  say(kCompatNotFound, 404, errors.text, response);
+}
+
+}  // namespace pairport

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// How the service fills a Response.
+#ifndef PAIRPORT_RENDER_REPLY_H_
+#define PAIRPORT_RENDER_REPLY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include <pairport/http.h>
+
+namespace pairport {
+
+// A view of a Response with the right to write it. The Response has been reset before the first one is made of it.
+class Reply {
+ public:
+  explicit Reply(Response& response) noexcept : response_(response) {}
+
+  // What is known before there is an answer, for an access log.
+  void note(Route route) noexcept { response_.route_ = route; }
+  void note_code(std::uint32_t hash) noexcept { response_.code_hash_ = hash; }
+
+  void begin(int status, const HeaderBlock& headers) noexcept {
+    response_.status_ = status;
+    response_.headers_ = &headers;
+  }
+  void set_retry_after(std::uint32_t seconds) noexcept { response_.retry_after_ = seconds; }
+
+  // The part of the scratch that is not kept yet.
+  std::span<char> scratch() noexcept { return std::span(response_.scratch_).subspan(response_.scratch_used_); }
+  // Keeps the next `size` bytes of the scratch: they are wiped with the answer.
+  void keep(std::size_t size) noexcept { response_.scratch_used_ += size; }
+
+  void add(std::string_view text) noexcept { response_.add(text); }
+  // A whole answer whose body has been written to scratch().
+  void finish(int status, const HeaderBlock& headers, std::string_view text) noexcept {
+    begin(status, headers);
+    keep(text.size());
+    add(text);
+  }
+  // `lines`, which have been written to scratch(), behind the headers.
+  void set_extra_headers(std::string_view lines) noexcept {
+    keep(lines.size());
+    response_.extra_headers_ = lines;
+  }
+  // For HEAD: Content-Length stays that of the body.
+  void drop_body() noexcept { response_.fragment_count_ = 0; }
+
+  // A body that whoever has the files sends.
+  void set_file_body(std::uint64_t content_length, const FileRange& range) noexcept {
+    response_.content_length_ = content_length;
+    response_.file_.range = range;
+  }
+  auto& file() noexcept { return response_.file_; }
+  auto take_file() noexcept { return std::exchange(response_.file_, {}); }
+
+ private:
+  Response& response_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_RENDER_REPLY_H_

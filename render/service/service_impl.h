@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// What a service is made of, for its handlers.
+#ifndef PAIRPORT_RENDER_SERVICE_IMPL_H_
+#define PAIRPORT_RENDER_SERVICE_IMPL_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pairport/code.h>
+#include <pairport/http.h>
+#include <pairport/options.h>
+#include <pairport/service.h>
+#include <pairport/store.h>
+
+#include "core/base/utc_text.h"
+#include "core/limits/rate_limiter.h"
+#include "render/http/body.h"
+#include "render/http/header_blocks.h"
+#include "render/scripts/platforms.h"
+#include "render/scripts/scripts.h"
+#include "render/service/commands.h"
+#include "render/service/reply.h"
+#include "render/service/routes.h"
+#include "render/service/target.h"
+
+namespace pairport {
+
+// The scripts of each platform, in the order of Os.
+using Languages = std::array<std::unique_ptr<const Language>, kPlatforms.size()>;
+
+// The limits of a service, each kept by address or network.
+struct Limits {
+  std::unique_ptr<RateLimiter> deposits;
+  std::unique_ptr<RateLimiter> misses;
+  std::unique_ptr<RateLimiter> shares;  // of the store, by network; a token is the room of one deposit
+};
+
+class Service::Impl {
+ public:
+  Impl(const ServiceOptions& options, RandomSource& random, std::uint64_t code_seed, Languages languages,
+       std::unique_ptr<Store> store, Limits limits, std::unique_ptr<BodyDecoder> decoder);
+
+  void handle(const Request& request, const Now& now, Response& response) noexcept;
+  void redirect(const Request& request, Response& response) noexcept;
+  void answer_file(const FileInfo* info, Response& response) noexcept;
+
+  // Answers with one line of text, or a problem document (RFC 9457) that says the same.
+  void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
+             bool as_problem) noexcept;
+  void not_found(Response& response, bool as_problem) noexcept;
+  // An error where a script is expected: see look_up.cc.
+  void refuse_look_up(const Language& language, bool packed, int status, std::string_view text, const Request& request,
+                      Response& response) noexcept;
+
+  // The route of a target by the method, or Route::kOther when it is switched off; noted in `response`.
+  const RouteRow& find_route(const Target& target, Method method, Response& response) const noexcept;
+
+  const Language& language_for(const Target& target, const Request& request) const noexcept {
+    return *languages[static_cast<std::size_t>(target.os() ? *target.os() : os_of_user_agent(request.user_agent))];
+  }
+
+  const std::string url;
+  const Commands commands;
+  UtcText utc_text;
+  std::int64_t wall_offset = 0;  // of the wall clock to the other, in seconds
+  const std::uint64_t ttl_ms;
+  const std::int64_t ttl_seconds;
+  const bool hash_codes;
+  const std::uint64_t code_seed;
+  ServiceCounters counters;
+  const SecretLevel minimum_level;
+  CodeGenerator codes;
+  const Languages languages;
+  std::vector<std::string_view> static_parts;
+  const std::unique_ptr<Store> store;
+  const Limits limits;
+  const std::unique_ptr<BodyDecoder> decoder;
+
+  // The row of each route, that of Route::kOther in place of one that is switched off.
+  std::array<const RouteRow*, kRoutes.size()> rows;
+  // For each row, what is said when its path does not take a method.
+  std::vector<ErrorHeaders> not_allowed;
+  const std::string bad_os_text;
+
+  const ErrorHeaders errors{Headers{}, Audience::kSameOrigin};
+  const ErrorHeaders deposit_errors{Headers{}, Audience::kEveryOrigin};
+  const HeaderBlock text_headers = block({{"Content-Type", "text/plain; charset=utf-8"}});
+  const HeaderBlock packed_errors = block({{"Content-Type", "application/gzip"}});
+  const HeaderBlock file_headers =
+      block({{"Content-Type", "application/octet-stream"}, {"Accept-Ranges", "bytes"}}, "public, max-age=300");
+  const HeaderBlock challenge_headers = block({{"Content-Type", "application/octet-stream"}});
+  const HeaderBlock deposit_headers = block({{"Content-Type", "application/json"}}, "no-store", Audience::kEveryOrigin);
+  // Those behind X-Requested-With are added to the requests of a page by tools that trace them (W3C Trace Context and
+  // Baggage, Sentry): a preflight without them would keep such a page from making deposits.
+  const HeaderBlock preflight_headers = block(
+      {
+          {"Access-Control-Allow-Methods", "POST, GET, OPTIONS, HEAD"},
+          {"Access-Control-Max-Age", "3600"},
+          {"Access-Control-Allow-Headers",
+           "Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, baggage, sentry-trace, "
+           "traceparent, tracestate"},
+      },
+      "no-store", Audience::kEveryOrigin);
+};
+
+inline constexpr std::string_view kMalformedTarget = "the request target is not a path, or has a malformed % escape";
+
+constexpr bool is_read(Method method) noexcept {
+  return method == Method::kGet || method == Method::kHead;
+}
+
+// Milliseconds as a value of Retry-After.
+constexpr std::uint32_t retry_after_seconds(std::uint64_t wait_ms) noexcept {
+  return static_cast<std::uint32_t>((wait_ms + 999) / 1000);
+}
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_RENDER_SERVICE_IMPL_H_
