@@ -30,52 +30,117 @@ FORBIDDEN_WORDS = [
 ]
 
 
-def sources(folder):
-    return [path for path in sorted((ROOT / folder).rglob("*")) if path.suffix in (".h", ".cc") and "templates" not in path.parts]
-
-
-def code_of(path):
+def code_of(text):
     """Without comments and string literals."""
-    text = path.read_text(encoding="utf-8")
     text = re.sub(r'R"(\w*)\(.*?\)\1"', '""', text, flags=re.S)
     text = re.sub(r'"(\\.|[^"\\\n])*"', '""', text)
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     return re.sub(r"//[^\n]*", "", text)
 
 
-def includes(path):
-    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(encoding="utf-8"), re.M)
+def includes(path, text=None):
+    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(encoding="utf-8") if text is None else text, re.M)
 
 
-def layer_of(header, including):
-    """The layer that a project header belongs to, or None for a foreign one."""
-    name = header.removeprefix("pairport/")
-    for layer in LAYERS:
-        if header.startswith("pairport/"):
-            if (ROOT / layer / "include" / header).exists() or (ROOT / layer / "include" / (header + ".in")).exists():
-                return layer
-        elif (including.parent / name).exists():
-            return including.relative_to(ROOT).parts[0]
-        elif name.startswith(layer + "/"):
-            return layer
-    return None
+def sources(folder):
+    return [path for path in sorted((ROOT / folder).rglob("*")) if path.suffix in (".h", ".cc", ".c") and "templates" not in path.parts]
 
 
-def violations(path):
-    relative = path.relative_to(ROOT).as_posix()
-    layer = LAYERS.index(relative.split("/")[0])
+def in_project(header, including):
+    """The file of the project that an #include means, or None for somebody else's. The version is made by CMake."""
+    if header.startswith("pairport/"):
+        candidates = [ROOT / layer / "include" / (header + suffix) for layer in LAYERS for suffix in ("", ".in")]
+    else:
+        candidates = [ROOT / header, including.parent / header]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def relative(path):
+    return path.relative_to(ROOT).as_posix()
+
+
+# Rooms of public headers that have no source of their own name.
+ROOMS_OF_HEADERS = {"export.h": "core/base", "version.h.in": "core/base", "random.h": "core/memory", "pairport.h": "render/c"}
+
+
+def room_of(path):
+    """The folder of a file's subject. A public header belongs to the room of the source that implements it."""
+    if "include" not in path.parts:
+        return relative(path.parent)
+    layer = relative(path).split("/")[0]
+    source = next((ROOT / layer).rglob(path.stem + ".cc"), None)
+    return ROOMS_OF_HEADERS.get(path.name) or (relative(source.parent) if source else layer)
+
+
+def cycles(edges):
+    """Each set of rooms that include each other, as a sorted list."""
+    def reached(room):
+        seen, rest = set(), [room]
+        while rest:
+            for other in edges.get(rest.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    rest.append(other)
+        return seen
+    reach = {room: reached(room) for room in edges}
+    return sorted({tuple(sorted(other for other in reach[room] if room in reach.get(other, ()))) for room in edges if room in reach[room]})
+
+
+def edges_between_rooms():
+    edges = {}
+    for path in (path for layer in LAYERS for path in sources(layer)):
+        for header in includes(path):
+            other = in_project(header, path)
+            if other is not None and room_of(other) != room_of(path):
+                edges.setdefault(room_of(path), set()).add(room_of(other))
+    return edges
+
+
+# The libraries from below, with the files that CMake compiles into each, and the program.
+LIBRARIES = ["pairport_core", "pairport_service", "pairport_http", "pairport_uv", "pairport"]
+
+
+def sources_of(library):
     found = []
-    for header in includes(path):
-        other = layer_of(header, path)
-        if other is not None and LAYERS.index(other) > layer:
-            found.append(f"{relative} includes {header} of {other}/")
+    for layer in LAYERS:
+        text = (ROOT / layer / "CMakeLists.txt").read_text(encoding="utf-8")
+        for listed in re.findall(rf"(?:pairport_library|add_executable)\({library} ([^)]*)\)", text):
+            found += [ROOT / layer / name for name in re.findall(r"[\w/]+\.cc", listed) if (ROOT / layer / name).is_file()]
+    return found
+
+
+def seen_from(path):
+    """All headers of the project that a file sees, directly or not."""
+    seen, rest = set(), [path]
+    while rest:
+        including = rest.pop()
+        for header in includes(including):
+            other = in_project(header, including)
+            if other is not None and other not in seen:
+                seen.add(other)
+                rest.append(other)
+    return seen
+
+
+def violations(path, text=None):
+    """What a file must not do, or what one with this text must not do there."""
+    text = path.read_text(encoding="utf-8") if text is None else text
+    name = relative(path)
+    layer = LAYERS.index(name.split("/")[0])
+    found = []
+    for header in includes(path, text):
+        other = in_project(header, path)
+        if other is not None and LAYERS.index(relative(other).split("/")[0]) > layer:
+            found.append(f"{name} includes {header} of {relative(other).split('/')[0]}/")
+        if other is not None and "include" in path.parts and "include" not in other.parts:
+            found.append(f"{name} is public and includes {header}, which is not")
         for pattern, allowed in RESTRICTED:
-            if re.fullmatch(pattern, header) and not re.match(allowed, relative):
-                found.append(f"{relative} includes {header}")
-    code = code_of(path)
+            if re.fullmatch(pattern, header) and not re.match(allowed, name):
+                found.append(f"{name} includes {header}")
+    code = code_of(text)
     for pattern, allowed in FORBIDDEN_WORDS:
-        if re.search(pattern, code) and not re.match(allowed, relative):
-            found.append(f"{relative} uses {re.search(pattern, code).group(0)}")
+        if re.search(pattern, code) and not re.match(allowed, name):
+            found.append(f"{name} uses {re.search(pattern, code).group(0)}")
     return found
 
 
@@ -85,17 +150,50 @@ class Layering(unittest.TestCase):
         self.assertGreater(len(paths), 30, "the sources are where they are looked for")
         self.assertEqual([problem for path in paths for problem in violations(path)], [])
 
+    def test_no_rooms_include_each_other(self):
+        edges = edges_between_rooms()
+        self.assertIn("core/memory", edges.get("core/store", ()), "the rooms are where they are looked for")
+        self.assertEqual(cycles(edges), [])
+
+    def test_a_cycle_is_found(self):
+        self.assertEqual(cycles({"a": {"b"}, "b": {"c"}, "c": {"d"}}), [])
+        self.assertEqual(cycles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}}), [("b", "c")])
+
+    def test_no_library_knows_one_above_it(self):
+        library_of = {path: number for number, library in enumerate(LIBRARIES) for path in sources_of(library)}
+        for number, library in enumerate(LIBRARIES):
+            self.assertTrue(number in library_of.values(), library)
+        listed = {relative(path) for path in library_of}
+        self.assertEqual([name for layer in LAYERS for path in sources(layer) if path.suffix == ".cc" and (name := relative(path)) not in listed],
+                         [], "each source belongs to a library or to the program")
+        for path, number in library_of.items():
+            for header in seen_from(path):
+                source = next((other for other in library_of if other.stem == header.stem and room_of(other) == room_of(header)), None)
+                if source is not None:
+                    self.assertLessEqual(library_of[source], number, f"{relative(path)} sees {relative(header)}")
+
+    def test_nginx_knows_nothing_but_the_c_interface(self):
+        found = sources("nginx")
+        self.assertTrue(found)
+        for path in found:
+            for header in includes(path):
+                if in_project(header, path) is not None and not header.startswith("ngx_"):
+                    self.assertEqual(header, "pairport/pairport.h", path)
+
+    def test_there_are_few_public_headers(self):
+        public = [path.name for layer in LAYERS for path in (ROOT / layer / "include").rglob("*.h*")]
+        self.assertLessEqual(len(public), 19, sorted(public))
+
     def test_the_check_finds_what_it_looks_for(self):
-        probe = ROOT / "core" / "layering_probe.cc"
-        try:
-            for line, expected in [("#include <uv.h>", "uv.h"), ("#include <llhttp.h>", "llhttp.h"),
-                                   ("#include <pairport/service.h>", "service.h"), ("#include <sys/socket.h>", "socket"),
-                                   ("void f() { std::cout; }", "std::cout"), ("auto t = clock_gettime;", "clock_gettime")]:
-                probe.write_text(line + "\n", encoding="utf-8")
-                found = violations(probe)
-                self.assertTrue(found and expected in found[0], f"{line}: {found}")
-        finally:
-            probe.unlink(missing_ok=True)
+        probe = ROOT / "core" / "store" / "probe.cc"
+        public = ROOT / "core" / "include" / "pairport" / "probe.h"
+        for path, line, expected in [(probe, "#include <uv.h>", "uv.h"), (probe, "#include <llhttp.h>", "llhttp.h"),
+                                     (probe, "#include <pairport/service.h>", "service.h"), (probe, "#include <sys/socket.h>", "socket"),
+                                     (probe, '#include "render/scripts/quote.h"', "quote.h of render/"),
+                                     (public, '#include "core/base/ascii.h"', "is public"),
+                                     (probe, "void f() { std::cout; }", "std::cout"), (probe, "auto t = clock_gettime;", "clock_gettime")]:
+            found = violations(path, line + "\n")
+            self.assertTrue(found and expected in found[0], f"{line}: {found}")
 
     def test_every_source_says_its_licence(self):
         for layer in LAYERS + ["tests"]:
