@@ -39,17 +39,22 @@ HIDDEN = ("/etc/rport", "/var/lib/rport", "/var/log/rport", "/etc/machine-id")
 # Programs that the scripts look for and that are no part of every Debian.
 HIDDEN_TOOLS = ("rport", "tacoscript", "rpm", "dnf", "yum", "zypper", "apk", "opkg", "restorecon")
 
+# A process costs some milliseconds, and there are hundreds of roots: what Python can do from outside is not done here.
 _SETUP = r"""
 set -eu
-base=$1 kind=$2
+base=$1 kind=$2 busybox=$3 tools=$4 like=$5
+shift 5
 mount -t tmpfs -o mode=755 tmpfs "$base"
 mkdir "$base/upper" "$base/work" "$base/root"
 root=$base/root
-if [ "$kind" = busybox ]; then
+if [ -n "$like" ] && [ "$kind" = busybox ]; then
+  cp -ax "$like/root/." "$root"
+  mount -t proc proc "$root/proc"
+elif [ "$kind" = busybox ]; then
   mkdir "$root/bin" "$root/etc" "$root/proc" "$root/sys" "$root/dev" "$root/run" "$root/tmp" "$root/var" "$root/usr" \
     "$root/usr/bin" "$root/usr/local" "$root/root" "$root/var/lib" "$root/var/log"
-  cp "$3" "$root/bin/busybox"
-  # One process: some hundred take half a minute on a busy machine. It asks /proc for its own name.
+  cp "$busybox" "$root/bin/busybox"
+  # One process for all applets. It asks /proc for its own name.
   mount -t proc proc "$root/proc"
   chroot "$root" /bin/busybox --install -s /bin
   rm -f "$root/bin/addgroup" "$root/bin/adduser" "$root/bin/deluser"
@@ -62,38 +67,29 @@ if [ "$kind" = busybox ]; then
   printf 'root:x:0:\n' >"$root/etc/group"
   printf 'NAME="Small"\nID=small\n' >"$root/etc/os-release"
 else
+  [ -z "$like" ] || cp -a "$like/upper/." "$base/upper"
   mount -t overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" overlay "$root"
-  rm -rf "$root/etc/rport" "$root/var/lib/rport" "$root/var/log/rport"
-  # Whatever this machine has installed, the scripts find of these only what a test puts there.
   mount -t proc proc "$root/proc"
-  for tool in $4; do
-    for bin in /usr/local/sbin /usr/local/bin /usr/sbin /usr/bin /sbin /bin; do rm -f "$root$bin/$tool"; done
-  done
+  if [ -z "$like" ]; then
+    cd "$root"
+    rm -rf etc/rport var/lib/rport var/log/rport "$@"
+    cd /
+    case $tools in
+      '') ;;
+      # Not those that stand for a whole package manager, nor what sets up the tests, nor bigger programs of the same name.
+      busybox)
+        chroot "$root" "$busybox" --install -s /usr/local/sbin
+        (cd "$root/usr/local/sbin" && rm -f busybox dpkg* rpm* mount umount ip init wget nologin)
+        ;;
+      *) ln -s "$(command -v "$tools")" "$root/usr/local/sbin/awk" ;;
+    esac
+  fi
 fi
-echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
-mount -t tmpfs tmpfs "$root/tmp"
+[ -n "$like" ] || echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
+mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount -t tmpfs tmpfs "$root/run"
 mount --rbind /dev "$root/dev"
 mount --rbind -o ro /sys "$root/sys"
-chmod 1777 "$root/tmp"
-mkdir "$root/tmp/shells"
-if [ "$kind" != busybox ]; then
-  for shell in dash bash mksh yash zsh; do
-    mkdir "$root/tmp/shells/$shell"
-    for bin in /bin /usr/bin; do [ ! -x "$bin/$shell" ] || ln -sf "$bin/$shell" "$root/tmp/shells/$shell/sh"; done
-  done
-  case $5 in
-    '') ;;
-    busybox)
-      mkdir "$root/tmp/shells/busybox"
-      ln -s "$3" "$root/tmp/shells/busybox/sh"
-      # Not those that stand for a whole package manager, nor what sets up the tests, nor bigger programs of the same name.
-      chroot "$root" "$3" --install -s /usr/local/sbin
-      (cd "$root/usr/local/sbin" && rm -f busybox dpkg* rpm* mount umount ip init wget nologin)
-      ;;
-    *) ln -s "$(command -v "$5")" "$root/usr/local/sbin/awk" ;;
-  esac
-fi
 : >"$base/ready"
 exec sleep 100000
 """
@@ -130,8 +126,11 @@ def busybox():
 
 
 class IsolatedRoot:
-    def __init__(self, kind="host"):
+    """`like`: another root of that kind, in which nothing runs, whose files (not those in /tmp and /run) are in this one, too."""
+
+    def __init__(self, kind="host", like=None):
         self.kind = kind
+        self.like = like
 
     def __enter__(self):
         source = ""
@@ -141,10 +140,12 @@ class IsolatedRoot:
             source = busybox()
             if not source:
                 raise unittest.SkipTest("SKIPPED: no static busybox (Debian package busybox-static)")
+        # Whatever this machine has installed, the scripts find of these only what a test puts there.
+        hidden = [f"{folder[1:]}/{tool}" for folder in PATH.split(":") for tool in HIDDEN_TOOLS]
         self.base = tempfile.mkdtemp(prefix="pairport-root-")
         self.holder = subprocess.Popen(
             ["unshare", "-m", "-p", "-u", "-f", "--kill-child", "--propagation", "private", "sh", "-c", _SETUP, "sh", self.base,
-             self.kind, source, " ".join(HIDDEN_TOOLS), TOOLS], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+             self.kind, source, TOOLS, str(self.like.top) if self.like else "", *hidden], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 60
         while True:
             self.init = self._init_pid()
@@ -156,6 +157,13 @@ class IsolatedRoot:
             time.sleep(0.01)
         self.top = pathlib.Path(f"/proc/{self.init}/root{self.base}")
         self.root = self.top / "root"
+        if self.kind != "busybox":
+            for name in (*EVERY_SHELL, *filter("busybox".__eq__, [TOOLS])):
+                folder = self.path(f"/tmp/shells/{name}")
+                folder.mkdir(parents=True)
+                program = source if name == "busybox" else shutil.which(name)
+                if program:
+                    (folder / "sh").symlink_to(program)
         return self
 
     def _init_pid(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the Linux scripts share: the stand-in client, packages made of it, a web server, the real service."""
 
+import concurrent.futures
 import contextlib
 import fcntl
 import functools
@@ -10,10 +11,14 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
+import time
+import traceback
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -153,6 +158,14 @@ def essential(test):
     return test
 
 
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("this did not happen in time")
+        time.sleep(0.01)
+
+
 def without_packages_of_busybox():
     """Its shell runs its own dpkg and rpm, whatever the PATH says, and these are none."""
     if TOOLS == "busybox":
@@ -172,6 +185,7 @@ class InstallerTest(unittest.TestCase):
     def setUpClass(cls):
         require_isolation()
         cls.stack = contextlib.ExitStack()
+        cls.models, cls.model_lock = {}, threading.Lock()
         cls.web = cls.stack.enter_context(Web({
             "/" + ARCHIVE.format("0.9.14"): client_archive("0.9.14"),
             "/" + ARCHIVE.format("0.9.15"): client_archive("0.9.15"),
@@ -194,6 +208,38 @@ class InstallerTest(unittest.TestCase):
     def fixed(self, name):
         return self.service.get("/" + name)[2]
 
+    @contextlib.contextmanager
+    def paired(self, kind="host", args=(), **deposit):
+        """A root where the installer has been run, and the client is connected. `bare`: what it was like before.
+
+        It is run once for all tests that begin so, and its files are copied: it takes most of the time of such a test."""
+        what = (kind, tuple(args), tuple(sorted(deposit.items())))
+        with self.model_lock:
+            if what not in self.models:
+                model = self.stack.enter_context(IsolatedRoot(kind))
+                model.bare = model.snapshot()
+                self.assertExit(model.run(self.script(**deposit), args), 0)
+                for pid in model.processes("rport"):
+                    os.kill(pid, signal.SIGTERM)
+                wait_for(lambda: not model.processes("rport"))
+                self.models[what] = model
+        with IsolatedRoot(kind, self.models[what]) as root:
+            root.bare = self.models[what].bare
+            log = len(root.read("/var/log/rport/rport.log"))
+            root.call(["sh", "-c", "umask 027; setsid su -s /bin/sh rport -c 'exec /usr/local/bin/rport -c /etc/rport/rport.conf'"
+                       " >/dev/null 2>&1 </dev/null &"])
+            wait_for(lambda: b": Connected to " in root.read("/var/log/rport/rport.log")[log:])
+            yield root
+
+    def side_by_side(self, function, cases):
+        """function(*case) for each case, two at a time: they spend most of their time waiting for a connection that is not
+        there. Each that fails is named."""
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            done = [(case, pool.submit(function, *case)) for case in cases]
+        for case, result in done:
+            with self.subTest(case=case):
+                result.result()
+
     def assertExit(self, result, code):
         self.assertEqual(result.returncode, code, f"\n{result.stdout.decode(errors='replace')}\n{result.stderr.decode(errors='replace')}")
         for secret in (PASSWORD, ID):
@@ -213,11 +259,67 @@ def generated_values(count, seed):
     return values
 
 
-def main():
-    """unittest.main, with exit code 77 when nothing could be tested on this machine."""
-    program = unittest.main(module="__main__", exit=False, verbosity=2)
-    result = program.result
-    if result.wasSuccessful() and (result.testsRun == 0 or len(result.skipped) >= result.testsRun):
+class Shared(unittest.TestSuite):
+    """Tests that several processes share: each takes the next one from a pipe."""
+
+    _cleanup = False
+
+    def __init__(self, tests, pipe):
+        super().__init__(tests)
+        self.pipe = pipe
+
+    def __iter__(self):
+        while number := os.read(self.pipe, 1):
+            yield self._tests[number[0]]
+
+
+def work(tests, pipe, report):
+    """Runs its share, with a web server and a service of its own; all that is said goes to a file."""
+    runner = unittest.TextTestRunner(stream=report, verbosity=2)
+    result = runner.run(Shared(tests, pipe))
+    report.write(f"\n{result.testsRun} {len(result.skipped)} {int(result.wasSuccessful())}\n")
+    report.flush()
+
+
+def flat(suite):
+    return [test for item in suite for test in (flat(item) if isinstance(item, unittest.TestSuite) else [item])]
+
+
+def main(processes=1):
+    """unittest.main, with exit code 77 when nothing could be tested on this machine. `processes`: for tests that mostly wait."""
+    if processes == 1 or any(not argument.startswith("-") for argument in sys.argv[1:]):  # of one test something is seen at once
+        result = unittest.main(module="__main__", exit=False, verbosity=2).result
+        run, skipped, good = result.testsRun, len(result.skipped), result.wasSuccessful()
+    else:
+        run, skipped, good = 0, 0, True
+        tests = flat(unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"]))
+        pipe, end = os.pipe()
+        os.write(end, bytes(range(len(tests))))
+        os.close(end)
+        workers = []
+        for _ in range(processes):
+            report = tempfile.TemporaryFile("w+", encoding="utf-8")
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    work(tests, pipe, report)
+                except BaseException:
+                    traceback.print_exc(file=report)
+                    report.flush()
+                finally:
+                    os._exit(0)
+            workers.append((pid, report))
+        for pid, report in workers:
+            os.waitpid(pid, 0)
+            report.seek(0)
+            *lines, last = report.read().rstrip("\n").split("\n")
+            print("\n".join(lines), file=sys.stderr)
+            counts = last.split()
+            if len(counts) != 3 or not all(count.isdigit() for count in counts):
+                print(last + "\nthis process ended before its tests did", file=sys.stderr)
+                counts = (0, 0, 0)
+            run, skipped, good = run + int(counts[0]), skipped + int(counts[1]), good and counts[2] == "1"
+    if good and (run == 0 or skipped >= run):
         print("SKIPPED: nothing could be tested on this machine", file=sys.stderr)
         sys.exit(77)
-    sys.exit(0 if result.wasSuccessful() else 1)
+    sys.exit(0 if good else 1)

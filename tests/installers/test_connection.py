@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Connected is said of a client that is, whatever its log can tell; a pairing that does not connect gives way to the old one."""
 
+import contextlib
 import json
 import tomllib
 import unittest
@@ -9,19 +10,23 @@ import support
 from support import AWKS, LONG, IsolatedRoot, Web, client_archive, quick, use_awk
 
 CONF = "/etc/rport/rport.conf"
+ERRORS_ONLY = ('log_level = "info"', 'log_level = "error"')
 QUICK = {"RPORT_INSTALLER_WAIT": "3"}
 
 
 class Connection(support.InstallerTest):
-    def installed(self, root, edit=None, **deposit):
-        self.assertExit(root.run(self.script(**deposit)), 0)
-        if edit:
-            text = root.read(CONF).decode()
-            for old, new in edit:
-                self.assertIn(old, text)
-                text = text.replace(old, new)
-            root.path(CONF).write_text(text, encoding="utf-8")
-        return root
+    @contextlib.contextmanager
+    def installed(self, *edit, kind="host", **deposit):
+        with self.paired(kind, **deposit) as root:
+            self.edit(root, *edit)
+            yield root
+
+    def edit(self, root, *edits):
+        text = root.read(CONF).decode()
+        for old, new in edits:
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        root.path(CONF).write_text(text, encoding="utf-8")
 
     def again(self, root, code=0, script=None, args=(), command=(), **deposit):
         """Pairs again; what was said."""
@@ -50,8 +55,7 @@ class Connection(support.InstallerTest):
 
     def test_log_level_error(self):
         for kind in ("host", "busybox"):
-            with self.subTest(kind=kind), IsolatedRoot(kind) as root:
-                self.installed(root, [('log_level = "info"', 'log_level = "error"')])
+            with self.subTest(kind=kind), self.installed(ERRORS_ONLY, kind=kind) as root:
                 before = len(root.read("/var/log/rport/rport.log"))
                 self.assertIn("Connected to 127.0.0.1.", self.again(root))
                 self.assertEqual(self.record(root)["auth"], "client-2:word-2-new")
@@ -59,23 +63,20 @@ class Connection(support.InstallerTest):
                 self.assertNotIn(b"Connected to", root.read("/var/log/rport/rport.log")[before:])
 
     def test_no_log_file(self):
-        with IsolatedRoot() as root:
-            self.installed(root, [("log_file = \"/var/log/rport/rport.log\"", 'log_file = ""')])
+        with self.installed(("log_file = \"/var/log/rport/rport.log\"", 'log_file = ""')) as root:
             self.again(root)
             self.update(root)
             self.assertEqual(self.record(root)["version"], "0.9.15")
 
     def test_full_disk(self):
-        with IsolatedRoot() as root:
-            self.installed(root)
+        with self.installed() as root:
             root.call(["sh", "-c", "mount -t tmpfs -o size=4k,mode=777 tmpfs /var/log/rport; cat /dev/zero >/var/log/rport/full"])
             self.update(root)
             self.assertEqual(self.record(root)["version"], "0.9.15")
             self.assertEqual(len(root.processes("rport")), 1)
 
     def test_an_error_before_the_connection_is_no_refusal(self):
-        with IsolatedRoot() as root:
-            self.installed(root, [('log_level = "info"', 'log_level = "error"')])
+        with self.installed(ERRORS_ONLY) as root:
             root.write("/tmp/again.sh", quick(self.script("second")), 0o600)
             result = root.call(["sh", "/tmp/again.sh"], {"RPORT_INSTALLER_WAIT": "12"})
             self.assertExit(result, 0)
@@ -87,58 +88,51 @@ class Connection(support.InstallerTest):
 
     @unittest.skipUnless(LONG, "SKIPPED: 15 seconds with the full time (PAIRPORT_LONG=1)")
     def test_log_level_error_for_the_full_time(self):
-        with IsolatedRoot() as root:
-            self.installed(root, [('log_level = "info"', 'log_level = "error"')])
+        with self.installed(ERRORS_ONLY) as root:
             self.again(root, script=self.script())
 
     # Where it is connected to.
 
     def test_by_name_and_by_address_in_ipv6(self):
         for kind in ("host", "busybox"):
-            with self.subTest(kind=kind), IsolatedRoot(kind) as root:
-                self.installed(root, [('log_level = "info"', 'log_level = "error"')])
+            with self.subTest(kind=kind), self.installed(ERRORS_ONLY, kind=kind) as root:
                 self.assertIn("Connected to server.example.", self.again(root, url=self.host(root, "server.example")))
-        with IsolatedRoot() as root:
-            self.installed(root, [('log_level = "info"', 'log_level = "error"')])
+        with self.installed(ERRORS_ONLY) as root:
             self.assertIn("Connected to mapped.example.", self.again(root, url=self.host(root, "mapped.example", "::ffff:127.0.0.1")))
 
     def test_without_the_right_to_look_into_processes(self):
         """Root of a container lacks CAP_SYS_PTRACE: it still finds and stops the old client, and sees the connection of the new one."""
-        with IsolatedRoot() as root:
-            self.installed(root, [('log_level = "info"', 'log_level = "error"')])
+        with self.installed(ERRORS_ONLY) as root:
             old = root.processes("rport")
             self.assertIn("Connected to 127.0.0.1.", self.again(root, command=["setpriv", "--bounding-set=-sys_ptrace"]))
             self.assertEqual(len(root.processes("rport")), 1)
             self.assertNotEqual(root.processes("rport"), old)
 
     def test_a_fallback_server_is_not_the_server(self):
-        for level in ("info", "error"):
-            with self.subTest(level=level), Web() as other, IsolatedRoot() as root:
-                self.installed(root, [('log_level = "info"', f'log_level = "{level}"'),
-                                      ("[client]\n", f"[client]\n  Fallback_Servers = ['{other.url}']\n")])
-                self.web.files["/refused"] = 404
+        def check(level):
+            with Web() as other, self.installed(('log_level = "info"', f'log_level = "{level}"'),
+                                                ("[client]\n", f"[client]\n  Fallback_Servers = ['{other.url}']\n")) as root:
                 said = self.again(root, 4, play="refused")
                 self.assertNotIn("Connected to", said.replace("info: client: Connected to", ""))
+        self.web.files["/refused"] = 404
+        self.side_by_side(check, [("info",), ("error",)])
 
     def test_an_unknown_peer_is_named(self):
-        with IsolatedRoot() as root:
+        with self.installed(ERRORS_ONLY) as root:
             url = self.host(root, "moved.example")
-            self.installed(root, [('log_level = "info"', 'log_level = "error"')])
             script = quick(self.script(url=url)).replace(b"\naddresses() {", b"\naddresses() { echo 192.0.2.1; }\nold_addresses() {")
             said = self.again(root, script=script)
             self.assertIn("no known address of moved.example", said)
             self.assertRegex(said, r"connection to 127\.0\.0\.1:\d+,")
 
     def test_through_a_proxy(self):
-        with Web() as proxy, IsolatedRoot() as root:
-            self.installed(root, [("[client]\n", f"[client]\n  proxy = '{proxy.url}'\n"), ('log_level = "info"', 'log_level = "error"')])
+        with Web() as proxy, self.installed(("[client]\n", f"[client]\n  proxy = '{proxy.url}'\n"), ERRORS_ONLY) as root:
             said = self.again(root)
             self.assertIn("connection to the proxy " + proxy.url.split("//")[1], said)
             self.assertIn("look at the server", said)
 
     def test_keys_in_another_case(self):
-        with IsolatedRoot() as root:
-            self.installed(root, [("  server = ", "  Server = "), ("  auth = ", "  AUTH = "), ("[client]", "[Client]")])
+        with self.installed(("  server = ", "  Server = "), ("  auth = ", "  AUTH = "), ("[client]", "[Client]")) as root:
             self.again(root)
             self.assertEqual(self.record(root)["auth"], "client-2:word-2-new")
             client = tomllib.loads(root.read(CONF).decode())["Client"]
@@ -147,9 +141,8 @@ class Connection(support.InstallerTest):
     # A pairing that does not connect.
 
     def test_the_old_pairing_comes_back(self):
-        for play in ("refused", "used", "mismatch", "silent"):
-            with self.subTest(play=play), IsolatedRoot() as root:
-                self.installed(root)
+        def check(play):
+            with self.installed() as root:
                 before = root.snapshot()
                 said = self.again(root, 4, play=play)
                 self.assertIn("old pairing was put back and is connected", said)
@@ -157,10 +150,10 @@ class Connection(support.InstallerTest):
                 self.assertEqual(len(root.processes("rport")), 1)
                 self.assertLessEqual(set(root.changes(before)), {"/var/log/rport/rport.log", "/var/log/rport-installer.log",
                                                                  "/var/lib/rport/stand-in.json"})
+        self.side_by_side(check, [("refused",), ("used",), ("mismatch",), ("silent",)])
 
     def test_an_id_that_is_in_use_is_waited_for(self):
-        with IsolatedRoot() as root:
-            self.installed(root)
+        with self.installed() as root:
             said = self.again(root, 4, play="duplicate")
             for words in ("power cut", "-d -f", "previous session was not properly closed"):
                 self.assertIn(words, said)
@@ -176,7 +169,8 @@ class Connection(support.InstallerTest):
         for awk in AWKS if LONG else ("busybox",):
             with self.subTest(awk=awk), IsolatedRoot() as root:
                 use_awk(root, awk)
-                self.installed(root, [('log_level = "info"', 'log_level = "error"')])
+                self.assertExit(root.run(self.script()), 0)
+                self.edit(root, ERRORS_ONLY)
                 self.again(root, client_id=support.ID, password=support.PASSWORD)
                 said = self.again(root, 4, play="used")
                 self.assertIn('client auth ID is already in use: "***"', said)
@@ -185,4 +179,4 @@ class Connection(support.InstallerTest):
 
 
 if __name__ == "__main__":
-    support.main()
+    support.main(processes=2)

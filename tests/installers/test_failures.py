@@ -173,18 +173,20 @@ class Failures(support.InstallerTest):
                  "duplicate": ("-d -f", "power cut", "client is already connected or previous session", 1),
                  "silent": ("No connection", "fingerprint", 1), "mismatch": ("invalid fingerprint", "fingerprint", 1),
                  "crash": ("ended at once", 0)}
-        for play, (*words, running) in cases.items():
-            with self.subTest(play=play), IsolatedRoot() as root:
+
+        def check(play):
+            *words, running = cases[play]
+            with IsolatedRoot() as root:
                 result = root.run(self.script(play), env=QUICK)
                 self.assertExit(result, 4)
                 for word in words:
                     self.assertIn(word, result.stderr.decode())
                 self.assertTrue(root.exists("/etc/rport/rport.conf"))
                 self.assertEqual(len(root.processes("rport")), running)
+        self.side_by_side(check, [(play,) for play in cases])
 
     def test_an_old_connection_does_not_count(self):
-        with IsolatedRoot() as root:
-            self.assertExit(root.run(self.script()), 0)
+        with self.paired() as root:
             self.assertExit(root.run(self.script("silent"), env=QUICK), 4)
 
     def test_the_random_delay_of_the_real_client(self):
@@ -209,8 +211,7 @@ class Failures(support.InstallerTest):
             self.assertEqual(root.changes(before), {})
 
     def test_a_bad_new_program_leaves_the_old_one(self):
-        with IsolatedRoot() as root:
-            self.assertExit(root.run(self.script()), 0)
+        with self.paired() as root:
             before = root.snapshot()
             url = self.serve("/bad.tar.gz", support.archive({"rport": b"\x7fELF no"}))
             self.assertExit(root.run(self.script(), ["-f", "-z", url]), 3)
@@ -220,4 +221,4 @@ class Failures(support.InstallerTest):
 
 
 if __name__ == "__main__":
-    support.main()
+    support.main(processes=2)

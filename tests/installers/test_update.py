@@ -17,9 +17,6 @@ REPORT = "/var/log/rport-update.log"
 
 
 class Update(support.InstallerTest):
-    def installed(self, root, args=(), play="connected"):
-        self.assertExit(root.run(self.script(play), args), 0)
-
     def update(self, root, args=(), code=0, shell="dash", env=None):
         result = root.run(self.fixed("update"), args, shell=shell, name=NAME, env={**QUICK, **(env or {})})
         self.assertExit(result, code)
@@ -35,8 +32,7 @@ class Update(support.InstallerTest):
 
     def test_to_a_version_in_every_shell(self):
         for kind, shell in [("host", s) for s in support.SHELLS] + [("busybox", "ash")]:
-            with self.subTest(shell=shell), IsolatedRoot(kind) as root:
-                self.installed(root)
+            with self.subTest(shell=shell), self.paired(kind) as root:
                 config = root.read(CONF)
                 self.update(root, ["-v", "0.9.15"], shell=shell)
                 self.assertEqual(self.record(root)["version"], "0.9.15")
@@ -44,8 +40,7 @@ class Update(support.InstallerTest):
                 self.assertEqual(len(root.processes("rport")), 1)
 
     def test_up_to_date_and_unstable(self):
-        with IsolatedRoot() as root:
-            self.installed(root)
+        with self.paired() as root:
             before, pid = root.snapshot(), root.processes("rport")
             self.update(root)
             self.assertEqual((root.changes(before), root.processes("rport")), ({}, pid))
@@ -54,9 +49,8 @@ class Update(support.InstallerTest):
 
     @support.essential
     def test_the_old_version_comes_back_when_the_new_one_does_not_connect(self):
-        for play, verdict in (("silent", "silent"), ("crash", "stopped"), ("refused", "refused")):
-            with self.subTest(play=play), IsolatedRoot() as root:
-                self.installed(root)
+        def check(play, verdict):
+            with self.paired() as root:
                 root.path("/etc/sudoers.d").mkdir(exist_ok=True)
                 before = root.snapshot()
                 url = self.serve(f"/{play}.tar.gz", client_archive("0.9.16", play))
@@ -67,19 +61,17 @@ class Update(support.InstallerTest):
                 changed = set(root.changes(before)) - {"/var/log/rport/rport.log", "/var/lib/rport/stand-in.json", REPORT}
                 self.assertEqual(changed, set())
                 self.assertEqual(len(root.processes("rport")), 1)
+        self.side_by_side(check, [("silent", "silent"), ("crash", "stopped"), ("refused", "refused")])
 
     def test_the_old_rpm_comes_back_through_its_manager(self):
         """Stand-ins for rpm, dnf and zypper: the client is the file of the version that they are asked for."""
         support.without_packages_of_busybox()
-        for manager, install, back in (("dnf", "-y install rport-0.9.16", "-y downgrade rport-0.9.14"),
-                                       ("zypper", "--non-interactive --gpg-auto-import-keys install --oldpackage rport=0.9.16",
-                                        "--non-interactive install --oldpackage rport=0.9.14")):
-            with self.subTest(manager=manager), IsolatedRoot() as root:
+        def check(manager, install, back):
+            with self.paired() as root:
                 root.write("/opt/0.9.14", client("0.9.14"), 0o755)
                 root.write("/opt/0.9.16", client("0.9.16", "silent"), 0o755)
                 root.write("/usr/local/sbin/" + manager, '#!/bin/sh\necho "$*" >>/tmp/manager.log\nfor word; do :; done\n'
                            "rm -f /usr/bin/rport\ncp -p /opt/${word#rport?} /usr/bin/rport\n", 0o755)
-                self.installed(root)
                 # From now on as if the package had brought it.
                 root.call(["mv", "/usr/local/bin/rport", "/usr/bin/rport"])
                 root.write("/usr/local/sbin/rpm", "#!/bin/sh\n[ $1 = -q ]\n", 0o755)
@@ -91,11 +83,14 @@ class Update(support.InstallerTest):
                 self.assertEqual(self.record(root)["version"], "0.9.14")
                 self.assertEqual(set(root.changes(before)) - {"/var/log/rport/rport.log", "/var/lib/rport/stand-in.json", REPORT}, set())
                 self.assertEqual(len(root.processes("rport")), 1)
+        self.side_by_side(check, [("dnf", "-y install rport-0.9.16", "-y downgrade rport-0.9.14"),
+                                  ("zypper", "--non-interactive --gpg-auto-import-keys install --oldpackage rport=0.9.16",
+                                   "--non-interactive install --oldpackage rport=0.9.14")])
 
     def test_failures_change_nothing(self):
         with IsolatedRoot() as root:
             self.update(root, code=1)
-            self.installed(root)
+        with self.paired() as root:
             before, pid = root.snapshot(), root.processes("rport")
             for args, code in ((["-Q"], 1), (["-v"], 1), (["-b"], 1), (["-xd"], 1), (["stray"], 1), (["-v", "9.9.9"], 3),
                                (["-z", self.web.url + "/none"], 3), (["-z", self.serve("/x.tar.gz", b"<html>")], 3),
@@ -104,8 +99,7 @@ class Update(support.InstallerTest):
                 self.assertEqual((root.changes(before), root.processes("rport")), ({}, pid), args)
 
     def test_settings_and_new_sections(self):
-        with IsolatedRoot() as root:
-            self.installed(root, ["-g", "tag"])
+        with self.paired(args=["-g", "tag"]) as root:
             text = root.read(CONF).decode()
             without = re.sub(r"(?ms)^\[monitoring\].*?(?=^\[)", "", text)
             self.assertNotEqual(text, without)
@@ -126,8 +120,7 @@ class Update(support.InstallerTest):
             self.assertFalse(tomllib.loads(root.read(CONF).decode())["remote-scripts"]["enabled"])
 
     def test_dry_run_and_quiet(self):
-        with IsolatedRoot() as root:
-            self.installed(root)
+        with self.paired() as root:
             before = root.snapshot()
             result = self.update(root, ["-n", "-xv", "0.9.15"])
             self.assertIn(b"would get the client from", result.stdout)
@@ -135,8 +128,7 @@ class Update(support.InstallerTest):
             self.assertEqual(self.update(root, ["-qv", "0.9.15"]).stdout, b"")
 
     def test_tacoscript(self):
-        with IsolatedRoot() as root:
-            self.installed(root)
+        with self.paired() as root:
             self.update(root, ["-v", "0.9.15"])
             self.assertFalse(root.exists("/usr/local/bin/tacoscript"))
             root.write("/usr/local/bin/tacoscript", "old", 0o755)
@@ -146,8 +138,7 @@ class Update(support.InstallerTest):
             self.assertIn(b"echo taco", root.read("/usr/local/bin/tacoscript"))
 
     def test_from_within_the_client(self):
-        with IsolatedRoot() as root:
-            self.installed(root)
+        with self.paired() as root:
             root.write(NAME, self.fixed("update"), 0o600)
             root.call(["cp", "/bin/dash", "/tmp/rport"])  # a process of that name runs the script
             result = root.call(["/tmp/rport", NAME, "-v", "0.9.15"], QUICK)
@@ -165,11 +156,7 @@ class Update(support.InstallerTest):
     @support.essential
     def test_uninstall_by_each_script(self):
         for which, args in (("installer", ["-u"]), ("update", ["-u"]), ("uninstall", [])):
-            with self.subTest(script=which), IsolatedRoot() as root:
-                root.path("/etc/sudoers.d").mkdir(exist_ok=True)
-                before = root.snapshot()
-                self.installed(root, ["-xsrbi", "-g", "tag"])
-                self.installed(root)
+            with self.subTest(script=which), self.paired(args=["-xsrbi", "-g", "tag"]) as root:
                 script = self.script() if which == "installer" else self.fixed(which)
                 planned = root.snapshot()
                 result = root.run(script, [*args, "-n"])
@@ -177,15 +164,14 @@ class Update(support.InstallerTest):
                 self.assertIn(b"would remove /etc/rport", result.stdout)
                 self.assertEqual(root.changes(planned), {})
                 self.assertExit(root.run(script, args), 0)
-                self.assertEqual(root.changes(before), {})
+                self.assertEqual(root.changes(root.bare), {})
                 self.assertEqual(root.processes("rport"), [])
                 result = root.run(script, args)
                 self.assertExit(result, 0)
                 self.assertIn(b"not installed", result.stdout)
 
     def test_uninstall_refuses_beside_the_server(self):
-        with IsolatedRoot() as root:
-            self.installed(root)
+        with self.paired() as root:
             root.write("/etc/rport/rportd.conf", "")
             before = root.snapshot()
             result = root.run(self.fixed("uninstall"))
@@ -202,13 +188,13 @@ class Update(support.InstallerTest):
     def test_uninstall_keeps_a_user_of_yours(self):
         with IsolatedRoot() as root:
             root.call(["useradd", "-m", "joe"])
-            self.installed(root, ["-a", "joe"])
+            self.assertExit(root.run(self.script(), ["-a", "joe"]), 0)
             self.assertNotEqual(self.record(root)["uid"], 0)
-            self.installed(root)  # again, and still as joe
+            self.assertExit(root.run(self.script()), 0)  # again, and still as joe
             self.assertExit(root.run(self.fixed("uninstall")), 0)
             self.assertTrue(root.exists("/home/joe"))
             self.assertEqual(root.call(["id", "joe"]).returncode, 0)
 
 
 if __name__ == "__main__":
-    support.main()
+    support.main(processes=2)
