@@ -89,7 +89,7 @@ class Platforms(unittest.TestCase):
         answers = set()
         for shell in ("dash", "bash"):
             # From a file: shells read a pipe byte by byte.
-            self.script.write_text(f"{self.functions}\nset -eu\n{probes}\n{question}\n", encoding="utf-8")
+            self.script.write_text(f"{self.functions}\nset -eu\n{probes}\n{question}\n}}\n", encoding="utf-8")
             result = subprocess.run([shell, str(self.script)], capture_output=True, text=True)
             self.assertEqual(result.stderr, "")
             answers.add(result.stdout)
