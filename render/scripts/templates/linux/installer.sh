@@ -375,10 +375,7 @@ configure() {
 		[ -z "$PROXY" ] || edit client proxy set '$PROXY'
 	}
 	edit_settings
-	for interpreter in bash zsh ksh csh python3 perl pwsh fish; do
-		path=$(command -v $interpreter) || continue
-		case $path in /*[!0-9A-Za-z/._+-]*) ;; /*) edit interpreter-aliases $interpreter default "\"$path\"" ;; esac
-	done
+	interpreters
 	network_cards
 	act "write $CONF" || { print_settings; return 0; }
 	base=$CONF
@@ -386,6 +383,13 @@ configure() {
 	[ -f "$base" ] || base=/dev/null
 	write_conf "$base"
 	[ -z "$TAGS" ] || write_tags
+}
+# The shells and languages that are here, for scripts of the server.
+interpreters() {
+	for interpreter in bash zsh ksh csh python3 perl pwsh fish; do
+		path=$(command -v $interpreter) || continue
+		case $path in /*[!0-9A-Za-z/._+-]*) ;; /*) edit interpreter-aliases $interpreter default "\"$path\"" ;; esac
+	done
 }
 # Whether /etc/machine-id holds an id: 32 hexadecimal digits.
 has_machine_id() {

@@ -44,7 +44,8 @@ split_url() {
 		*:*) PORT=${HOST##*:} HOST=${HOST%:*} ;;
 	esac
 	HOST=${HOST#"["}
-	HOST=$(printf '%s\n' "${HOST%]}" | tr '[:upper:]' '[:lower:]')
+	HOST=${HOST%]}
+	case $HOST in *[A-Z]*) HOST=$(printf '%s\n' "$HOST" | tr '[:upper:]' '[:lower:]') ;; esac
 	case $PORT:$1 in
 		:[Hh][Tt][Tt][Pp][Ss]:* | :[Ww][Ss][Ss]:*) PORT=443 ;;
 		:[Ss][Oo][Cc][Kk][Ss]*) PORT=1080 ;;

@@ -1,7 +1,7 @@
 # What /etc/os-release says.
 os_release() { cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null || :; }
 # os_value NAME: one value of /etc/os-release.
-os_value() { os_release | sed -n "s/^$1=//p" | tr -d "\"'" | head -n 1; }
+os_value() { os_release | sed -n "/^$1=/{s/[^=]*=//;s/[\"']//g;p;q;}"; }
 # ID or ID_LIKE, family, releases that the repository has
 distributions() {
 	cat <<'TABLE'
