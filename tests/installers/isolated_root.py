@@ -91,7 +91,7 @@ mount -t tmpfs tmpfs "$root/run"
 mount --rbind /dev "$root/dev"
 mount --rbind -o ro /sys "$root/sys"
 : >"$base/ready"
-exec sleep 100000
+exec cat # until the test ends, however it does
 """
 
 
@@ -145,7 +145,7 @@ class IsolatedRoot:
         self.base = tempfile.mkdtemp(prefix="pairport-root-")
         self.holder = subprocess.Popen(
             ["unshare", "-m", "-p", "-u", "-f", "--kill-child", "--propagation", "private", "sh", "-c", _SETUP, "sh", self.base,
-             self.kind, source, TOOLS, str(self.like.top) if self.like else "", *hidden], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+             self.kind, source, TOOLS, str(self.like.top) if self.like else "", *hidden], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 60
         while True:
             self.init = self._init_pid()
@@ -176,6 +176,7 @@ class IsolatedRoot:
     def __exit__(self, *_):
         self.holder.kill()
         self.holder.wait()
+        self.holder.stdin.close()
         self.holder.stderr.close()
         deadline = time.monotonic() + 10
         while os.path.exists(f"/proc/{self.init}/root/") and time.monotonic() < deadline:

@@ -134,6 +134,8 @@ def configuration(web_url, extra="", pairing=""):
 """
 
 
+# A machine with GNU tools, and one with BusyBox alone; where its tools are put before all others, that has been tested.
+KINDS = ("host",) if TOOLS else ("host", "busybox")
 AWKS = ("gawk", "mawk", "original-awk", "busybox")
 LONG = os.environ.get("PAIRPORT_LONG") == "1"
 

@@ -7,7 +7,7 @@ import tomllib
 import unittest
 
 import support
-from support import AWKS, LONG, IsolatedRoot, Web, client_archive, quick, use_awk
+from support import AWKS, KINDS, LONG, IsolatedRoot, Web, client_archive, quick, use_awk
 
 CONF = "/etc/rport/rport.conf"
 ERRORS_ONLY = ('log_level = "info"', 'log_level = "error"')
@@ -53,8 +53,9 @@ class Connection(support.InstallerTest):
 
     # What the log does not say.
 
+    @support.essential
     def test_log_level_error(self):
-        for kind in ("host", "busybox"):
+        for kind in KINDS:
             with self.subTest(kind=kind), self.installed(ERRORS_ONLY, kind=kind) as root:
                 before = len(root.read("/var/log/rport/rport.log"))
                 self.assertIn("Connected to 127.0.0.1.", self.again(root))
@@ -94,7 +95,7 @@ class Connection(support.InstallerTest):
     # Where it is connected to.
 
     def test_by_name_and_by_address_in_ipv6(self):
-        for kind in ("host", "busybox"):
+        for kind in KINDS:
             with self.subTest(kind=kind), self.installed(ERRORS_ONLY, kind=kind) as root:
                 self.assertIn("Connected to server.example.", self.again(root, url=self.host(root, "server.example")))
         with self.installed(ERRORS_ONLY) as root:
@@ -131,6 +132,7 @@ class Connection(support.InstallerTest):
             self.assertIn("connection to the proxy " + proxy.url.split("//")[1], said)
             self.assertIn("look at the server", said)
 
+    @support.essential
     def test_keys_in_another_case(self):
         with self.installed(("  server = ", "  Server = "), ("  auth = ", "  AUTH = "), ("[client]", "[Client]")) as root:
             self.again(root)
@@ -140,6 +142,7 @@ class Connection(support.InstallerTest):
 
     # A pairing that does not connect.
 
+    @support.essential
     def test_the_old_pairing_comes_back(self):
         def check(play):
             with self.installed() as root:

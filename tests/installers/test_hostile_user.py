@@ -41,9 +41,8 @@ class HostileUser(support.InstallerTest):
         attributes = "/var/lib/rport/client_attributes.json"
         for make in (f"ln -s /root/secret {attributes}", f"ln -s /root/tree {attributes}", f"mkdir {attributes}",
                      "ln -sf /root/secret /var/log/rport/rport.log"):
-            with self.subTest(make=make), IsolatedRoot() as root:
+            with self.subTest(make=make), self.paired(args=["-g", "one"]) as root:
                 self.secrets(root)
-                self.assertExit(root.run(self.script(), ["-g", "one"]), 0)
                 self.as_rport(root, ["sh", "-c", f"rm -f {attributes}; {make}; cd /var/lib/rport && ln -s /root/secret a && ln -s /root/tree b"])
                 result = root.run(self.script(), ["-g", "two"], env={"RPORT_INSTALLER_WAIT": "2"})
                 self.assertIn(result.returncode, (0, 1, 4))  # the client cannot work with some of this
@@ -55,9 +54,8 @@ class HostileUser(support.InstallerTest):
 
     @support.essential
     def test_a_failure_undoes_nothing_through_a_link(self):
-        with IsolatedRoot() as root:
+        with self.paired(args=["-g", "one"]) as root:
             self.secrets(root)
-            self.assertExit(root.run(self.script(), ["-g", "one"]), 0)
             self.as_rport(root, ["ln", "-sf", "/root/secret", "/var/lib/rport/client_attributes.json"])
             root.path("/etc/sudoers.d").mkdir(exist_ok=True)
             root.write("/usr/local/sbin/visudo", "#!/bin/sh\nexit 1\n", 0o755)
@@ -71,8 +69,7 @@ class HostileUser(support.InstallerTest):
             self.assertSafe(root, result)
 
     def test_a_failure_puts_tags_back(self):
-        with IsolatedRoot() as root:
-            self.assertExit(root.run(self.script(), ["-g", "one"]), 0)
+        with self.paired(args=["-g", "one"]) as root:
             before = root.read("/var/lib/rport/client_attributes.json")
             root.path("/etc/sudoers.d").mkdir(exist_ok=True)
             root.write("/usr/local/sbin/visudo", "#!/bin/sh\nexit 1\n", 0o755)
@@ -80,8 +77,7 @@ class HostileUser(support.InstallerTest):
             self.assertEqual(root.read("/var/lib/rport/client_attributes.json"), before)
 
     def test_tags_in_a_folder_of_root_are_left_alone(self):
-        with IsolatedRoot() as root:
-            self.assertExit(root.run(self.script(), ["-g", "one"]), 0)
+        with self.paired(args=["-g", "one"]) as root:
             config = root.read("/etc/rport/rport.conf").replace(b"/var/lib/rport/client_attributes.json", b"/etc/rport/tags.json")
             root.path("/etc/rport/rport.conf").write_bytes(config)
             root.write("/etc/rport/tags.json", '{"labels": {"a": "b"}, "tags": ["x"]}')
@@ -100,10 +96,9 @@ class HostileUser(support.InstallerTest):
                 echo '{}' >../t && mv -f ../t ../client_attributes.json
                 mv d x; ln -s /root/tree d; rm -f d; mv x d; mkdir -p d/e; echo >d/e/f
             done 2>/dev/null"""
-        for kind in ("host", "busybox"):
-            with self.subTest(kind=kind), IsolatedRoot(kind) as root:
+        for kind in support.KINDS:
+            with self.subTest(kind=kind), self.paired(kind, ["-g", "one"]) as root:
                 self.secrets(root)
-                self.assertExit(root.run(self.script(), ["-g", "one"]), 0)
                 status = root.path("/var/lib/rport").stat()
                 racer = root.popen(["/usr/bin/setpriv", f"--reuid={status.st_uid}", f"--regid={status.st_gid}", "--clear-groups", "sh", "-c", swap]
                                    if kind == "host" else ["su", "-s", "/bin/sh", "-c", swap, "rport"],
@@ -234,4 +229,4 @@ class HostileUser(support.InstallerTest):
 
 
 if __name__ == "__main__":
-    support.main()
+    support.main(processes=2)

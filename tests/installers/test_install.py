@@ -12,7 +12,7 @@ import support
 from support import FINGERPRINT, IsolatedRoot
 
 CONF = "/etc/rport/rport.conf"
-SHELLS = [("host", shell) for shell in support.SHELLS] + [("busybox", "ash")]
+SHELLS = [("host", shell) for shell in support.SHELLS] + [(kind, "ash") for kind in support.KINDS[1:]]
 OWN_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 
@@ -59,8 +59,7 @@ class Install(support.InstallerTest):
 
     @support.essential
     def test_the_second_run_repairs_and_pairs_again(self):
-        with IsolatedRoot() as root:
-            self.assertExit(root.run(self.script(), ["-d", "-g", "one", "-x"]), 0)
+        with self.paired(args=["-d", "-g", "one", "-x"]) as root:
             first = self.connected(root)
             config = root.read(CONF).decode()
             old_id = tomllib.loads(config)["client"]["id"]
@@ -90,8 +89,7 @@ class Install(support.InstallerTest):
             self.assertNotEqual(tomllib.loads(root.read(CONF).decode())["client"]["id"], old_id)
 
     def test_a_damaged_installation_is_repaired(self):
-        with IsolatedRoot() as root:
-            self.assertExit(root.run(self.script()), 0)
+        with self.paired() as root:
             root.path("/usr/local/bin/rport").unlink()
             root.write("/usr/local/bin/rport", b"\x7fELF broken", 0o755)
             for folder in ("/var/lib/rport/stand-in.json", "/var/log/rport/rport.log"):
@@ -214,4 +212,4 @@ class Install(support.InstallerTest):
             self.assertNotIn(said, result.stdout)
 
 if __name__ == "__main__":
-    support.main()
+    support.main(processes=2)

@@ -8,6 +8,7 @@ and a reader of its output that is gone.
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import pathlib
@@ -19,7 +20,7 @@ import time
 import unittest
 
 import support
-from support import LONG, IsolatedRoot
+from support import LONG
 
 WAIT = {"RPORT_INSTALLER_WAIT": "8"}
 ONCE_MORE = ("connected", "client-2", "word-2-new")
@@ -102,12 +103,10 @@ class Interruptions(support.InstallerTest):
                 for pid in session.root.processes(name):
                     if pid != session.root.init and pid not in (session.process.pid,):
                         with contextlib.suppress(OSError):
-                            if "sleep\x00100000" not in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
-                                os.kill(pid, getattr(signal, "SIG" + what))
+                            os.kill(pid, getattr(signal, "SIG" + what))
 
-    def survives(self, what, step, job="update", shell="dash", kind="host"):
-        with self.subTest(what=what, step=step, job=job, shell=shell), IsolatedRoot(kind) as root:
-            self.assertExit(root.run(self.script()), 0)
+    def survives(self, what, step, job="update", shell=support.SHELLS[0], kind="host"):
+        with self.paired(kind) as root:
             old = root.processes("rport")
             self.assertEqual(len(old), 1)
             if job == "update":
@@ -152,27 +151,24 @@ class Interruptions(support.InstallerTest):
                 self.assertIn(b"The client runs", session.text)
                 self.assertIn(report.encode(), session.text)
 
+    @support.essential
     def test_the_terminal_dies_with_the_client(self):
-        self.survives("terminal", "stopped")
-        self.survives("terminal", "stopped", "pairing")
-        self.survives("terminal", "stopped", kind="busybox")
+        self.side_by_side(self.survives, [("terminal", "stopped", "pairing"),
+                                          *(("terminal", "stopped", "update", support.SHELLS[0], kind) for kind in support.KINDS)])
 
+    @support.essential
     def test_interrupted_by_the_administrator(self):
-        self.survives("^C", "started")
-        self.survives("^C", "stopped", "pairing", "bash")
+        self.side_by_side(self.survives, [("^C", "started"), ("^C", "stopped", "pairing", "busybox" if support.TOOLS == "busybox" else "bash")])
 
     def test_a_signal_to_all_of_it(self):
-        self.survives("TERM", "stopped")
-        self.survives("HUP", "announced", "pairing")
+        self.side_by_side(self.survives, [("TERM", "stopped"), ("HUP", "announced", "pairing")])
 
     def test_nobody_reads_the_output(self):
         self.survives("reader", "announced")
 
     def removed(self, what, script="uninstall", args=()):
         """Uninstalling is not left half-way either."""
-        with self.subTest(what=what, script=script), IsolatedRoot() as root:
-            before = root.snapshot()
-            self.assertExit(root.run(self.script()), 0)
+        with self.paired() as root:
             old = root.processes("rport")
             name = f"/tmp/rport-{script}.sh"
             root.write(name, self.fixed(script), 0o600)
@@ -186,7 +182,7 @@ class Interruptions(support.InstallerTest):
             deadline = time.monotonic() + 90
             while time.monotonic() < deadline and not (root.exists(report) and b"has been removed" in root.read(report)):
                 time.sleep(0.05)
-            self.assertEqual(set(root.changes(before)), {report}, session.text.decode())
+            self.assertEqual(set(root.changes(root.bare)), {report}, session.text.decode())
             self.assertEqual(root.processes("rport"), [])
             if what == "^C":
                 self.assertIn(b"exit code 130", session.text)
@@ -194,21 +190,16 @@ class Interruptions(support.InstallerTest):
             # The next one tidies up, though nothing is left to remove.
             self.assertExit(root.run(self.fixed("uninstall")), 0)
 
+    @support.essential
     def test_uninstall_goes_on_without_its_terminal(self):
-        self.removed("terminal")
-        self.removed("^C")
-        self.removed("terminal", "update", ["-u"])
+        self.side_by_side(self.removed, [("terminal",), ("^C",), ("terminal", "update", ["-u"])])
 
     @unittest.skipUnless(LONG, "SKIPPED: each signal at each step takes 10 minutes (PAIRPORT_LONG=1)")
     def test_each_signal_at_each_step(self):
-        for what in ("terminal", "reader", "^C", "TERM", "HUP", "INT", "PIPE"):
-            for step in ("announced", "stopped", "started"):
-                for job in ("update", "pairing"):
-                    self.survives(what, step, job)
-        for shell in support.SHELLS:
-            self.survives("terminal", "stopped", shell=shell)
-            self.survives("^C", "stopped", shell=shell)
+        self.side_by_side(self.survives, itertools.product(("terminal", "reader", "^C", "TERM", "HUP", "INT", "PIPE"),
+                                                           ("announced", "stopped", "started"), ("update", "pairing")))
+        self.side_by_side(self.survives, [(what, "stopped", "update", shell) for shell in support.SHELLS for what in ("terminal", "^C")])
 
 
 if __name__ == "__main__":
-    support.main()
+    support.main(processes=2)

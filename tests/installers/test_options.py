@@ -378,4 +378,4 @@ class Options(support.InstallerTest):
 OS_RELEASE = 'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n'
 
 if __name__ == "__main__":
-    support.main()
+    support.main(processes=2)

@@ -199,4 +199,4 @@ class Situations(support.InstallerTest):
 
 
 if __name__ == "__main__":
-    support.main()
+    support.main(processes=2)

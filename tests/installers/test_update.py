@@ -31,13 +31,14 @@ class Update(support.InstallerTest):
         return self.web.url + path
 
     def test_to_a_version_in_every_shell(self):
-        for kind, shell in [("host", s) for s in support.SHELLS] + [("busybox", "ash")]:
-            with self.subTest(shell=shell), self.paired(kind) as root:
+        def check(kind, shell):
+            with self.paired(kind) as root:
                 config = root.read(CONF)
                 self.update(root, ["-v", "0.9.15"], shell=shell)
                 self.assertEqual(self.record(root)["version"], "0.9.15")
                 self.assertEqual(root.read(CONF), config)
                 self.assertEqual(len(root.processes("rport")), 1)
+        self.side_by_side(check, [("host", s) for s in support.SHELLS] + [(kind, "ash") for kind in support.KINDS[1:]])
 
     def test_up_to_date_and_unstable(self):
         with self.paired() as root:
