@@ -501,7 +501,7 @@ void Connection::on_data(std::string_view data, const Now& now) noexcept {
   file_rest_.offset += data.size();
   file_rest_.size -= data.size();
   set_output({data.data(), data.size()});
-  deadline_ = answer_deadline(data.size(), now);
+  expect_to_send(data.size(), now);
 }
 
 void Connection::refuse_too_large(std::string_view accept, Method method, const Now& now) noexcept {
@@ -578,13 +578,19 @@ void Connection::start_answer(const Now& now) noexcept {
   head_.reset();
   body_.reset();
   state_ = State::kAnswering;
-  deadline_ = answer_deadline(output_bytes_, now);
+  expect_to_send(output_bytes_, now);
 }
 
 // Each piece of a file has its own: the time for a whole file would let a peer that has stopped reading stay for hours.
-std::uint64_t Connection::answer_deadline(std::uint64_t bytes, const Now& now) const noexcept {
+void Connection::expect_to_send(std::uint64_t bytes, const Now& now) noexcept {
   const std::uint64_t rate = std::max<std::uint64_t>(context_.limits_.min_bytes_per_second, 1);
-  return after(now, context_.limits_.answer_timeout + bytes * 1000 / rate);
+  deadline_ = after(now, context_.limits_.answer_timeout);
+  answer_end_ms_ = deadline_ + bytes * 1000 / rate;
+}
+
+void Connection::on_progress(const Now& now) noexcept {
+  if (state_ != State::kAnswering || output().empty()) return;
+  deadline_ = std::min(after(now, context_.limits_.answer_timeout), answer_end_ms_);
 }
 
 void Connection::on_output(std::size_t sent, const Now& now) noexcept {
@@ -604,7 +610,10 @@ void Connection::on_output(std::size_t sent, const Now& now) noexcept {
     fragment.data += count;
     fragment.size -= count;
     sent -= count;
-    if (fragment.size != 0) break;
+    if (fragment.size != 0) {
+      on_progress(now);
+      break;
+    }
     ++next_fragment_;
     --fragment_count_;
   }

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -339,8 +340,8 @@ Filter make_filter(const SandboxOptions& options) {
   filter.allow_on(SYS_fcntl, no_log,
                   std::array{value(1, F_GETFL), value(1, F_SETFL), value(1, F_GETFD), value(1, F_SETFD),
                              value(1, F_DUPFD_CLOEXEC), value(1, F_SETPIPE_SZ), value(1, F_GETPIPE_SZ)});
-  filter.allow_if_any(SYS_ioctl,
-                      std::array{value(1, FIONBIO), value(1, FIONREAD), value(1, FIOCLEX), value(1, TCGETS)});
+  filter.allow_if_any(SYS_ioctl, std::array{value(1, FIONBIO), value(1, FIONREAD), value(1, SIOCOUTQ),
+                                            value(1, FIOCLEX), value(1, TCGETS)});
   // Threads of the pool, started when the first file is asked for. clone3 has its flags in memory, where no filter sees
   // them: the C library then takes clone.
   filter.allow_if_any(SYS_clone, std::array{Condition{0, kThread | kNewNamespaces, kThread}});

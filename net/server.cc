@@ -16,10 +16,12 @@
 #include <pairport/server.h>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -179,6 +181,7 @@ class Server::Impl {
   bool make_room(const ClientKey* newcomer) noexcept;
   void refuse(int fd, Transport transport) noexcept;
 
+  static std::uint64_t left_to_send(const Peer& peer) noexcept;
   void receive(Peer& peer) noexcept;
   void on_written(Peer& peer, int status) noexcept;
   void flush(Peer& peer) noexcept;
@@ -288,7 +291,8 @@ struct Server::Impl::Peer : FairQueue::Waiter, Victims::Candidate {
 
   StreamHandle handle;
   uv_write_t write;
-  std::size_t write_size = 0;  // bytes that `write` was given
+  std::size_t write_size = 0;      // bytes that `write` was given
+  std::uint64_t left_to_send = 0;  // when that was looked at last; while `writing`
   uv_os_fd_t fd = -1;
   uv_shutdown_t shutdown;
   Impl& server;
@@ -428,6 +432,11 @@ bool Server::Impl::work_off(const Now& time) noexcept {
     Peer& peer = *peers_[id];
     peer.armed = false;
     if (peer.computing) return;  // looked at when that is done
+    if (peer.writing) {
+      const std::uint64_t left = left_to_send(peer);
+      if (left < peer.left_to_send) peer.connection.on_progress(time);
+      peer.left_to_send = left;
+    }
     // The deadline may have moved since it was armed: moving an armed timer with every request would cost more.
     peer.on_deadline(time);
     flush(peer);
@@ -745,6 +754,14 @@ void Server::Impl::read_on(Peer& peer, bool wanted) noexcept {
   if (uv_read_start(&peer.handle.stream, no_buffer, on_readable) != 0) close(peer);
 }
 
+// What libuv and the kernel have of it: libuv tells of a write when all of it is done, and the kernel wants more only
+// when a third of its buffer is empty, which at a low rate takes long.
+std::uint64_t Server::Impl::left_to_send(const Peer& peer) noexcept {
+  int queued = 0;
+  if (ioctl(peer.fd, SIOCOUTQ, &queued) != 0) queued = 0;
+  return uv_stream_get_write_queue_size(&peer.handle.stream) + static_cast<std::uint64_t>(std::max(queued, 0));
+}
+
 // Reads once. What is left, libuv tells of again.
 void Server::Impl::receive(Peer& peer) noexcept {
   if (peer.closing) return;
@@ -838,6 +855,7 @@ void Server::Impl::write_rest(Peer& peer) noexcept {
     peer.writing = false;
     return close(peer);
   }
+  peer.left_to_send = left_to_send(peer);
   arm(peer);
 }
 

@@ -90,8 +90,9 @@ class TimeOuts(unittest.TestCase):
             self.assert_takes(2, start)
             connection.close()
 
-    def stalled_reader(self, **keys):
-        """How long a reader that has stopped holds the only connection that its address may have."""
+    def stalled_reader(self, reads=0, **keys):
+        """How long a reader that has stopped holds the only connection that its address may have. Or one that goes on and
+        reads so many bytes each tenth of a second."""
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "large"), "wb") as file:
                 file.truncate(1 << 30)
@@ -106,20 +107,32 @@ class TimeOuts(unittest.TestCase):
                     with connect(service) as other, contextlib.suppress(ConnectionResetError):
                         if b"200" in status_of(other):
                             return time.monotonic() - start
-                    self.assertLess(time.monotonic() - start, 40)
+                    if time.monotonic() - start > 10:
+                        return None
+                    if reads:
+                        self.assertTrue(client.recv(reads))
                     time.sleep(0.1)
 
     def test_answer(self):
         fast = self.stalled_reader(answer_timeout="1s", min_bytes_per_second=1_000_000_000)
+        self.assertIsNotNone(fast)
         self.assertGreater(fast, 0.8)
         self.assertLess(fast, 1 + SLACK)
         later = self.stalled_reader(answer_timeout="4s", min_bytes_per_second=1_000_000_000)
+        self.assertIsNotNone(later)
         self.assertGreater(later, 3.8)
         self.assertLess(later, 4 + SLACK)
 
     def test_minimum_rate(self):
-        # A piece of a file is 64 KiB or more: at this rate that is two seconds on top.
-        self.assertGreater(self.stalled_reader(answer_timeout="1s", min_bytes_per_second=32 * 1024), 2.8)
+        # A piece of a file is 64 KiB or more: at this rate that is two seconds on top, which a reader has that goes on.
+        slow = self.stalled_reader(reads=1500, answer_timeout="1s", min_bytes_per_second=32 * 1024)
+        self.assertIsNotNone(slow)
+        self.assertGreater(slow, 2.8)
+        self.assertIsNone(self.stalled_reader(reads=4000, answer_timeout="3s", min_bytes_per_second=1))
+
+    def test_a_reader_that_has_stopped_does_not_get_the_time_of_the_minimum_rate(self):
+        # What it took last may lie up to a second back when that is looked at for the first time.
+        self.assertLess(self.stalled_reader(answer_timeout="1s", min_bytes_per_second=1), 2 + SLACK)
 
     def test_linger(self):
         for seconds in (1, 4):

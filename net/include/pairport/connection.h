@@ -36,7 +36,8 @@ struct ConnectionLimits {
   // minimum rate asks of the time that is over then.
   std::uint64_t body_timeout = 20'000;
   std::uint64_t idle_timeout = 60'000;  // between two requests
-  // An answer may take this long and, on top, as long as its bytes take at the minimum rate.
+  // An answer may take this long and, on top, as long as its bytes take at the minimum rate. The peer may also take
+  // nothing of it for this long at most.
   std::uint64_t answer_timeout = 10'000;
   std::uint64_t min_bytes_per_second = 1024;  // of bodies, too
   // How long to wait for the peer's end after an answer to a request that was not read to its end.
@@ -155,6 +156,11 @@ class PAIRPORT_EXPORT Connection {
   // The first `sent` bytes of output() are on their way (or copied): any number up to all of them.
   void on_output(std::size_t sent, const Now& now) noexcept;
 
+  // The peer goes on taking bytes, as far as the owner can tell: the socket has fewer bytes left to send than before
+  // (SIOCOUTQ of tcp(7) and unix(7)). Without this only on_output() counts, and a buffer that has to become emptier
+  // first hides for a while that a slow peer reads.
+  void on_progress(const Now& now) noexcept;
+
   // Whether on_input() may be called; false while output is pending, so that a peer that does not read cannot make us
   // buffer.
   bool wants_input() const noexcept {
@@ -226,7 +232,7 @@ class PAIRPORT_EXPORT Connection {
   PAIRPORT_LOCAL void end_answers(const Now& now) noexcept;
   PAIRPORT_LOCAL void set_output(Fragment fragment) noexcept;
   PAIRPORT_LOCAL void move_body_deadline() noexcept;
-  PAIRPORT_LOCAL std::uint64_t answer_deadline(std::uint64_t bytes, const Now& now) const noexcept;
+  PAIRPORT_LOCAL void expect_to_send(std::uint64_t bytes, const Now& now) noexcept;
   PAIRPORT_LOCAL void close() noexcept;
 
   ConnectionContext& context_;
@@ -249,6 +255,7 @@ class PAIRPORT_EXPORT Connection {
   std::uint64_t sent_bytes_ = 0;    // of these
   std::uint64_t sent_at_ms_ = 0;    // the last of them
   std::uint64_t deadline_;
+  std::uint64_t answer_end_ms_ = 0;    // in kAnswering: what deadline_ is at most
   std::uint64_t body_started_ms_ = 0;  // in kBody
   std::unique_ptr<Parser> parser_;
   SecretPool<ConnectionContext::Exchange>::Pointer exchange_;  // the first of those that are under way

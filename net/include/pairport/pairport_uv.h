@@ -90,7 +90,8 @@ typedef struct pairport_server_options {
                                  /* the body is behind min_bytes_per_second */
   uint64_t idle_timeout;         /* between two requests */
   uint64_t answer_timeout;       /* an answer may take this long and, on top, ... */
-  uint64_t min_bytes_per_second; /* ... as long as its bytes take at this rate; not 0 */
+  uint64_t min_bytes_per_second; /* ... as long as its bytes take at this rate; not 0. Who takes nothing for ... */
+                                 /* ... answer_timeout is cut off, too */
   uint64_t linger_timeout;       /* for the peer's end, after an answer to a request that was not read to its end */
   uint64_t drain_timeout;        /* for answers that are under way when the server is stopped */
 

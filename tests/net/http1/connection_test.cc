@@ -409,15 +409,51 @@ TEST(Connection, HasADeadlineForEverythingThatItWaitsFor) {
   Wire stalled;
   stalled.writable = false;
   stalled.feed(get("/0000000"));
-  stalled.wait(10'000);
-  EXPECT_FALSE(stalled.connection->wants_close()) << "its bytes have some time on top";
-  stalled.wait(120'000);
+  stalled.wait(9'999);
+  EXPECT_FALSE(stalled.connection->wants_close());
+  stalled.wait(1);
   EXPECT_TRUE(stalled.connection->wants_close());
 
   Wire lingering;
   lingering.feed("nonsense\r\n\r\n");
   lingering.wait(2'000);
   EXPECT_TRUE(lingering.connection->wants_close());
+}
+
+TEST(Connection, AReaderThatGoesOnHasTimeForTheMinimumRate) {
+  // Bytes for a quarter of a minute and more, of which a few are taken now and then.
+  const auto begin = [](Wire& slow) {
+    slow.writable = false;
+    slow.feed(get("/0000000"));
+    std::uint64_t bytes = 0;
+    for (const Fragment& fragment : slow.connection->output()) bytes += fragment.size;
+    EXPECT_GT(bytes, 16'000U);
+    return 10'000 + bytes * 1000 / 1024;
+  };
+  Wire taking;
+  const std::uint64_t end = begin(taking);
+  std::uint64_t passed = 0;
+  for (; passed + 9'000 < end; passed += 9'000) {
+    taking.wait(9'000);
+    ASSERT_FALSE(taking.connection->wants_close()) << passed;
+    taking.connection->on_output(10, taking.now);
+  }
+  EXPECT_GT(passed, 17'000U);
+  taking.wait(end - passed - 1);
+  EXPECT_FALSE(taking.connection->wants_close());
+  taking.connection->on_output(10, taking.now);
+  taking.wait(1);
+  EXPECT_TRUE(taking.connection->wants_close()) << "not more than that";
+
+  // What the socket tells of counts in the same way.
+  Wire reading;
+  begin(reading);
+  reading.wait(9'000);
+  reading.connection->on_progress(reading.now);
+  reading.wait(9'999);
+  EXPECT_FALSE(reading.connection->wants_close());
+  reading.wait(1);
+  EXPECT_TRUE(reading.connection->wants_close());
 }
 
 TEST(Connection, FinishesWhatIsUnderWay) {

@@ -70,6 +70,13 @@ class Client {
     }
     if (count < 0 && errno != EAGAIN) ended = reset = true;
   }
+  // No more than so many bytes.
+  void receive_some(std::size_t size) {
+    std::string buffer(size, '\0');
+    const ssize_t count = recv(fd_, buffer.data(), buffer.size(), 0);
+    if (count == 0 || (count < 0 && errno != EAGAIN)) ended = true;
+    if (count > 0) received.append(buffer, 0, static_cast<std::size_t>(count));
+  }
   // Whether `received` holds that many answers, each whole.
   bool complete(std::size_t answers = 1) const {
     std::size_t at = 0;
@@ -357,6 +364,41 @@ TEST_F(ServerTest, DropsWhoDoesNotRead) {
   options.connection.min_bytes_per_second = 1'000'000;
   restart({}, options);
   expect_that_a_stalled_reader_is_dropped();
+}
+
+// The minimum rate alone would let it stay for hours.
+TEST_F(ServerTest, DropsWhoTakesNothingForAWhile) {
+  ServerOptions options;
+  options.connection.answer_timeout = 400;
+  options.connection.min_bytes_per_second = 1;
+  restart({}, options);
+  expect_that_a_stalled_reader_is_dropped();
+}
+
+TEST_F(ServerTest, KeepsWhoReadsLessThanTheKernelWaitsFor) {
+  ServerOptions options;
+  options.connection.answer_timeout = 1'000;
+  options.connection.min_bytes_per_second = 1;
+  restart({}, options);
+  Client client(port_);
+  std::string requests;
+  for (int i = 0; i < 400; ++i) requests += get("/0000000");
+  client.send(requests);
+  EXPECT_TRUE(until([&] { return server_->connections() == 1; }));
+  // Each time less than a third of the socket's buffer, and for longer than the time-out.
+  const std::uint64_t end = uv_hrtime() + 3'000'000'000;
+  std::uint64_t next = 0;
+  EXPECT_TRUE(until([&] {
+    if (uv_hrtime() >= next) {
+      client.receive_some(16 * 1024);
+      next = uv_hrtime() + 100'000'000;
+    }
+    return uv_hrtime() > end || client.ended;
+  }));
+  EXPECT_FALSE(client.ended);
+  EXPECT_EQ(server_->connections(), 1U);
+  EXPECT_TRUE(until_answered(client, 400));
+  EXPECT_TRUE(client.complete(400));
 }
 
 // The timer of an earlier deadline fires while a write is pending: it must not be the last one.
