@@ -91,8 +91,8 @@ END
   # Debian's package would not get along with.
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
-  # Debian 13 has no yash; its tests say that they are skipped.
-  if [ "$(debian_release)" -lt 13 ]; then echo yash; fi
+  # Debian 13 has no yash, and Debian 12 no sudo-rs; their tests say that they are skipped.
+  if [ "$(debian_release)" -lt 13 ]; then echo yash; else echo sudo-rs; fi
 }
 
 # What the benchmarks need on top of a build.

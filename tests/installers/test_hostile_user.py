@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import time
 import unittest
@@ -13,6 +14,7 @@ from support import IsolatedRoot
 SECRET = "the-secret-of-root"
 FOLDERS = ("/var/lib/rport", "/var/log/rport")
 RUNS = 12 if os.environ.get("PAIRPORT_LONG") else 2
+RULE = "/etc/sudoers.d/rport-update-status"
 EXACT = ["apt-get", "update", "-o", "Debug::NoLocking=true"]  # seen in the client, 0.9.12 and 0.9.14
 
 
@@ -134,9 +136,9 @@ class HostileUser(support.InstallerTest):
 
     # sudo
 
-    def sudo_root(self, root):
-        if not root.exists("/usr/sbin/visudo"):
-            self.skipTest("SKIPPED: no sudo on this machine (Debian package sudo)")
+    def sudo_root(self, root, program="/usr/sbin/visudo"):
+        if not root.exists(program):
+            self.skipTest(f"SKIPPED: no {program} on this machine (Debian package sudo, or sudo-rs of Debian 13)")
         # What it is called with is what it does: nothing of the network is asked.
         root.write("/usr/local/sbin/apt-get", '#!/bin/sh\n{ id -u; echo "$*"; env; } >>/root/seen\nexec /usr/bin/apt-get "$@"\n', 0o755)
         for path in root.path("/etc/apt/sources.list.d").iterdir():
@@ -155,9 +157,9 @@ class HostileUser(support.InstallerTest):
         with IsolatedRoot() as root:
             self.sudo_root(root)
             self.assertExit(root.run(self.script()), 0)
-            path = "/etc/sudoers.d/rport-update-status"
+            path = RULE
             self.assertEqual(root.read(path).decode(), "Defaults:rport !requiretty\nrport ALL=(root) NOPASSWD: NOSETENV: "
-                             "/usr/local/sbin/apt-get update -o Debug\\:\\:NoLocking=true\n")
+                             "/usr/local/sbin/apt-get update -o Debug\\:\\:NoLocking\\=true\n")
             self.assertEqual(root.owner(path), (0, 0, 0o440))
             sudo = ["/usr/bin/sudo", "-n"]
             # The client's own call works, from no terminal, also where one is required.
@@ -196,24 +198,61 @@ class HostileUser(support.InstallerTest):
             self.assertFalse(root.exists(path))
 
     def test_a_rule_that_sudo_refuses_is_not_placed(self):
+        """The one that nobody has asked for is done without, also in place of an old one; another is an error."""
         with IsolatedRoot() as root:
             self.sudo_root(root)
             root.write("/usr/local/sbin/visudo", "#!/bin/sh\necho 'a syntax error' >&2\nexit 1\n", 0o755)
             before = root.snapshot()
-            result = root.run(self.script())
+            result = root.run(self.script(), ["-s"])
             self.assertExit(result, 1)
             self.assertIn(b"a syntax error", result.stderr)
             self.assertEqual(root.changes(before), {})
+            root.write(RULE, "rport ALL=NOPASSWD: SETENV: /usr/bin/apt-get update\n", 0o440)
+            result = root.run(self.script())
+            self.assertExit(result, 0)
+            self.assertRegex(result.stderr.decode(), r"sudo refuses the rule, so the client cannot tell of pending updates:\n +a syntax error\n")
+            self.assertFalse(root.exists(RULE))
 
     def test_a_sudo_that_knows_less_gets_a_rule_that_it_knows(self):
-        """As sudo-rs: neither NOSETENV nor requiretty. It lets no variables through in any case."""
+        for unknown, rule in (("-e requiretty", "rport ALL=(root) NOPASSWD: NOSETENV: "),
+                              ("-e NOSETENV -e requiretty", "rport ALL=(root) NOPASSWD: ")):
+            with self.subTest(unknown=unknown), IsolatedRoot() as root:
+                self.sudo_root(root)
+                root.write("/usr/local/sbin/visudo", f"#!/bin/sh\nfor file; do :; done\n! grep {unknown} \"$file\"\n", 0o755)
+                self.assertExit(root.run(self.script()), 0)
+                self.assertEqual(root.read(RULE).decode(), rule + "/usr/local/sbin/apt-get update -o Debug\\:\\:NoLocking\\=true\n")
+                self.assertEqual(self.as_rport(root, ["sudo", "-n", *EXACT]).returncode, 0)
+
+    def test_the_real_sudo_rs(self):
+        """It refuses requiretty, and a command with an equals sign that is not escaped; so it takes a rule of ours that the older
+        sudo takes as well. It lets the client do what the rule says and nothing else."""
         with IsolatedRoot() as root:
-            self.sudo_root(root)
-            root.write("/usr/local/sbin/visudo", "#!/bin/sh\nfor file; do :; done\n! grep -e NOSETENV -e requiretty \"$file\"\n", 0o755)
-            self.assertExit(root.run(self.script()), 0)
-            self.assertEqual(root.read("/etc/sudoers.d/rport-update-status").decode(),
-                             "rport ALL=(root) NOPASSWD: /usr/local/sbin/apt-get update -o Debug\\:\\:NoLocking=true\n")
-            self.assertEqual(self.as_rport(root, ["sudo", "-n", *EXACT]).returncode, 0)
+            self.sudo_root(root, "/usr/bin/visudo-rs")
+            root.path("/etc/sudoers").unlink(missing_ok=True)
+            root.write("/etc/sudoers", "root ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n", 0o440)
+            root.path("/etc/sudoers.d").mkdir(exist_ok=True)
+            for name in ("sudo", "visudo"):
+                root.path("/usr/local/sbin/" + name).symlink_to(os.path.realpath(shutil.which(name + "-rs")))
+            result = root.run(self.script(), ["-srb"])
+            self.assertExit(result, 0)
+            self.assertNotIn(b"refuses", result.stderr)
+            self.assertEqual(root.read(RULE).decode(), "rport ALL=(root) NOPASSWD: NOSETENV: /usr/local/sbin/apt-get update -o "
+                             "Debug\\:\\:NoLocking\\=true\n")
+            root.call(["rm", "/etc/sudoers.d/rport-all-cmd"])
+            for path in root.path("/etc/sudoers.d").iterdir():
+                self.assertEqual(root.call(["visudo", "-cf", "/etc/sudoers.d/" + path.name]).returncode, 0)
+            sudo = ["/usr/local/sbin/sudo", "-n"]
+            evil = {"APT_CONFIG": "/tmp/evil/apt.conf"}
+            done = self.as_rport(root, [*sudo, *EXACT], env=evil)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            seen = root.read("/root/seen").decode()
+            self.assertTrue(seen.startswith("0\nupdate -o Debug::NoLocking=true\n"), seen)
+            self.assertNotIn("/tmp/evil", seen)
+            self.assertEqual(self.as_rport(root, [*sudo, "chown", "--version"]).returncode, 0)
+            for command in ([*sudo, "APT_CONFIG=/tmp/evil/apt.conf", *EXACT], [*sudo, "apt-get", "update"], [*sudo, *EXACT, "x"],
+                            [*sudo, "/tmp/evil/apt-get", *EXACT[1:]], [*sudo, "sh", "-c", "touch /root/pwned"]):
+                self.assertNotEqual(self.as_rport(root, command, env=evil).returncode, 0, command)
+            self.assertFalse(root.exists("/root/pwned"))
 
     @support.essential
     def test_no_rule_has_a_wildcard_and_help_says_what_b_means(self):

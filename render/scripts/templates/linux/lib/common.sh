@@ -83,7 +83,7 @@ make_tmp() { TMP=$(mktemp -d "${TMPDIR:-/tmp}/rport.XXXXXXXX"); }
 need_root() { [ "$(id -u)" -eq 0 ] || die 1 'this script must run as root.' "sudo sh $NAME"; }
 # put SOURCE PATH MODE [OWNER]: replaces PATH in one step; the old file is kept for undo.
 put() {
-	if [ -e "$2" ]; then keep_old "$2"; else note file "$2"; fi
+	if [ ! -e "$2" ]; then note file "$2"; else keep_old "$2" || die 1 "cannot keep a copy of $2: is the disk full?"; fi
 	rm -f "$2.new"
 	if cp "$1" "$2.new" && chown "${4:-root:root}" "$2.new" && chmod "$3" "$2.new" && mv -f "$2.new" "$2"; then return; fi
 	rm -f "$2.new"

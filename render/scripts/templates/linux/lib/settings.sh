@@ -45,10 +45,10 @@ path_of() {
 }
 # No wildcards: they match spaces and slashes. Whoever may move files anywhere and give them to anyone is root anyway.
 sudo_rules() {
-	if has s; then sudo_rule rport-all-cmd '(ALL)' ALL; else hand_over_rule /etc/sudoers.d/rport-all-cmd; fi
+	if has s; then need_rule rport-all-cmd '(ALL)' ALL; else hand_over_rule /etc/sudoers.d/rport-all-cmd; fi
 	old_rule=/etc/sudoers.d/rport-filereception
 	if has b || { [ -e $old_rule ] && has_sudo; }; then
-		sudo_rule rport-filereception '(root)' "NOSETENV: $(path_of chown), $(path_of mv)"
+		need_rule rport-filereception '(root)' "NOSETENV: $(path_of chown), $(path_of mv)"
 	fi
 	refresh_rule
 }
@@ -63,27 +63,32 @@ hand_over_rule() {
 # that of other installers, which lets variables through (SETENV) and so makes the client's user root.
 refresh_rule() {
 	old_rule=/etc/sudoers.d/rport-update-status
-	if has k; then
-		if [ -e $old_rule ] && act "remove the sudo rule $old_rule"; then keep_old $old_rule && rm $old_rule; fi
-		return 0
-	fi
+	if has k; then drop_rule; return; fi
 	has_sudo && { [ -e $old_rule ] || [ "$NAME" = rport-installer.sh ]; } || return 0
 	commands=''
-	! have apt-get || commands="$(path_of apt-get) update -o Debug\:\:NoLocking=true"
+	! have apt-get || commands="$(path_of apt-get) update -o Debug\:\:NoLocking\=true"
 	! have zypper || commands="${commands:+$commands, }$(path_of zypper) refresh"
-	[ -z "$commands" ] || sudo_rule rport-update-status '(root)' "NOSETENV: $commands"
+	[ -z "$commands" ] || sudo_rule rport-update-status '(root)' "NOSETENV: $commands" || {
+		warn 'sudo refuses the rule, so the client cannot tell of pending updates:' "$(said)"
+		drop_rule
+	}
 }
-# sudo_rule FILE (USER) COMMANDS. NOSETENV: no variables, whatever the sudoers file says; not every sudo knows it, nor requiretty.
+# Removes the rule for package lists.
+drop_rule() { if [ -e $old_rule ] && act "remove the sudo rule $old_rule"; then keep_old $old_rule && rm $old_rule; fi; }
+# A rule that an option asks for.
+need_rule() { sudo_rule "$@" || die 1 'sudo refuses the rule:' "$(said)"; }
+# sudo_rule FILE (USER) COMMANDS. NOSETENV: no variables, whatever the sudoers file says; not every sudo knows it, nor
+# requiretty. False if sudo refuses all forms.
 sudo_rule() {
 	rule="$RUN_AS ALL=$2 NOPASSWD: "
 	act "write the sudo rule /etc/sudoers.d/$1" || { say "  $rule$3"; return 0; }
 	for text in "Defaults:$RUN_AS !requiretty
-$rule$3" "$rule${3#NOSETENV: }"; do
+$rule$3" "$rule$3" "$rule${3#NOSETENV: }"; do
 		printf '%s\n' "$text" >"$TMP/rule"
 		if quietly visudo -cf "$TMP/rule"; then
 			put "$TMP/rule" "/etc/sudoers.d/$1" 440
 			return
 		fi
 	done
-	die 1 'sudo refuses the rule:' "$(said)"
+	return 1
 }
