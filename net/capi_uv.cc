@@ -70,11 +70,6 @@ constexpr std::size_t kFirstOptions =
     offsetof(pairport_server_options, event_user) + sizeof(pairport_server_options::event_user);
 constexpr std::size_t kFirstListenOptions =
     offsetof(pairport_listen_options, redirect_to_https) + sizeof(pairport_listen_options::redirect_to_https);
-// Less would refuse every request.
-constexpr std::size_t kLeastBytes = 1024;
-constexpr std::size_t kLeastHeaders = 8;
-constexpr std::uint64_t kMostMs = 24 * 60 * 60 * 1000;
-constexpr std::size_t kMostConnections = 1'000'000;
 constexpr std::size_t kMostLanes = 64;
 
 int fail(const Status& status, char* message, std::size_t message_size) noexcept {
@@ -117,24 +112,6 @@ pairport_server_options default_options() {
 // May throw std::bad_alloc.
 Status convert(const pairport_server_options& from, ServerOptions& to) {
   ConnectionLimits& limits = to.connection;
-  const ConnectionLimits most;
-  const auto is_within = [](std::size_t value, std::size_t low, std::size_t high) {
-    return value >= low && value <= high;
-  };
-  if (!is_within(from.max_head_bytes, kLeastBytes, most.max_head_bytes) ||
-      !is_within(from.max_headers, kLeastHeaders, most.max_headers) ||
-      !is_within(from.max_body_bytes, kLeastBytes, most.max_body_bytes)) {
-    return {StatusCode::kInvalidArgument, "a size of a request is outside of its bounds"};
-  }
-  for (const std::uint64_t timeout : {from.head_timeout, from.body_timeout, from.idle_timeout, from.answer_timeout,
-                                      from.linger_timeout, from.drain_timeout, from.handshake_timeout}) {
-    if (timeout == 0 || timeout > kMostMs) {
-      return {StatusCode::kInvalidArgument, "a time-out is not between a millisecond and a day"};
-    }
-  }
-  if (from.min_bytes_per_second == 0 || !is_within(from.max_connections, 1, kMostConnections)) {
-    return {StatusCode::kInvalidArgument, "min_bytes_per_second is 0, or max_connections not between 1 and a million"};
-  }
   limits.max_head_bytes = from.max_head_bytes;
   limits.max_headers = from.max_headers;
   limits.max_body_bytes = from.max_body_bytes;
@@ -150,6 +127,10 @@ Status convert(const pairport_server_options& from, ServerOptions& to) {
   to.max_handshakes = from.max_handshakes;
   to.batch_handshakes = from.batch_handshakes != 0;
   if (from.send_hsts != 0) to.hsts_seconds = from.hsts_seconds;
+  if (Status status = check_options(to); !status.ok()) return status;
+  if (!is_timeout(from.handshake_timeout)) {
+    return {StatusCode::kInvalidArgument, "handshake_timeout: expected " + std::string(kTimeoutExpected)};
+  }
   if (!is_string(from.package_folder) || (from.trusted_proxies == nullptr && from.trusted_proxy_count != 0)) {
     return {StatusCode::kInvalidArgument, "an option is a NULL pointer with a length"};
   }

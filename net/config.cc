@@ -5,32 +5,42 @@
 
 #include <algorithm>
 #include <charconv>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <optional>
 #include <set>
+#include <span>
 #include <sstream>
+#include <utility>
 
 #include <toml++/toml.h>
 
 namespace pairport {
 namespace {
 
-// "10m", "90s", "1h30m", "180d": whole numbers with d, h, m and s, in milliseconds.
+// "10m", "90s", "1h30m", "180d", "500ms": whole numbers with d, h, m, s and ms, in milliseconds. Less than a
+// millennium.
 std::optional<std::uint64_t> parse_duration(std::string_view text) {
-  std::uint64_t seconds = 0;
+  constexpr std::uint64_t kLongest = std::uint64_t{1000} * 366 * 86'400'000;
+  std::uint64_t ms = 0;
   if (text.empty()) return std::nullopt;
   while (!text.empty()) {
     std::uint32_t count = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
     if (error != std::errc() || end == text.data() + text.size()) return std::nullopt;
-    const std::uint64_t unit = *end == 'd' ? 86'400 : *end == 'h' ? 3600 : *end == 'm' ? 60 : *end == 's' ? 1 : 0;
-    if (unit == 0) return std::nullopt;
-    seconds += count * unit;
-    text.remove_prefix(static_cast<std::size_t>(end + 1 - text.data()));
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    static constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {
+        {"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+    const auto* const unit = std::find_if(std::begin(kUnits), std::end(kUnits),
+                                          [text](const auto& known) { return text.starts_with(known.first); });
+    if (unit == std::end(kUnits)) return std::nullopt;
+    ms += count * unit->second;
+    if (ms > kLongest) return std::nullopt;
+    text.remove_prefix(unit->first.size());
   }
-  return seconds * 1000;
+  return ms;
 }
 
 // "512M": a whole number of bytes, or with K, M or G (powers of 1024).
@@ -51,10 +61,16 @@ bool has_no_control_character(std::string_view text) {
                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-// The rule of a setting of the service, which is called as its key here. REQUIRES: there is one
-const OptionRule& rule_of(std::string_view key) {
-  const auto rules = option_rules();
-  return *std::find_if(rules.begin(), rules.end(), [key](const OptionRule& rule) { return rule.name == key; });
+template <typename Rule>
+const Rule& find_rule(std::span<const Rule> rules, std::string_view key) {
+  return *std::find_if(rules.begin(), rules.end(), [key](const Rule& rule) { return rule.name == key; });
+}
+// The rule of a setting of the service or of the server, which is called as its key here. REQUIRES: there is one
+const OptionRule& rule_of(std::string_view key, const ServiceOptions&) {
+  return find_rule(option_rules(), key);
+}
+const ServerOptionRule& rule_of(std::string_view key, const ServerOptions&) {
+  return find_rule(server_option_rules(), key);
 }
 
 // One address of the configuration: as a URL, or in the form for Listener::open(), which means http. A URL may lack the
@@ -174,20 +190,21 @@ class Section {
                          return value >= least && value <= most;
                        });
   }
-  void duration(std::string_view key, std::uint64_t& target_ms, std::uint64_t least_ms, std::uint64_t most_ms,
-                std::string_view expected) {
-    read<std::string>(key, expected, [&](const std::string& value) {
-      const auto ms = parse_duration(value);
-      if (ms) target_ms = *ms;
-      return ms && *ms >= least_ms && *ms <= most_ms;
-    });
+  // A setting of the service or of the server: its rule says what is expected. `parse(value)` puts the value into
+  // `options` and returns whether it could.
+  template <typename T, typename Options, typename Parse>
+  void setting(std::string_view key, const Options& options, Parse&& parse) {
+    const auto& rule = rule_of(key, options);
+    read<T>(key, rule.expected, [&](const T& value) { return parse(value) && rule.holds(options); });
   }
-  // A setting of the service: its rule says what is expected. `parse(value)` puts the value into `service` and returns
-  // whether it could.
-  template <typename T, typename Parse>
-  void setting(std::string_view key, const ServiceOptions& service, Parse&& parse) {
-    const OptionRule& rule = rule_of(key);
-    read<T>(key, rule.expected, [&](const T& value) { return parse(value) && rule.holds(service); });
+  // A duration, in milliseconds.
+  template <typename Options>
+  void time_out(std::string_view key, const Options& options, std::uint64_t& target) {
+    setting<std::string>(key, options, [&](const std::string& value) {
+      const auto ms = parse_duration(value);
+      target = ms.value_or(0);
+      return ms.has_value();
+    });
   }
   void setting(std::string_view key, const ServiceOptions& service, std::string& target) {
     setting<std::string>(key, service, [&](const std::string& value) {
@@ -195,10 +212,11 @@ class Section {
       return true;
     });
   }
-  void setting(std::string_view key, const ServiceOptions& service, std::size_t& target) {
-    setting<std::int64_t>(key, service, [&](std::int64_t value) {
-      target = static_cast<std::size_t>(value);
-      return value >= 0;
+  template <typename Options, std::unsigned_integral Number>
+  void setting(std::string_view key, const Options& options, Number& target) {
+    setting<std::int64_t>(key, options, [&](std::int64_t value) {
+      target = static_cast<Number>(value);
+      return std::in_range<Number>(value);
     });
   }
   void setting(std::string_view key, const ServiceOptions& service, double& target) {
@@ -346,12 +364,12 @@ void read_server(Reader& reader, const toml::table& root, Config& config) {
     redirect = value;
     return true;
   });
-  section.read<std::string>("hsts", "a duration from \"0s\" to \"730d\", such as \"180d\"",
-                            [&](const std::string& value) {
-                              const auto ms = parse_duration(value);
-                              if (ms) config.server.hsts_seconds = *ms / 1000;
-                              return ms && *config.server.hsts_seconds <= 730 * std::uint64_t{86'400};
-                            });
+  section.read<std::string>(
+      "hsts", "a duration from \"0s\" to \"730d\", such as \"180d\"", [&](const std::string& value) {
+        const auto ms = parse_duration(value);
+        if (ms) config.server.hsts_seconds = *ms / 1000;
+        return ms && *ms % 1000 == 0 && *config.server.hsts_seconds <= 730 * std::uint64_t{86'400};
+      });
   section.string("acme_webroot", config.server.acme_webroot, "the absolute path of a folder", is_absolute_path);
   config.service.serve_challenges = !config.server.acme_webroot.empty();
   check_https(section, redirect, config);
@@ -380,11 +398,7 @@ void read_static_deposit(Reader& reader, const toml::table& root, Config& config
 void read_pairing(Reader& reader, const toml::table& root, Config& config) {
   Section section(reader, root, "pairing");
   ServiceOptions& service = config.service;
-  section.setting<std::string>("ttl", service, [&](const std::string& value) {
-    const auto ms = parse_duration(value);
-    service.ttl_ms = ms.value_or(0);
-    return ms.has_value();
-  });
+  section.time_out("ttl", service, service.ttl_ms);
   section.setting("code_length", service, service.code_length);
   section.setting("max_deposits", service, service.store.max_deposits);
   section.setting<std::string>("max_memory", service, [&](const std::string& value) {
@@ -405,33 +419,24 @@ void read_limits(Reader& reader, const toml::table& root, Config& config) {
   section.setting("ipv6_budgets", service, service.ipv6_budgets);
   section.setting("network_share", service, service.network_share);
   ServerOptions& server = config.server;
-  section.integer("max_connections", server.max_connections, 1, 1'000'000);
-  section.read<std::int64_t>("max_connections_per_address", "a whole number from 0 (off) to 1000000",
-                             [&](std::int64_t value) {
-                               server.max_connections_per_address = static_cast<std::uint32_t>(value);
-                               return value >= 0 && value <= 1'000'000;
-                             });
-  const auto time_out = [&](std::string_view key, std::uint64_t& target) {
-    section.duration(key, target, 1'000, 3600 * std::uint64_t{1000},
-                     "a duration from \"1s\" to \"1h\", such as \"30s\" or \"1m30s\"");
-  };
+  section.setting("max_connections", server, server.max_connections);
+  section.setting("max_connections_per_address", server, server.max_connections_per_address);
   ConnectionLimits& connection = server.connection;
-  const ConnectionLimits defaults;
-  const auto size = [&](std::string_view key, std::size_t& target, std::int64_t least, std::size_t most) {
-    section.integer(key, target, least, static_cast<std::int64_t>(most));
-  };
-  size("max_head_bytes", connection.max_head_bytes, 1024, defaults.max_head_bytes);
-  size("max_headers", connection.max_headers, 8, defaults.max_headers);
-  size("max_body_bytes", connection.max_body_bytes, 1024, defaults.max_body_bytes);
-  time_out("head_timeout", connection.head_timeout);
-  time_out("body_timeout", connection.body_timeout);
-  time_out("idle_timeout", connection.idle_timeout);
-  time_out("answer_timeout", connection.answer_timeout);
-  section.integer("min_bytes_per_second", connection.min_bytes_per_second, 1, 1'000'000'000);
-  time_out("linger_timeout", connection.linger_timeout);
-  time_out("drain_timeout", server.drain_timeout);
-  time_out("tls_handshake_timeout", config.tls_handshake_timeout);
-  section.integer("max_handshakes", server.max_handshakes, 0, 1'000'000);
+  section.setting("max_head_bytes", server, connection.max_head_bytes);
+  section.setting("max_headers", server, connection.max_headers);
+  section.setting("max_body_bytes", server, connection.max_body_bytes);
+  section.time_out("head_timeout", server, connection.head_timeout);
+  section.time_out("body_timeout", server, connection.body_timeout);
+  section.time_out("idle_timeout", server, connection.idle_timeout);
+  section.time_out("answer_timeout", server, connection.answer_timeout);
+  section.setting("min_bytes_per_second", server, connection.min_bytes_per_second);
+  section.time_out("linger_timeout", server, connection.linger_timeout);
+  section.time_out("drain_timeout", server, server.drain_timeout);
+  section.read<std::string>("tls_handshake_timeout", kTimeoutExpected, [&](const std::string& value) {
+    config.tls_handshake_timeout = parse_duration(value).value_or(0);
+    return is_timeout(config.tls_handshake_timeout);
+  });
+  section.setting("max_handshakes", server, server.max_handshakes);
   section.finish();
 }
 
@@ -489,7 +494,7 @@ void read_installer(Reader& reader, const toml::table& root, Config& config) {
   section.boolean("use_repositories", installer.use_repositories);
   section.boolean("strict_checksums", installer.strict_checksums);
   section.string("templates", config.templates_folder, "the path of a folder");
-  const OptionRule& digests = rule_of("sha256");
+  const OptionRule& digests = rule_of("sha256", config.service);
   section.table("sha256", "a table: " + std::string(digests.expected), [&](const toml::table& table) {
     for (const auto& [name, node] : table) {
       const auto digest = node.value<std::string>();

@@ -1120,6 +1120,7 @@ Server::Server(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::attach(uv_loop_t* loop, Service& service, const ServerOptions& options) {
+  if (Status status = check_options(options); !status.ok()) return status;
   auto impl = std::make_unique<Impl>(loop, service, options);
   if (Status status = impl->start(); !status.ok()) return status;
   return std::unique_ptr<Server>(new Server(std::move(impl)));

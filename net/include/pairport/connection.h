@@ -24,6 +24,15 @@ namespace pairport {
 
 struct RequestHead;
 
+// Any time-out of a server, in milliseconds.
+inline constexpr std::uint64_t kMaxTimeout = std::uint64_t{24} * 3600 * 1000;
+constexpr bool is_timeout(std::uint64_t ms) noexcept {
+  return ms >= 1 && ms <= kMaxTimeout;
+}
+// What that is, completing the sentence "expected ...", as people write it.
+inline constexpr std::string_view kTimeoutExpected =
+    "a duration from \"1ms\" to \"24h\", such as \"500ms\", \"30s\" or \"1m30s\"";
+
 // Milliseconds, unless said otherwise.
 struct ConnectionLimits {
   // Sizes of a request; the defaults are also the most, because buffers are made for them.

@@ -76,7 +76,7 @@ typedef struct pairport_certificate {
 enum { PAIRPORT_TLS_1_2 = 0, PAIRPORT_TLS_1_3 = 1 };
 
 /* Every setting of a server. To be filled by pairport_server_options_init() first. Times are milliseconds, from 1 to
- * those of a day. */
+ * those of a day. A configuration file of the program takes the same values. */
 typedef struct pairport_server_options {
   size_t size;
 
@@ -90,7 +90,7 @@ typedef struct pairport_server_options {
                                  /* the body is behind min_bytes_per_second */
   uint64_t idle_timeout;         /* between two requests */
   uint64_t answer_timeout;       /* an answer may take this long and, on top, ... */
-  uint64_t min_bytes_per_second; /* ... as long as its bytes take at this rate; not 0. Who takes nothing for ... */
+  uint64_t min_bytes_per_second; /* ... as long as its bytes take at this rate; 1 to 1e9. Who takes nothing for ... */
                                  /* ... answer_timeout is cut off, too */
   uint64_t linger_timeout;       /* for the peer's end, after an answer to a request that was not read to its end */
   uint64_t drain_timeout;        /* for answers that are under way when the server is stopped */
@@ -111,7 +111,7 @@ typedef struct pairport_server_options {
   int min_tls_version;      /* PAIRPORT_TLS_1_3 only where mbedTLS has it: 3.6 has, 2.28 has not */
   uint32_t ticket_lifetime; /* seconds for which a session can be resumed; 0: it cannot */
   size_t handshake_lanes;   /* 1 to 64 */
-  size_t max_handshakes;    /* that wait to begin; 0: as many as max_connections */
+  size_t max_handshakes;    /* that wait to begin, up to a million; 0: as many as max_connections */
   /* Nonzero: the threads of the pool that compute handshakes ask for SCHED_BATCH (sched(7)), once and for good: when
    * they are woken they preempt nobody, so that the loop goes on. For a process whose pool does nothing urgent. */
   int batch_handshakes;

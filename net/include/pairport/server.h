@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -83,6 +84,22 @@ struct ServerOptions {
   std::uint64_t drain_timeout = 10'000;
 };
 
+// What one setting of ServerOptions must be. The same for every way to set it: C++, the C interface, a configuration
+// file.
+struct ServerOptionRule {
+  std::string_view name;      // as users write it: "max_connections", "head_timeout"
+  std::string_view expected;  // completes the sentence "expected ..."
+  bool (*holds)(const ServerOptions& options);
+};
+
+// The rules for numbers and times. For whoever reads settings one by one, to say where the wrong one stands. Valid for
+// ever.
+PAIRPORT_EXPORT std::span<const ServerOptionRule> server_option_rules() noexcept;
+
+// All of these rules. kInvalidArgument names each setting that breaks one and what is expected of it.
+// Server::attach() calls it.
+PAIRPORT_EXPORT Status check_options(const ServerOptions& options);
+
 // What becomes of the connections of a listener, or of one that is adopted.
 struct ListenOptions {
   // Serve nothing, because everything crosses the network in clear: GET and HEAD are sent to the service's URL (308),
@@ -108,7 +125,8 @@ PAIRPORT_EXPORT Now current_time() noexcept;
 // on_stopped. Destroying it in there is allowed.
 class PAIRPORT_EXPORT Server {
  public:
-  // kOutOfMemory, kMemoryNotLocked. Starts nothing yet. May throw std::bad_alloc.
+  // kInvalidArgument (see check_options()), kOutOfMemory, kMemoryNotLocked. Starts nothing yet. May throw
+  // std::bad_alloc.
   static Result<std::unique_ptr<Server>> attach(uv_loop_s* loop, Service& service, const ServerOptions& options);
   ~Server();
   Server(const Server&) = delete;

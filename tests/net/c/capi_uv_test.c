@@ -117,6 +117,9 @@ static void wrong_options_are_refused(void) {
   REFUSES(bad.max_body_bytes = PAIRPORT_MAX_BODY + 1);
   REFUSES(bad.head_timeout = 0);
   REFUSES(bad.drain_timeout = UINT64_MAX);
+  REFUSES(bad.idle_timeout = (uint64_t)24 * 3600 * 1000 + 1);
+  REFUSES(bad.min_bytes_per_second = 1000000001);
+  REFUSES(bad.max_handshakes = 1000001);
   REFUSES(bad.min_bytes_per_second = 0);
   REFUSES(bad.max_connections = 0);
   REFUSES(bad.package_folder.size = 1);

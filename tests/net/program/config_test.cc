@@ -232,6 +232,23 @@ sha256 = { "rport_1.2.3_linux_x86_64.tar.gz" = "0123456789ABCDEF0123456789abcdef
   EXPECT_EQ(config.value().templates_folder, "/etc/pairport/templates");
 }
 
+TEST(ConfigTest, TimesAreAsShortAndAsLongAsInEveryOtherInterface) {
+  for (const auto& [text, ms] : {std::pair("1ms", std::uint64_t{1}),
+                                 {"1s500ms", 1'500},
+                                 {"1m30s", 90'000},
+                                 {"24h", kMaxTimeout},
+                                 {"1d", kMaxTimeout}}) {
+    for (const ServerOptionRule& rule : server_option_rules()) {
+      if (rule.expected != kTimeoutExpected) continue;
+      const auto config = parse_config("[limits]\n" + std::string(rule.name) + " = \"" + text + "\"\n", "test.conf");
+      EXPECT_TRUE(config.ok()) << config.status().message();
+    }
+    const auto config = parse_config("[limits]\nidle_timeout = \"" + std::string(text) + "\"\n", "test.conf");
+    ASSERT_TRUE(config.ok());
+    EXPECT_EQ(config.value().server.connection.idle_timeout, ms);
+  }
+}
+
 TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
   EXPECT_EQ(error_of("[server]\nadress = \"x\"\n"),
             "test.conf:2: [server] adress: there is no such key; [server] has acme_webroot, address, hsts, "
@@ -250,20 +267,23 @@ TEST(ConfigTest, NamesFileLineKeyAndWhatIsExpected) {
   EXPECT_THAT(error_of("[limits]\nmiss_burst = -1\n"), HasSubstr("a number from 0 (off)"));
   for (const char* key :
        {"head_timeout", "body_timeout", "idle_timeout", "answer_timeout", "linger_timeout", "drain_timeout"}) {
-    for (const char* value : {"\"0s\"", "\"1h1s\"", "\"10\"", "10"}) {
+    for (const char* value : {"\"0s\"", "\"24h1ms\"", "\"10\"", "10", "\"1sm\"", "\"s\"", "\"99999999999d\"",
+                              "\"4294967295d4294967295d\""}) {
       EXPECT_EQ(error_of("[limits]\n" + std::string(key) + " = " + value + "\n"),
                 "test.conf:2: [limits] " + std::string(key) +
-                    ": expected a duration from \"1s\" to \"1h\", such as \"30s\" or \"1m30s\"");
+                    ": expected a duration from \"1ms\" to \"24h\", such as \"500ms\", \"30s\" or \"1m30s\"");
     }
   }
+  EXPECT_THAT(error_of("[server]\nhsts = \"1500ms\"\n"), HasSubstr("hsts: expected a duration from \"0s\""));
+  EXPECT_THAT(error_of("[pairing]\nttl = \"1500ms\"\n"), HasSubstr("ttl: expected a duration from \"1s\""));
   EXPECT_EQ(error_of("[log]\naccess = \"xml\"\n"), "test.conf:2: [log] access: expected \"off\", \"text\" or \"json\"");
   EXPECT_THAT(error_of("[limits]\nmax_body_bytes = 16385\n"), HasSubstr("a whole number from 1024 to 16384"));
   EXPECT_THAT(error_of("[limits]\nmax_head_bytes = 100\n"), HasSubstr("a whole number from 1024 to 8192"));
   EXPECT_THAT(error_of("[limits]\nmax_headers = 65\n"), HasSubstr("a whole number from 8 to 64"));
   EXPECT_THAT(error_of("[limits]\nmin_bytes_per_second = 0\n"), HasSubstr("a whole number from 1 to 1000000000"));
-  for (const char* value : {"-1", "1000001", "\"5\"", "1.5"}) {
+  for (const char* value : {"-1", "4294967296", "\"5\"", "1.5"}) {
     EXPECT_EQ(error_of("[limits]\nmax_connections_per_address = " + std::string(value) + "\n"),
-              "test.conf:2: [limits] max_connections_per_address: expected a whole number from 0 (off) to 1000000");
+              "test.conf:2: [limits] max_connections_per_address: expected a whole number from 0 (off) to 4294967295");
   }
   EXPECT_THAT(error_of("[limits]\nmiss_burst = nan\n"), HasSubstr("a number from 0 (off)"));
   EXPECT_THAT(error_of("[security]\nrequire_locked_memory = 1\n"), HasSubstr("true or false"));
