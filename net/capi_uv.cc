@@ -71,6 +71,7 @@ constexpr std::size_t kFirstOptions =
 constexpr std::size_t kFirstListenOptions =
     offsetof(pairport_listen_options, redirect_to_https) + sizeof(pairport_listen_options::redirect_to_https);
 constexpr std::size_t kMostLanes = 64;
+constexpr unsigned kMostPermissions = 0777;
 
 int fail(const Status& status, char* message, std::size_t message_size) noexcept {
   copy_text(status.ok() ? std::string_view() : status.message(), message, message_size);
@@ -187,12 +188,17 @@ Result<std::unique_ptr<TlsContext>> create_tls(const pairport_server_options& fr
   return std::move(created).value();
 }
 
-bool read_listen_options(const pairport_listen_options* given, ListenOptions& options) noexcept {
+// False: an unknown size, or permissions that are none. `file` is for a new listener, and may be null.
+bool read_listen_options(const pairport_listen_options* given, ListenOptions& options, SocketFile* file) noexcept {
   if (given == nullptr) return true;
   pairport_listen_options known{};
   if (!read_sized(given, kFirstListenOptions, known)) return false;
   options.tls = known.tls != 0;
   options.redirect_to_https = known.redirect_to_https != 0;
+  if (known.set_socket_mode != 0 && known.socket_mode > kMostPermissions) return false;
+  if (file == nullptr) return true;
+  if (known.set_socket_mode != 0) file->mode = known.socket_mode;
+  if (known.set_socket_group != 0) file->group = known.socket_group;
   return true;
 }
 
@@ -281,15 +287,16 @@ int pairport_server_listen(pairport_server* server, pairport_string address, con
                            char* url, size_t url_size, char* message, size_t message_size) noexcept {
   pairport::copy_text("", url, url_size);
   pairport::ListenOptions converted;
+  pairport::SocketFile file;
   if (server == nullptr || !server->is_usable() || !pairport::is_string(address) ||
-      !pairport::read_listen_options(options, converted)) {
+      !pairport::read_listen_options(options, converted, &file)) {
     return pairport::fail(StatusCode::kInvalidArgument,
                           "server must not be NULL or that of a parent process, nor an address NULL with a length, and "
-                          "options have a known size",
+                          "options have a known size and permissions up to 0777",
                           message, message_size);
   }
   try {
-    auto opened = pairport::Listener::open(pairport::view(address));
+    auto opened = pairport::Listener::open(pairport::view(address), file);
     if (!opened.ok()) return pairport::fail(opened.status(), message, message_size);
     const std::string reached = opened.value().url();
     const pairport::Status status = server->server->listen(std::move(opened).value(), converted);
@@ -302,7 +309,8 @@ int pairport_server_listen(pairport_server* server, pairport_string address, con
 
 int pairport_server_adopt(pairport_server* server, int fd, const pairport_listen_options* options) noexcept {
   pairport::ListenOptions converted;
-  if (server == nullptr || fd < 0 || !server->is_usable() || !pairport::read_listen_options(options, converted)) {
+  if (server == nullptr || fd < 0 || !server->is_usable() ||
+      !pairport::read_listen_options(options, converted, nullptr)) {
     if (fd >= 0) ::close(fd);
     return PAIRPORT_INVALID_ARGUMENT;
   }

@@ -158,6 +158,13 @@ typedef struct pairport_listen_options {
   /* Nonzero: serve nothing, because everything crosses the network in clear: GET and HEAD are sent to the service's URL
    * (308), which must be https; deposits are refused (403). */
   int redirect_to_https;
+  /* Nonzero: a new file of a Unix socket has socket_mode as its permissions (chmod(2)), up to 0777; else 0666. A client
+   * needs the right to write the file, and the right to enter its folder. */
+  int set_socket_mode;
+  unsigned socket_mode;
+  /* Nonzero: it belongs to the group with the number socket_group, of which the process is a member. */
+  int set_socket_group;
+  unsigned socket_group;
 } pairport_listen_options;
 
 /* Accepts connections on `address`: "host:port", "[IPv6]:port", ":port" (all interfaces) or "unix:/path"; port 0 lets

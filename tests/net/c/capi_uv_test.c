@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
@@ -143,7 +145,7 @@ static void wrong_options_are_refused(void) {
 
 static void listening_says_where_and_why_not(void) {
   fixture self;
-  pairport_listen_options options = {sizeof options, 0, 1};
+  pairport_listen_options options = {.size = sizeof options, .redirect_to_https = 1};
   char url[64], again[64], message[256];
   set_up(&self, "http://127.0.0.1");
   CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
@@ -166,6 +168,45 @@ static void listening_says_where_and_why_not(void) {
   CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), &options, NULL, 0, NULL, 0) ==
         PAIRPORT_INVALID_ARGUMENT);
   tear_down(&self);
+}
+
+static void who_may_connect_to_a_socket_file_is_chosen(void) {
+  static const unsigned kModes[] = {0600, 0000, 0777};
+  pairport_listen_options options = {.size = sizeof options};
+  char folder[] = "/tmp/pairport-test-XXXXXX", address[64], *path = address + 5;
+  struct stat file;
+  size_t i;
+  fixture self;
+  set_up(&self, "http://127.0.0.1");
+  CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
+  CHECK(mkdtemp(folder) != NULL);
+  for (i = 0; i < sizeof kModes / sizeof *kModes; ++i) {
+    snprintf(address, sizeof address, "unix:%s/%u", folder, (unsigned)i);
+    options.set_socket_mode = options.set_socket_group = 1;
+    options.socket_mode = kModes[i];
+    options.socket_group = getegid();
+    CHECK(pairport_server_listen(self.server, text(address), &options, NULL, 0, NULL, 0) == 0);
+    CHECK(stat(path, &file) == 0 && (file.st_mode & 07777) == kModes[i] && file.st_gid == getegid());
+  }
+  /* All zero: the defaults, whatever the umask; a program of version one has no more than that. */
+  snprintf(address, sizeof address, "unix:%s/default", folder);
+  options.set_socket_mode = options.set_socket_group = 0;
+  CHECK(pairport_server_listen(self.server, text(address), &options, NULL, 0, NULL, 0) == 0);
+  CHECK(stat(path, &file) == 0 && (file.st_mode & 07777) == 0666);
+  snprintf(address, sizeof address, "unix:%s/first", folder);
+  options.size = offsetof(pairport_listen_options, set_socket_mode);
+  options.set_socket_mode = 1; /* beyond that size, and not looked at */
+  CHECK(pairport_server_listen(self.server, text(address), &options, NULL, 0, NULL, 0) == 0);
+  CHECK(stat(path, &file) == 0 && (file.st_mode & 07777) == 0666);
+  options.size = sizeof options;
+  options.socket_mode = 01000;
+  CHECK(pairport_server_listen(self.server, text(address), &options, NULL, 0, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+  tear_down(&self);
+  for (i = 0; i < sizeof kModes / sizeof *kModes; ++i) {
+    snprintf(address, sizeof address, "unix:%s/%u", folder, (unsigned)i);
+    CHECK(unlink(path) == 0 || errno == ENOENT);
+  }
+  CHECK(rmdir(folder) == 0);
 }
 
 static int is_closed(int fd) {
@@ -201,7 +242,7 @@ static void a_forked_child_gets_errors(void) {
 }
 
 static void an_adopted_descriptor_is_closed_on_failure(void) {
-  const pairport_listen_options unknown_size = {0, 0, 0};
+  const pairport_listen_options unknown_size = {.size = 0};
   fixture self;
   int ends[2], file;
   set_up(&self, "http://127.0.0.1");
@@ -271,7 +312,7 @@ static void serve_tls(const char* chain, const char* key) {
   uv_prepare_t prepare;
   pairport_certificate certificate, wrong;
   pairport_server_options options;
-  pairport_listen_options listen_options = {sizeof listen_options, 1, 0};
+  pairport_listen_options listen_options = {.size = sizeof listen_options, .tls = 1};
   char url[64], message[256];
   set_up(&self, "https://localhost");
   certificate.name = text(chain);
@@ -311,6 +352,7 @@ int main(int argc, char** argv) {
   options_begin_with_their_size();
   wrong_options_are_refused();
   listening_says_where_and_why_not();
+  who_may_connect_to_a_socket_file_is_chosen();
   an_adopted_descriptor_is_closed_on_failure();
   a_forked_child_gets_errors();
   a_server_is_stopped_once_and_then_destroyed();
