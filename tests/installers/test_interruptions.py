@@ -166,25 +166,30 @@ class Interruptions(support.InstallerTest):
     def test_nobody_reads_the_output(self):
         self.survives("reader", "announced")
 
-    def removed(self, what, script="uninstall", args=()):
-        """Uninstalling is not left half-way either."""
+    def removed(self, what, script="uninstall", args=(), inside=False):
+        """Uninstalling is not left half-way either. `inside`: by a process of the client's name, as a command of the server is."""
         with self.paired() as root:
             old = root.processes("rport")
             name = f"/tmp/rport-{script}.sh"
-            root.write(name, self.fixed(script), 0o600)
-            session = Session(root, [root.shell(support.SHELLS[0]), name, *args])
+            root.write(name, self.script() if script == "installer" else self.fixed(script), 0o600)
+            shell = root.shell(support.SHELLS[0])
+            if inside:
+                root.call(["cp", "/bin/dash", "/tmp/rport"])
+                shell = "/tmp/rport"
+            session = Session(root, [shell, name, *args])
             session.until("no stop", lambda: old[0] not in root.processes("rport"))
             self.strike(what, session)
             session.end()
             self.addCleanup(session.process.wait)
             self.addCleanup(session.process.kill)
             report = "/var/log/rport-uninstall.log"
-            deadline = time.monotonic() + 90
-            while time.monotonic() < deadline and not (root.exists(report) and b"has been removed" in root.read(report)):
-                time.sleep(0.05)
+            support.wait_for(lambda: root.exists(report) and b"has been removed" in root.read(report), 90)
             self.assertEqual(set(root.changes(root.bare)), {report}, session.text.decode())
-            self.assertEqual(root.processes("rport"), [])
-            if what == "^C":
+            support.wait_for(lambda: root.processes("rport") == [])
+            support.wait_for(lambda: not list(root.path("/tmp").glob("rport.*")))
+            if inside:
+                self.assertIn(b"it goes on in the background; see " + report.encode(), session.text)
+            elif what == "^C":
                 self.assertIn(b"exit code 130", session.text)
                 self.assertIn(report.encode(), session.text)
             # The next one tidies up, though nothing is left to remove.
@@ -193,6 +198,12 @@ class Interruptions(support.InstallerTest):
     @support.essential
     def test_uninstall_goes_on_without_its_terminal(self):
         self.side_by_side(self.removed, [("terminal",), ("^C",), ("terminal", "update", ["-u"])])
+
+    @support.essential
+    def test_uninstall_goes_on_without_the_client_that_runs_it(self):
+        """And without the terminal, which ends with the client, too."""
+        self.side_by_side(self.removed, [("terminal", "uninstall", [], True), ("terminal", "update", ["-u"], True),
+                                         ("terminal", "installer", ["-u"], True)])
 
     @unittest.skipUnless(LONG, "SKIPPED: each signal at each step takes 10 minutes (PAIRPORT_LONG=1)")
     def test_each_signal_at_each_step(self):

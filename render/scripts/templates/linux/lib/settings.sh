@@ -74,7 +74,7 @@ refresh_rule() {
 	}
 }
 # Removes the rule for package lists.
-drop_rule() { if [ -e $old_rule ] && act "remove the sudo rule $old_rule"; then keep_old $old_rule && rm $old_rule; fi; }
+drop_rule() { if [ -e "$old_rule" ] && act "remove the sudo rule $old_rule"; then keep_old "$old_rule" && rm "$old_rule"; fi; }
 # A rule that an option asks for.
 need_rule() { sudo_rule "$@" || die 1 'sudo refuses the rule:' "$(said)"; }
 # sudo_rule FILE (USER) COMMANDS. NOSETENV: no variables, whatever the sudoers file says; not every sudo knows it, nor
