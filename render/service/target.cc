@@ -48,6 +48,7 @@ bool is_scheme(std::string_view text) noexcept {
 
 bool Target::is_reserved(std::string_view segment) noexcept {
   const std::string_view word = segment.substr(0, segment.find_first_of(".-"));
+  if (word.size() > kLongestReserved) return false;
   return std::find(kOthersReserved.begin(), kOthersReserved.end(), word) != kOthersReserved.end() ||
          std::any_of(kRoutes.begin(), kRoutes.end(), [word](const RouteRow& row) {
            return !first_word(row.path).empty() && first_word(row.path) == word;
