@@ -8,12 +8,28 @@ import tomllib
 import unittest
 
 import support
+from test_options import SYSTEMCTL
 from support import ARCHIVE, EXAMPLE, IsolatedRoot, client, client_archive
 
 CONF = "/etc/rport/rport.conf"
 QUICK = {"RPORT_INSTALLER_WAIT": "3"}
 NAME = "/tmp/rport-update.sh"
 REPORT = "/var/log/rport-update.log"
+
+
+# That of CentOS 7. Seen there: github.com/munin-monitoring/munin/issues/1266. Services know none of our variables.
+SYSTEMD_RUN_219 = r"""#!/bin/sh
+while :; do
+  case $1 in
+    --collect | --pipe | --wait) echo "systemd-run: unrecognized option '$1'" >&2; exit 1 ;;
+    -p) echo "Unknown assignment $2." >&2; echo "Failed to create bus message: No such device or address" >&2; exit 1 ;;
+    -*) shift ;;
+    *) break ;;
+  esac
+done
+echo "Running as unit run-42.service." >&2
+setsid env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@" >/dev/null 2>&1 </dev/null &
+"""
 
 
 class Update(support.InstallerTest):
@@ -140,9 +156,7 @@ class Update(support.InstallerTest):
 
     def test_from_within_the_client(self):
         with self.paired() as root:
-            root.write(NAME, self.fixed("update"), 0o600)
-            root.call(["cp", "/bin/dash", "/tmp/rport"])  # a process of that name runs the script
-            result = root.call(["/tmp/rport", NAME, "-v", "0.9.15"], QUICK)
+            result = self.within(root, self.fixed("update"), "-v", "0.9.15")
             self.assertExit(result, 0)
             self.assertIn(b"background", result.stdout)
             deadline = time.monotonic() + 30
@@ -153,6 +167,42 @@ class Update(support.InstallerTest):
             result = root.call(["/tmp/rport", "-s"], QUICK, stdin=self.fixed("update"))
             self.assertExit(result, 1)
             self.assertIn(b"from a file", result.stderr)
+
+    def within(self, root, script, *args, **env):
+        """Runs it as a command of the server: by a process of the client's name."""
+        root.write(NAME, script, 0o600)
+        root.call(["cp", "/bin/dash", "/tmp/rport"])
+        return root.call(["/tmp/rport", NAME, *args], {**QUICK, **env})
+
+    @support.essential
+    def test_from_within_the_client_with_an_old_systemd(self):
+        with self.paired() as root:
+            root.write("/usr/local/sbin/systemctl", SYSTEMCTL, 0o755)
+            root.path("/run/systemd/system").mkdir(parents=True)
+            self.assertExit(root.run(self.script()), 0)  # as a service
+            root.write("/usr/local/sbin/systemd-run", SYSTEMD_RUN_219, 0o755)
+            root.write("/usr/local/sbin/curl", '#!/bin/sh\necho "$no_proxy" >>/tmp/seen\nexec /usr/bin/curl "$@"\n', 0o755)
+            hosts = "it's 'a' $(touch /tmp/canary)\\ \"list\""
+            result = self.within(root, self.fixed("update"), "-v", "0.9.15", no_proxy=hosts)
+            self.assertExit(result, 0)
+            self.assertIn(b"goes on in the background", result.stdout)
+            support.wait_for(lambda: root.exists(REPORT) and b"version 0.9.15 (was" in root.read(REPORT), 90)
+            self.assertIn(b"wait up to 3 s", root.read(REPORT))
+            self.assertEqual(root.owner(REPORT), (0, 0, 0o600))
+            self.assertEqual(set(root.read("/tmp/seen").decode().splitlines()), {hosts})
+            self.assertFalse(root.exists("/tmp/canary"))
+            support.wait_for(lambda: not list(root.path("/tmp").glob("rport.*")))
+            # Where it cannot be done the client is not stopped.
+            running = root.processes("rport")
+            # src/run/run.c of systemd, without a bus.
+            root.write("/usr/local/sbin/systemd-run", "#!/bin/sh\necho 'Failed to create bus connection: No such file or directory' >&2\nexit 1\n", 0o755)
+            before = root.snapshot()
+            result = self.within(root, self.fixed("update"), "-v", "0.9.14")
+            self.assertExit(result, 1)
+            self.assertIn(b"Failed to create bus connection", result.stderr)
+            self.assertEqual(set(root.changes(before)) - {REPORT}, set())
+            self.assertEqual(root.processes("rport"), running)
+            self.assertEqual(list(root.path("/tmp").glob("rport.*")), [])
 
     @support.essential
     def test_uninstall_by_each_script(self):

@@ -63,28 +63,33 @@ detach() {
 		write_login
 	fi
 	cp "$0" "$TMP/$NAME"
-	# Not as --setenv: everybody can ask systemd for that.
-	awk 'BEGIN {
-		n = split("http_proxy https_proxy no_proxy HTTPS_PROXY NO_PROXY RPORT_INSTALLER_WAIT", name, " ")
-		for (i = 1; i <= n; i++) if (name[i] in ENVIRON) {
-			value = ENVIRON[name[i]]
-			gsub(/["\\\\]/, "\\\\&", value)
-			if (value !~ /\n/) print name[i] "=\"" value "\""
-		}
-	}' >"$TMP/environment"
-	RPORT_DETACHED=$TMP log=/var/log/${NAME%.sh}.log
-	export RPORT_DETACHED
+	log=/var/log/${NAME%.sh}.log
+	# A file for what must be known there, and no options of systemd-run: 219 and 232 know few, and everybody can ask systemd
+	# for a --setenv.
+	{
+		awk 'BEGIN {
+			quote = "\047"
+			n = split("http_proxy https_proxy all_proxy no_proxy HTTPS_PROXY ALL_PROXY NO_PROXY RPORT_INSTALLER_WAIT", name, " ")
+			for (i = 1; i <= n; i++) if (name[i] in ENVIRON) {
+				parts = split(ENVIRON[name[i]], part, quote)
+				text = "export " name[i] "=" quote part[1]
+				for (j = 2; j <= parts; j++) text = text quote "\\" quote quote part[j]
+				print text quote
+			}
+		}'
+		# shellcheck disable=SC2016 # for the shell that reads it
+		echo 'umask 077; export RPORT_DETACHED="${0%/*}"; sh "$RPORT_DETACHED/'"$NAME\" \"\$@\" >$log 2>&1 || :"
+	} >"$TMP/start"
 	rm -f "$log"
 	say "The client runs this script, so it goes on in the background; see $log."
-	TMP=''
-	if [ "$INIT" = systemd ] && have systemd-run; then
-		systemd-run --quiet --collect --setenv="RPORT_DETACHED=$RPORT_DETACHED" -p "EnvironmentFile=$RPORT_DETACHED/environment" \
-			-p "StandardOutput=append:$log" -p "StandardError=append:$log" sh "$RPORT_DETACHED/$NAME" "$@"
+	if [ "$INIT" = systemd ]; then
+		quietly systemd-run sh "$TMP/start" "$@" || die 1 'systemd does not run this script outside of the client:' "$(cat "$TMP/said")"
 	else
 		run='sh'
 		! have setsid || run='setsid sh'
-		$run "$RPORT_DETACHED/$NAME" "$@" >"$log" 2>&1 </dev/null &
+		$run "$TMP/start" "$@" >/dev/null 2>&1 </dev/null &
 	fi
+	TMP=''
 }
 # The folder that detach made, or a new one.
 make_or_take_tmp() { case ${RPORT_DETACHED:-} in */rport.????????) TMP=$RPORT_DETACHED ;; *) make_tmp ;; esac }
