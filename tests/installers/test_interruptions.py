@@ -40,6 +40,9 @@ class Session:
 
         def lead():
             os.setsid()
+            # A shell keeps ignoring what it finds ignored, as of a test that was started with "&".
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGQUIT, signal.SIG_DFL)
             fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
 
         # ^C reaches everything in the foreground. The leader of the session must outlive it, since the terminal goes with it;
