@@ -72,6 +72,7 @@ openssl
 original-awk
 python3
 python3-certbot
+rpm
 shellcheck
 sslscan
 strace

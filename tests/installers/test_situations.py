@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Machines as they are found: locks, masks, groups, missing folders, other tools, other languages, proxies."""
 
+import json
 import os
+import pathlib
 import shutil
 import subprocess
 import time
@@ -150,6 +152,78 @@ class Situations(support.InstallerTest):
                                  (self.fixed("uninstall"), [])):
                 self.assertExit(root.run(script, args), 0)
                 self.assertFalse(root.exists("/root/.rpmdb"))
+
+    def rpm(self, root, *packages):
+        """The real rpm, which is no part of every machine, and packages of the client, as name -> program."""
+        support.without_packages_of_busybox()
+        for name in ("rpm", "rpmbuild"):
+            if not os.path.exists("/usr/bin/" + name):
+                self.skipTest("SKIPPED: no rpm on this machine (Debian package rpm)")
+        root.write("/usr/local/sbin/rpm", pathlib.Path("/usr/bin/rpm").read_bytes(), 0o755)
+        made = {}
+        for version, play in packages:
+            root.write("/tmp/rpm/rport", support.client(version, play), 0o755)
+            root.write("/tmp/rpm/rport.conf", support.EXAMPLE.read_bytes())
+            # Program and configuration as in the real package; no scripts, for which this database has no shell.
+            root.write("/tmp/rpm/spec", f"""Name: rport
+Version: {version}
+Release: 1
+Summary: x
+License: MIT
+AutoReqProv: no
+%description
+x
+%install
+install -D /tmp/rpm/rport %{{buildroot}}/usr/bin/rport
+install -D -m 640 /tmp/rpm/rport.conf %{{buildroot}}/etc/rport/rport.conf
+%files
+/usr/bin/rport
+%config(noreplace) /etc/rport/rport.conf
+""")
+            done = root.call(["/usr/bin/rpmbuild", "--quiet", "-bb", "--define", "_topdir /tmp/rpm/top", "--define", "__os_install_post %{nil}",
+                              "--define", "debug_package %{nil}", "--target", "x86_64", "/tmp/rpm/spec"])
+            self.assertEqual(done.returncode, 0, done.stderr.decode())
+            made[version] = root.read(f"/tmp/rpm/top/RPMS/x86_64/rport-{version}-1.x86_64.rpm")
+        return made
+
+    def test_the_real_rpm_of_debian(self):
+        """It makes a database in the home of whoever asks: what the stand-in above does."""
+        with IsolatedRoot() as root:
+            self.rpm(root)
+            root.call(["rpm", "-q", "rport"])
+            self.assertTrue(root.exists("/root/.rpmdb"))
+            shutil.rmtree(root.path("/root/.rpmdb"))
+            before = root.snapshot()
+            for script, args in ((self.script(), ["-n"]), (self.script(), []), (self.fixed("update"), ["-v", "0.9.15"]),
+                                 (self.fixed("uninstall"), ["-n"]), (self.fixed("uninstall"), [])):
+                self.assertExit(root.run(script, args), 0)
+                self.assertFalse(root.exists("/root/.rpmdb"))
+            self.assertEqual(root.changes(before), {})
+
+    def test_a_client_from_an_rpm(self):
+        """With the database where distributions of rpm have it."""
+        with IsolatedRoot() as root:
+            for version, content in self.rpm(root, ("0.9.14", ""), ("0.9.15", "")).items():
+                self.web.files[f"/{version}.rpm"] = content
+            root.write("/etc/rpm/macros", "%_dbpath /var/lib/rpm\n")
+            self.assertEqual(root.call(["rpm", "--initdb"]).returncode, 0)
+            before = root.snapshot()
+
+            def version():
+                return (root.call(["rpm", "-q", "rport"]).stdout.decode().strip(),
+                        json.loads(root.read("/var/lib/rport/stand-in.json"))["version"])
+            self.install(root, ["-z", self.web.url + "/0.9.14.rpm"])
+            self.assertEqual(version(), ("rport-0.9.14-1.x86_64", "0.9.14"))
+            self.assertFalse(root.exists("/usr/local/bin/rport"))
+            self.install(root, ["-p", "-f"], code=1)
+            # The archive does not go over the package, another package does.
+            self.assertExit(root.run(self.fixed("update"), ["-z", self.web.url + "/" + support.ARCHIVE.format("0.9.15")]), 1)
+            self.assertExit(root.run(self.fixed("update"), ["-z", self.web.url + "/0.9.15.rpm"]), 0)
+            self.assertEqual(version(), ("rport-0.9.15-1.x86_64", "0.9.15"))
+            self.assertEqual(self.config(root)["client"]["auth"], f"{support.ID}:{support.PASSWORD}")
+            self.assertExit(root.run(self.fixed("uninstall")), 0)
+            self.assertNotEqual(root.call(["rpm", "-q", "rport"]).returncode, 0)
+            self.assertEqual([path for path in root.changes(before) if not path.startswith("/var/lib/rpm")], [])
 
     @support.essential
     def test_new_sections_without_cksum(self):
