@@ -208,7 +208,7 @@ class Interruptions(support.InstallerTest):
         self.side_by_side(self.removed, [("terminal", "uninstall", [], True), ("terminal", "update", ["-u"], True),
                                          ("terminal", "installer", ["-u"], True)])
 
-    @unittest.skipUnless(LONG, "SKIPPED: each signal at each step takes 10 minutes (PAIRPORT_LONG=1)")
+    @unittest.skipUnless(LONG, "SKIPPED: each signal at each step takes 3 minutes (PAIRPORT_LONG=1)")
     def test_each_signal_at_each_step(self):
         self.side_by_side(self.survives, itertools.product(("terminal", "reader", "^C", "TERM", "HUP", "INT", "PIPE"),
                                                            ("announced", "stopped", "started"), ("update", "pairing")))
