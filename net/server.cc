@@ -1121,6 +1121,9 @@ Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::attach(uv_loop_t* loop, Service& service, const ServerOptions& options) {
   if (Status status = check_options(options); !status.ok()) return status;
+  if (service.is_inherited()) {
+    return Status(StatusCode::kInvalidArgument, "the service is that of a parent process");
+  }
   auto impl = std::make_unique<Impl>(loop, service, options);
   if (Status status = impl->start(); !status.ok()) return status;
   return std::unique_ptr<Server>(new Server(std::move(impl)));

@@ -25,7 +25,6 @@
 
 #include "core/memory/secret_pool.h"
 #include "render/c/interop.h"
-#include "render/c/process_mark.h"
 
 namespace pairport {
 namespace {
@@ -134,7 +133,6 @@ struct pairport_service {
         responses(service->minimum_level()),
         buffers(service->minimum_level()) {}
 
-  pairport::ProcessMark mark;
   std::unique_ptr<pairport::RandomSource> random;
   std::unique_ptr<Service> service;
   HandlePool<pairport_response> responses;
@@ -282,7 +280,7 @@ bool line_at(std::string_view lines, std::size_t index, pairport_header& header)
 
 // Whether the service is one, and the caller's: not that of a process of which the caller is a child.
 bool is_usable(const pairport_service* service) noexcept {
-  return service != nullptr && service->mark.is_here();
+  return service != nullptr && !service->service->is_inherited();
 }
 
 // Null: there is none, or it is the memory of another process.
@@ -302,7 +300,7 @@ RandomSource& random_of(pairport_service& service) noexcept {
   return *service.random;
 }
 bool is_inherited(const pairport_service& service) noexcept {
-  return !service.mark.is_here();
+  return service.service->is_inherited();
 }
 
 }  // namespace pairport
@@ -365,7 +363,6 @@ int pairport_service_create(const pairport_options* options, const pairport_now*
     auto created = Service::create(converted, *random, {now->monotonic_ms, now->unix_seconds});
     if (!created.ok()) return fail(created.status().code(), created.status().message(), message, message_size);
     auto owned = std::make_unique<pairport_service>(std::move(random), std::move(created).value());
-    if (!owned->mark.set()) return fail(StatusCode::kOutOfMemory, "out of memory", message, message_size);
     *service = owned.release();
     return fail(StatusCode::kOk, "", message, message_size);
   } catch (...) {

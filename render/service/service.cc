@@ -125,7 +125,14 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
 }
 
 Service::Service(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
-Service::~Service() = default;
+Service::~Service() {
+  // What it owns would wipe secret memory that is not there.
+  if (is_inherited()) static_cast<void>(impl_.release());
+}
+
+bool Service::is_inherited() const noexcept {
+  return !impl_->mark.is_here();
+}
 
 Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, RandomSource& random, const Now& now) {
   if (Status status = check_options(options); !status.ok()) return status;
@@ -181,6 +188,7 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
   Limits limits{std::move(deposits).value(), std::move(misses).value(), std::move(shares).value()};
   auto impl = std::make_unique<Impl>(options, random, seeds[3], std::move(languages), std::move(store).value(),
                                      std::move(limits), std::move(decoder).value());
+  if (!impl->mark.set()) return StatusCode::kOutOfMemory;
   if (options.static_deposit) {
     DepositView view;
     if (Status status = view_static_deposit(*options.static_deposit, view); !status.ok()) return status;
@@ -193,7 +201,15 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
 
 void Service::handle(const Request& request, const Now& now, Response& response) noexcept {
   assert(request.body.size() <= kMaxBody);
-  impl_->handle(request, now, response);
+  // A jump to a function each: nothing has to be kept on the stack for what hardly ever happens.
+  if (impl_->mark.is_seen_here()) return impl_->handle(request, now, response);
+  handle_if_here(request, now, response);
+}
+
+[[gnu::noinline]] void Service::handle_if_here(const Request& request, const Now& now, Response& response) noexcept {
+  if (!is_inherited()) return impl_->handle(request, now, response);
+  refuse(500, "this process is a child of the one that created the service, and has none of its memory", request.accept,
+         request.method, response);
 }
 
 void Service::redirect(const Request& request, Response& response) noexcept {
@@ -216,7 +232,7 @@ void Service::refuse(int status, std::string_view text, std::string_view accept,
 }
 
 bool Service::expire(const Now& now, std::size_t max_work) noexcept {
-  return impl_->store->expire(now.monotonic_ms, max_work);
+  return is_inherited() || impl_->store->expire(now.monotonic_ms, max_work);
 }
 
 SecretLevel Service::minimum_level() const noexcept {

@@ -18,6 +18,7 @@
 
 #include "core/base/utc_text.h"
 #include "core/limits/rate_limiter.h"
+#include "core/memory/process_mark.h"
 #include "render/http/body.h"
 #include "render/http/header_blocks.h"
 #include "render/scripts/platforms.h"
@@ -63,6 +64,7 @@ class Service::Impl {
     return *languages[static_cast<std::size_t>(target.os() ? *target.os() : os_of_user_agent(request.user_agent))];
   }
 
+  ProcessMark mark;  // of the process that has the secret memory
   const std::string url;
   const Commands commands;
   UtcText utc_text;

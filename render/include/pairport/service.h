@@ -46,6 +46,11 @@ class PAIRPORT_EXPORT Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
+  // Whether this is a child of fork(2) of the process that created the service. Secret memory is not inherited, so a
+  // child can do nothing with the service: handle() answers 500, expire() does nothing, and the destructor leaves what
+  // it owns to the end of the process.
+  bool is_inherited() const noexcept;
+
   // Answers `request`; every request gets an answer. Fragments of `response` point into this object and into
   // `response`, never into the request or the store. Times of successive calls must not go back. GET and HEAD never
   // allocate. REQUIRES: request.body.size() <= kMaxBody
@@ -90,6 +95,7 @@ class PAIRPORT_EXPORT Service {
 
  private:
   explicit Service(std::unique_ptr<Impl> impl) noexcept;
+  PAIRPORT_LOCAL void handle_if_here(const Request& request, const Now& now, Response& response) noexcept;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <pairport/service.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -1349,6 +1352,33 @@ TEST_F(Compressed, OnlyWhatIsWorthIt) {
   request.accept_encoding = "gzip";
   EXPECT_EQ(handle(request), 200);
   EXPECT_EQ(header("Content-Encoding"), "(none)");
+}
+
+// Secret memory is not inherited: without a look at the process each of these would end the child by a signal, or serve
+// a deposit of zeros.
+TEST_F(ServiceTest, AForkedChildGetsErrors) {
+  const std::string code = "/" + deposit();
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    bool good = service->is_inherited();
+    good =
+        good && get(code) == 500 && body().find("is a child of the one that created the service") != std::string::npos;
+    good = good && get("/ABCDEFGHIJ") == 500 && handle(deposit_of(kGoodJson)) == 500;
+    good = good && header("Access-Control-Allow-Origin") == "*" && ask(Method::kHead, code) == 500;
+    now.monotonic_ms += std::uint64_t{24} * 3600 * 1000;
+    good = good && service->expire(now, 1000);
+    service.reset();
+    // One of its own works beside the inherited one.
+    open(unlimited());
+    good = good && !service->is_inherited() && get("/" + deposit()) == 200;
+    _exit(good ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << "by signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_EQ(get(code), 200) << "nothing has changed here";
 }
 
 TEST_F(Compressed, TheServicePromisesWhereFragmentsPoint) {

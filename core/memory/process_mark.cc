@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "render/c/process_mark.h"
+#include "core/memory/process_mark.h"
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,13 +19,16 @@ bool ProcessMark::set() noexcept {
   void* page = mmap(nullptr, page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) return false;
   page_ = static_cast<char*>(page);
-  *page_ = 1;
-  if (madvise(page, page_size(), MADV_WIPEONFORK) != 0) pid_ = getpid();
+  if (madvise(page, page_size(), MADV_WIPEONFORK) == 0) {
+    *page_ = 1;
+  } else {
+    pid_ = getpid();
+  }
   return true;
 }
 
 bool ProcessMark::is_same_process() const noexcept {
-  return getpid() == pid_;
+  return pid_ != 0 && getpid() == pid_;
 }
 
 ProcessMark::~ProcessMark() {
