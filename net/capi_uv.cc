@@ -65,7 +65,7 @@ static_assert(PAIRPORT_EVENT_CONNECTIONS_LIMITED == static_cast<int>(ServerEvent
 static_assert(PAIRPORT_TLS_1_2 == static_cast<int>(TlsVersion::kTls12));
 static_assert(PAIRPORT_TLS_1_3 == static_cast<int>(TlsVersion::kTls13));
 
-// Sizes in the first version that had the structure, for ever; see render/c/capi.cc.
+// Sizes in the first version that had the structure, for ever; see render/c/handles.h.
 constexpr std::size_t kFirstOptions =
     offsetof(pairport_server_options, event_user) + sizeof(pairport_server_options::event_user);
 constexpr std::size_t kFirstListenOptions =

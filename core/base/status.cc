@@ -5,8 +5,8 @@ namespace pairport {
 
 std::string_view to_string(StatusCode code) noexcept {
   switch (code) {
-#define PAIRPORT_STATUS_CASE(name, value, text) \
-  case StatusCode::name:                        \
+#define PAIRPORT_STATUS_CASE(name, c_name, value, text) \
+  case StatusCode::name:                                \
     return text;
     PAIRPORT_STATUS_TABLE(PAIRPORT_STATUS_CASE)
 #undef PAIRPORT_STATUS_CASE

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Between the C interface and the C++ one: what is behind the opaque types, and views from one language to the other.
-// The C interface itself is made with it; for programs that use both.
+// Conversions between the C interface and the C++ one, for the implementation of the C interface in both libraries.
 #ifndef PAIRPORT_C_INTEROP_H_
 #define PAIRPORT_C_INTEROP_H_
 
@@ -22,12 +21,12 @@ PAIRPORT_EXPORT RandomSource& random_of(pairport_service& service) noexcept;
 // Whether the caller is a forked child of the process that created the service, and has none of its secret memory.
 PAIRPORT_EXPORT bool is_inherited(const pairport_service& service) noexcept;
 
-// Whether it can be looked at: NULL goes with length 0 only.
+// Whether it may be read: NULL is valid with length 0 only.
 inline bool is_string(const pairport_string& text) noexcept {
   return text.data != nullptr || text.size == 0;
 }
 
-// A view of the same bytes; never one of a null pointer, because what it is passed to may be memcpy().
+// A view of the same bytes. Never one of a null pointer, because its user may call memcpy().
 // REQUIRES: is_string(text)
 inline std::string_view view(const pairport_string& text) noexcept {
   return text.size == 0 ? std::string_view("") : std::string_view(text.data, text.size);
@@ -47,7 +46,7 @@ inline void copy_text(std::string_view text, char* out, std::size_t size) noexce
 
 // Reads a structure that begins with its size, and that may be shorter or longer than ours, into `known`, which holds
 // the defaults for what a shorter one lacks. False, and nothing is read: null, shorter than `first_size` (that of the
-// first version that had it), or it sets something that is not known here.
+// first version that had it), or with a non-zero byte behind our members.
 template <typename T>
 bool read_sized(const T* given, std::size_t first_size, T& known) noexcept {
   if (given == nullptr) return false;

@@ -108,7 +108,7 @@ def cpp_messages():
             message = unescaped(found[1]).split("\n\n")[-1].strip()
             before = text[max(0, found.start() - 160):found.start()]
             # The C interface speaks to programmers; its headers explain it.
-            if name.endswith(("capi.cc", "capi_uv.cc")) or any(part in message for part in NO_MESSAGES):
+            if name.startswith("render/c/") or name.endswith("capi_uv.cc") or any(part in message for part in NO_MESSAGES):
                 continue
             if len(message) > 6 and (CPP_CALLS.search(before) or ("; " in message and len(message) > 25)):
                 yield name, message

@@ -14,20 +14,21 @@
 namespace pairport {
 
 // Codes are 0 or negative and are never renumbered: the C interface returns them as they are.
-#define PAIRPORT_STATUS_TABLE(X)                                     \
-  X(kOk, 0, "success")                                               \
-  X(kOutOfMemory, -1, "out of memory")                               \
-  X(kStoreFull, -2, "the store holds as many deposits as it may")    \
-  X(kAlreadyExists, -3, "the pairing code is in use")                \
-  X(kRandomFailed, -4, "the random source failed")                   \
-  X(kInvalidArgument, -5, "invalid argument")                        \
-  X(kBadTemplate, -6, "a script template is not valid")              \
-  X(kBadConfiguration, -7, "the configuration is not valid")         \
-  X(kMemoryNotLocked, -8, "memory for credentials cannot be locked") \
-  X(kSystem, -9, "a system call failed")
+// X(enumerator, constant of the C interface, code, text)
+#define PAIRPORT_STATUS_TABLE(X)                                                                 \
+  X(kOk, PAIRPORT_OK, 0, "success")                                                              \
+  X(kOutOfMemory, PAIRPORT_OUT_OF_MEMORY, -1, "out of memory")                                   \
+  X(kStoreFull, PAIRPORT_STORE_FULL, -2, "the store holds as many deposits as it may")           \
+  X(kAlreadyExists, PAIRPORT_ALREADY_EXISTS, -3, "the pairing code is in use")                   \
+  X(kRandomFailed, PAIRPORT_RANDOM_FAILED, -4, "the random source failed")                       \
+  X(kInvalidArgument, PAIRPORT_INVALID_ARGUMENT, -5, "invalid argument")                         \
+  X(kBadTemplate, PAIRPORT_BAD_TEMPLATE, -6, "a script template is not valid")                   \
+  X(kBadConfiguration, PAIRPORT_BAD_CONFIGURATION, -7, "the configuration is not valid")         \
+  X(kMemoryNotLocked, PAIRPORT_MEMORY_NOT_LOCKED, -8, "memory for credentials cannot be locked") \
+  X(kSystem, PAIRPORT_SYSTEM, -9, "a system call failed")
 
 enum class StatusCode : int {
-#define PAIRPORT_STATUS_ENUMERATOR(name, value, text) name = value,
+#define PAIRPORT_STATUS_ENUMERATOR(name, c_name, value, text) name = value,
   PAIRPORT_STATUS_TABLE(PAIRPORT_STATUS_ENUMERATOR)
 #undef PAIRPORT_STATUS_ENUMERATOR
 };

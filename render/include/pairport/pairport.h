@@ -2,6 +2,17 @@
  * pairport in C: the pairing service without any I/O, requests in, answers out. For programs that speak HTTP already:
  * no socket, no loop, no thread, no clock, no log. C11 and C++.
  *
+ *   pairport_options_init(&options, sizeof options);
+ *   options.url = text("https://pairing.example.com");
+ *   if (pairport_service_create(&options, &now, &service, message, sizeof message) != PAIRPORT_OK) fail(message);
+ *   pairport_response_create(service, &response);
+ *
+ *   request.size = sizeof request;
+ *   request.method = PAIRPORT_METHOD_GET;
+ *   request.target = text("/");
+ *   pairport_handle(service, &request, &now, response);
+ *   count = pairport_response_body(response, fragments);
+ *
  * Errors: functions that can fail return 0 or one of the negative codes below, which are never renumbered. A failed
  * call changes nothing unless it says so. Nothing throws, prints or ends the process. Codes that this header does not
  * know may be added: treat any negative number as a failure.
@@ -220,6 +231,17 @@ enum {
 
 /* Longer bodies are refused by whoever reads them, with 413. */
 #define PAIRPORT_MAX_BODY 16384
+
+/* The headers that the service reads of a request, as X(member of pairport_request, name in lower case): whoever
+ * collects headers may loop over them. */
+#define PAIRPORT_REQUEST_HEADERS(X)     \
+  X(user_agent, "user-agent")           \
+  X(accept, "accept")                   \
+  X(accept_encoding, "accept-encoding") \
+  X(content_type, "content-type")       \
+  X(if_none_match, "if-none-match")     \
+  X(if_range, "if-range")               \
+  X(range, "range")
 
 /* A view of a request. All zero but for its size: a GET of nothing, without headers, from nowhere. Values of headers
  * without white space around them, empty when the header is missing. */

@@ -28,7 +28,7 @@ TEST(Status, TheTableHasOneTextForEachCode) {
   std::set<int> values;
   std::set<std::string_view> texts;
   std::size_t rows = 0;
-#define PAIRPORT_TEST_ROW(name, value, text)                 \
+#define PAIRPORT_TEST_ROW(name, c_name, value, text)         \
   EXPECT_LE(value, 0);                                       \
   EXPECT_TRUE(values.insert(value).second) << #name;         \
   EXPECT_TRUE(texts.insert(text).second) << #name;           \

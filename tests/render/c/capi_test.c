@@ -379,7 +379,9 @@ static void bad_requests_change_nothing(void) {
   REFUSED(request.method = -1);
   REFUSED(request.target.data = NULL);
   REFUSED((request.body.data = body_text, request.body.size = PAIRPORT_MAX_BODY + 1));
-  REFUSED((request.range.data = NULL, request.range.size = 1));
+#define REFUSED_HEADER(member, name) REFUSED((request.member.data = NULL, request.member.size = 1));
+  PAIRPORT_REQUEST_HEADERS(REFUSED_HEADER)
+#undef REFUSED_HEADER
 #undef REFUSED
   memset(&longer, 0, sizeof longer);
   longer.request = request_of(PAIRPORT_METHOD_GET, "/update");
