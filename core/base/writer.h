@@ -28,6 +28,11 @@ class Writer {
     out_ = std::to_chars(out_, end_, value).ptr;
     return *this;
   }
+  // With so many digits behind the point.
+  Writer& number(double value, int digits) noexcept {
+    out_ = std::to_chars(out_, end_, value, std::chars_format::fixed, digits).ptr;
+    return *this;
+  }
   // What `quote(value, out)` writes, which returns the end of it: one of the functions of render/scripts/quote.h.
   template <typename Quote>
   Writer& quoted(std::string_view value, Quote&& quote) noexcept {

@@ -1,114 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Invariants: a value is looked at in this order: present, a string, not empty, not too long, UTF-8, no control
-// characters, then the rules of its own field. So a rule may rely on what the earlier ones made sure of. No text
-// written here ever contains a part of a value.
+// Invariants: a value is checked in this order: present, a string, not empty, not too long, UTF-8, no control
+// characters, then the rule of its own field. So a rule may rely on the earlier checks. No text written here contains a
+// part of a value.
 #include <pairport/deposit.h>
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
-#include <optional>
 
 #include <simdjson.h>
 
-#include <pairport/client_address.h>
-
 #include "core/base/ascii.h"
+#include "core/base/writer.h"
+#include "core/deposit/deposit_fields.h"
 
 namespace pairport {
-namespace {
-
-bool has_control_character(std::string_view text) noexcept {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f;
-  });
-}
-
-// RFC 4291 section 2.2, with an optional zone (RFC 6874: `%25` and a name; the bare `%` that people type is taken too).
-bool is_ipv6(std::string_view text) noexcept {
-  if (const std::size_t zone = text.find('%'); zone != std::string_view::npos) {
-    const std::string_view name = text.substr(zone + 1);
-    const bool fits = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-      return is_digit(c) || is_letter(c) || std::string_view("-._~%").find(c) != std::string_view::npos;
-    });
-    if (!fits) return false;
-    text = text.substr(0, zone);
-  }
-  return text.find(':') != std::string_view::npos && ClientAddress::parse(text).has_value();
-}
-
-FieldProblem check_port(std::string_view port) noexcept {
-  if (port.empty() || port.size() > 5 || !std::all_of(port.begin(), port.end(), is_digit))
-    return FieldProblem::kBadPort;
-  int value = 0;
-  for (const char c : port) value = value * 10 + (c - '0');
-  return value >= 1 && value <= 65535 ? FieldProblem::kNone : FieldProblem::kBadPort;
-}
-
-// A registered name: letters, digits, `-._~`, and what is not ASCII (an internationalised name, RFC 5891).
-bool is_name_character(char c) noexcept {
-  return is_digit(c) || is_letter(c) || c == '-' || c == '.' || c == '_' || c == '~' ||
-         static_cast<unsigned char>(c) >= 0x80;
-}
-
-// `authority` is everything between `//` and the next `/` or `?` (RFC 3986 section 3.2).
-FieldProblem check_authority(std::string_view authority, bool port_required) noexcept {
-  if (authority.find('@') != std::string_view::npos) return FieldProblem::kUrlWithUserInfo;
-  std::string_view port;
-  bool has_port = false;
-  if (!authority.empty() && authority.front() == '[') {
-    const std::size_t end = authority.find(']');
-    if (end == std::string_view::npos || !is_ipv6(authority.substr(1, end - 1))) return FieldProblem::kBadUrl;
-    std::string_view rest = authority.substr(end + 1);
-    if (!rest.empty()) {
-      if (rest.front() != ':') return FieldProblem::kBadUrl;
-      has_port = true;
-      port = rest.substr(1);
-    }
-  } else {
-    const std::size_t colon = authority.find(':');
-    const std::string_view host = authority.substr(0, colon);
-    if (host.empty()) return FieldProblem::kUrlWithoutHost;
-    if (!std::all_of(host.begin(), host.end(), is_name_character)) return FieldProblem::kBadUrl;
-    if (colon != std::string_view::npos) {
-      has_port = true;
-      port = authority.substr(colon + 1);
-    }
-  }
-  if (has_port) return check_port(port);
-  return port_required ? FieldProblem::kBadPort : FieldProblem::kNone;
-}
-
-// The client's URL parser refuses a path with a `%` that begins no escape; it does not look into the query.
-bool has_good_escapes(std::string_view path) noexcept {
-  for (std::size_t i = path.find('%'); i != std::string_view::npos; i = path.find('%', i + 1)) {
-    if (hex_byte(path, i + 1) < 0) return false;
-  }
-  return true;
-}
-
-}  // namespace
-
-FieldProblem check_connect_url(std::string_view url) noexcept {
-  if (url.find_first_of(" #") != std::string_view::npos) return FieldProblem::kBadUrl;
-  const std::size_t scheme_end = url.find("://");
-  if (scheme_end != std::string_view::npos) {
-    const std::string_view with_colon = url.substr(0, scheme_end + 1);
-    for (const std::string_view scheme : {"http:", "https:", "ws:", "wss:"}) {
-      if (equals_ignoring_case(with_colon, scheme)) {
-        const std::string_view rest = url.substr(scheme_end + 3);
-        const std::size_t path = std::min(rest.find_first_of("/?"), rest.size());
-        const FieldProblem problem = check_authority(rest.substr(0, path), false);
-        if (problem != FieldProblem::kNone) return problem;
-        const bool good = has_good_escapes(rest.substr(path, rest.find('?') - path));
-        return good ? FieldProblem::kNone : FieldProblem::kBadUrl;
-      }
-    }
-    // `host:80/a://b` is no scheme: fall through, the plain form will say what is wrong.
-  }
-  return check_authority(url, true);
-}
 
 namespace {
 
@@ -122,24 +27,10 @@ bool parse_fingerprint(std::string_view text, Fingerprint& fingerprint) noexcept
   return true;
 }
 
-std::size_t limit_of(DepositField field) noexcept {
-  switch (field) {
-    case DepositField::kConnectUrl:
-      return kMaxConnectUrl;
-    case DepositField::kFingerprint:
-      return kFingerprintText;
-    case DepositField::kClientId:
-      return kMaxClientId;
-    case DepositField::kPassword:
-      return kMaxPassword;
-  }
-  return 0;
-}
-
-FieldProblem check(DepositField field, const FieldInput& input, Fingerprint& fingerprint) noexcept {
+FieldProblem check(const DepositFieldRow& row, const FieldInput& input, Fingerprint& fingerprint) noexcept {
   switch (input.kind) {
     case FieldInput::Kind::kMissing:
-      return FieldProblem::kMissing;
+      return row.is_required ? FieldProblem::kMissing : FieldProblem::kNone;
     case FieldInput::Kind::kNotAString:
       return FieldProblem::kNotAString;
     case FieldInput::Kind::kRepeated:
@@ -149,27 +40,16 @@ FieldProblem check(DepositField field, const FieldInput& input, Fingerprint& fin
   }
   const std::string_view value = input.value;
   if (value.empty()) return FieldProblem::kEmpty;
-  if (field == DepositField::kFingerprint) {
+  if (row.text == nullptr) {
     return parse_fingerprint(value, fingerprint) ? FieldProblem::kNone : FieldProblem::kBadFingerprint;
   }
-  if (value.size() > limit_of(field)) return FieldProblem::kTooLong;
+  if (value.size() > row.limit) return FieldProblem::kTooLong;
   if (!simdjson::validate_utf8(value.data(), value.size())) return FieldProblem::kNotUtf8;
-  if (has_control_character(value)) return FieldProblem::kControlCharacter;
-  if (field == DepositField::kConnectUrl) return check_connect_url(value);
-  if (field == DepositField::kClientId && value.find(':') != std::string_view::npos) return FieldProblem::kColon;
-  return FieldProblem::kNone;
+  if (std::any_of(value.begin(), value.end(), is_control)) return FieldProblem::kControlCharacter;
+  return row.check(value);
 }
 
-constexpr std::array<std::string_view, kDepositFieldCount> kExpectations = {
-    "expected an http, https, ws or wss URL with a host, or host:port, of at most 2048 bytes, with IPv6 addresses in "
-    "brackets and a port "
-    "from 1 to 65535, without user info, spaces or fragment",
-    "expected 16 two-digit hexadecimal groups joined by ':' (47 characters)",
-    "expected 1 to 256 bytes of UTF-8 without control characters and without ':'",
-    "expected 1 to 1024 bytes of UTF-8 without control characters",
-};
-
-std::string_view text_of(FieldProblem problem) noexcept {
+constexpr std::string_view text_of(FieldProblem problem) noexcept {
   switch (problem) {
     case FieldProblem::kNone:
       return "is valid";
@@ -223,34 +103,41 @@ DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept
   DepositReport report;
   Fingerprint fingerprint;
   for (std::size_t i = 0; i < kDepositFieldCount; ++i) {
-    report.problems[i] = check(static_cast<DepositField>(i), input.fields[i], fingerprint);
+    report.problems[i] = check(kDepositFields[i], input.fields[i], fingerprint);
   }
   if (report.ok()) {
-    deposit = {input[DepositField::kConnectUrl].value, fingerprint, input[DepositField::kClientId].value,
-               input[DepositField::kPassword].value};
+    deposit.fingerprint = fingerprint;
+    for (const DepositFieldRow& row : kDepositFields) {
+      if (row.text != nullptr) deposit.*row.text = input[row.field].value;
+    }
   }
   return report;
 }
 
-std::size_t describe(const DepositReport& report, std::span<char> out) noexcept {
-  std::size_t length = 0;
-  const auto append = [&](std::string_view text) {
-    assert(length + text.size() <= out.size());
-    const std::size_t count = std::min(text.size(), out.size() - length);
-    std::memcpy(out.data() + length, text.data(), count);
-    length += count;
-  };
-  for (std::size_t i = 0; i < kDepositFieldCount; ++i) {
-    if (report.problems[i] == FieldProblem::kNone) continue;
-    if (length != 0) append("; ");
-    append(kDepositFieldNames[i]);
-    append(" ");
-    append(text_of(report.problems[i]));
-    append(" (");
-    append(kExpectations[i]);
-    append(")");
+// describe() need not check its room: that of the public constant holds the longest texts of all fields.
+static_assert([] {
+  std::size_t longest = 0;
+  for (int problem = 0; problem <= static_cast<int>(FieldProblem::kColon); ++problem) {
+    longest = std::max(longest, text_of(static_cast<FieldProblem>(problem)).size());
   }
-  return length;
+  std::size_t all = 0;
+  for (const DepositFieldRow& row : kDepositFields) {
+    all += std::string_view("; ").size() + kDepositFieldNames[static_cast<std::size_t>(row.field)].size() + 1 +
+           longest + std::string_view(" ()").size() + row.expectation.size();
+  }
+  return all <= kMaxReportText;
+}());
+
+std::size_t describe(const DepositReport& report, std::span<char> out) noexcept {
+  Writer writer(out);
+  for (const DepositFieldRow& row : kDepositFields) {
+    const auto i = static_cast<std::size_t>(row.field);
+    if (report.problems[i] == FieldProblem::kNone) continue;
+    if (!writer.written().empty()) writer.text("; ");
+    writer.text(kDepositFieldNames[i]).text(" ").text(text_of(report.problems[i]));
+    writer.text(" (").text(row.expectation).text(")");
+  }
+  return writer.written().size();
 }
 
 }  // namespace pairport

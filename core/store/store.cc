@@ -19,8 +19,8 @@
 namespace pairport {
 namespace {
 
-// The head of a record; behind it come key, fingerprint, connect URL, client id and password without gaps. Packed,
-// because ten million of them count. The key of a code of the usual length is its CodeWord; that of any other a byte
+// The head of a record; behind it come the key and what StoredDeposit::write() writes, without gaps. Packed, because
+// ten million of them count. The key of a code of the usual length is its CodeWord; that of any other a byte
 // with its length, and its characters.
 struct Record {
   TimerLinks links;
@@ -56,32 +56,29 @@ struct Record {
   std::uint32_t hash(const CodeHash& hash) const noexcept {
     return has_word() ? hash(CodeWord::read(key())) : hash({key() + 1, key_start});
   }
-  std::size_t size() const noexcept {
-    return size_for(has_word() ? CodeWord::kLength : key_start, sizes.url(), sizes.id(), sizes.password());
-  }
+  std::size_t size() const noexcept { return size_for(has_word() ? CodeWord::kLength : key_start, sizes.total()); }
 
   // sizeof would add padding that the key can use.
   static constexpr std::size_t kHeadSize = 18;
   static constexpr std::size_t key_size(std::size_t code) noexcept {
     return code == CodeWord::kLength ? sizeof(std::uint64_t) : 1 + code;
   }
-  static constexpr std::size_t size_for(std::size_t code, std::size_t url, std::size_t id,
-                                        std::size_t password) noexcept {
-    return kHeadSize + key_size(code) + sizeof(Fingerprint) + url + id + password;
+  static constexpr std::size_t size_for(std::size_t code, std::size_t values) noexcept {
+    return kHeadSize + key_size(code) + values;
   }
 
  private:
   std::uint64_t stored_expires() const noexcept { return std::uint64_t{expires_high} << 32 | expires_low; }
 };
 static_assert(offsetof(Record, key_start) == Record::kHeadSize);
-static_assert(Record::size_for(kMaxCodeLength, kMaxConnectUrl, kMaxClientId, kMaxPassword) <= Slab::kMaxSize);
+static_assert(Record::size_for(kMaxCodeLength, StoredDeposit::kMost) <= Slab::kMaxSize);
 static_assert(Record::key_size(1) + sizeof(Fingerprint) >= sizeof(std::uint64_t));
 
-// What giving memory back costs, in deposits that expire in the same time (0.1 to 0.2 us): to merge two segments of the
-// table takes a few microseconds, to unmap a chunk of memfd_secret memory 50.
+// Costs of returning memory, in deposits that could expire in the same time (0.1 to 0.2 us each): merging two segments
+// of the table takes a few microseconds, unmapping a chunk of memfd_secret memory 50.
 constexpr std::size_t kMergeCost = 32;
 constexpr std::size_t kUnmapCost = 256;
-// What a deposit takes in the table on average.
+// Bytes of the table that a deposit takes on average.
 constexpr std::size_t kTableBytes = 12;
 
 }  // namespace
@@ -91,7 +88,8 @@ struct Store::Impl {
       : options(store_options),
         hash(store_options.hash_seed),
         slab(store_options.minimum_level),
-        table(std::min(store_options.max_deposits, store_options.max_bytes / Record::size_for(1, 1, 1, 1))),
+        table(
+            std::min(store_options.max_deposits, store_options.max_bytes / Record::size_for(1, StoredDeposit::kLeast))),
         wheel(*this, now_ms) {}
 
   // What TimerWheel asks for.
@@ -118,7 +116,7 @@ struct Store::Impl {
   StoredDeposit find_live(AnyCode code, std::uint64_t now_ms) const noexcept {
     Record* const record = find(hash(code), code).record;
     if (record == nullptr || record->is_expired(now_ms)) return {};
-    // With a CodeWord this is no more to wait for than the record's address.
+    // With a CodeWord this needs nothing of the record but its address.
     if constexpr (std::is_same_v<AnyCode, CodeWord>) {
       return {record->key() + sizeof(CodeWord), record->sizes, record->expires_seconds()};
     } else {
@@ -130,8 +128,8 @@ struct Store::Impl {
     return code.size() == CodeWord::kLength ? find(hash_of_code, CodeWord(code.data())) : find(hash_of_code, code);
   }
 
-  // Flat and without a call: the processor overlaps look-ups that wait for memory, as many as it has room for their
-  // instructions.
+  // Inlined as a whole: the processor overlaps look-ups that wait for memory, and the fewer instructions each has, the
+  // more of them.
   [[gnu::flatten, gnu::noinline]] StoredDeposit find_usual(const char* code, std::uint64_t now_ms) const noexcept {
     return find_live(CodeWord(code), now_ms);
   }
@@ -154,7 +152,7 @@ struct Store::Impl {
 };
 
 Store::Store(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
-Store::~Store() = default;  // the slab's blocks wipe themselves
+Store::~Store() = default;  // the slab wipes its blocks
 
 Result<std::unique_ptr<Store>> Store::create(const Options& options, std::uint64_t now_ms) noexcept {
   std::unique_ptr<Impl> impl(new (std::nothrow) Impl(options, now_ms));
@@ -180,8 +178,8 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
   const std::size_t table_bytes = self.table.memory_bytes() + self.table.growth_bytes();
   if (table_bytes > self.options.max_bytes) return StatusCode::kStoreFull;
   const std::size_t allowed = self.options.max_bytes - table_bytes;
-  const std::size_t size =
-      Record::size_for(code.size(), deposit.connect_url.size(), deposit.client_id.size(), deposit.password.size());
+  const StoredDeposit::Sizes sizes(deposit);
+  const std::size_t size = Record::size_for(code.size(), sizes.total());
   const Slab::Ref ref = self.slab.allocate(size, allowed);
   if (ref == Slab::kNone) {
     if (self.slab.mapped_bytes() + Slab::kChunkSize > allowed) return StatusCode::kStoreFull;
@@ -195,28 +193,21 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
   Record* record = self.at(ref);
   record->links = {};
   record->set_expires(expires_ms);
-  record->sizes = {deposit.connect_url.size(), deposit.client_id.size(), deposit.password.size()};
+  record->sizes = sizes;
   char* out = record->key();
-  const auto put = [&out](const void* data, std::size_t length) {
-    std::memcpy(out, data, length);
-    out += length;
-  };
   if (code.size() == CodeWord::kLength) {
     CodeWord(code.data()).write(out);
     out += sizeof(CodeWord);
   } else {
     *out++ = static_cast<char>(code.size());
-    put(code.data(), code.size());
+    out += code.copy(out, code.size());
   }
-  put(deposit.fingerprint.bytes.data(), deposit.fingerprint.bytes.size());
-  put(deposit.connect_url.data(), deposit.connect_url.size());
-  put(deposit.client_id.data(), deposit.client_id.size());
-  put(deposit.password.data(), deposit.password.size());
+  StoredDeposit::write(deposit, out);
 
   self.table.insert(hash, ref);
   if (expires_ms != kNever) self.wheel.arm(ref);
   ++self.count;
-  // What growth costs is spread: no insertion does more than one thing that takes microseconds.
+  // The costs of growth are spread: no insertion does more than one thing that takes microseconds.
   if (!self.slab.touched_new_memory() && !self.table.prepare(hash)) self.slab.prepare(allowed);
   return StatusCode::kOk;
 }
@@ -278,8 +269,7 @@ bool Store::more_than_half_full() const noexcept {
   return impl_->count > impl_->options.max_deposits / 2 || memory_bytes() > impl_->options.max_bytes / 2;
 }
 double Store::weight(std::string_view code, const DepositView& deposit) const noexcept {
-  const std::size_t bytes = kTableBytes + Record::size_for(code.size(), deposit.connect_url.size(),
-                                                           deposit.client_id.size(), deposit.password.size());
+  const std::size_t bytes = kTableBytes + Record::size_for(code.size(), StoredDeposit::Sizes(deposit).total());
   const Options& options = impl_->options;
   return std::max(1.0, static_cast<double>(bytes) * static_cast<double>(options.max_deposits) /
                            static_cast<double>(options.max_bytes));

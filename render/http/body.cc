@@ -15,6 +15,7 @@
 #include <simdjson.h>
 
 #include "core/base/ascii.h"
+#include "core/deposit/deposit_fields.h"
 #include "core/memory/secret_block.h"
 
 namespace pairport {
@@ -54,12 +55,11 @@ std::optional<std::string_view> parameter(std::string_view header, std::string_v
 }
 
 void set(DepositInput& input, std::string_view name, FieldInput field) noexcept {
-  for (std::size_t i = 0; i < kDepositFieldCount; ++i) {
-    if (name != kDepositFieldNames[i]) continue;
-    if (input.fields[i].kind != FieldInput::Kind::kMissing) field = {FieldInput::Kind::kRepeated, {}};
-    input.fields[i] = field;
-    return;
-  }
+  const DepositFieldRow* const row = find_field(name);
+  if (row == nullptr) return;
+  FieldInput& known = input[row->field];
+  if (known.kind != FieldInput::Kind::kMissing) field = {FieldInput::Kind::kRepeated, {}};
+  known = field;
 }
 
 void set(DepositInput& input, std::string_view name, std::string_view value) noexcept {
@@ -241,8 +241,7 @@ BodyVerdict BodyDecoder::decode_json(std::string_view body, DepositInput& input)
   // What a repeated key means differs from parser to parser, so nobody gets to rely on it.
   std::sort(self.keys.begin(), self.keys.end());
   for (auto key = self.keys.begin(); (key = std::adjacent_find(key, self.keys.end())) != self.keys.end(); ++key) {
-    const bool reported_as_field =
-        std::find(kDepositFieldNames.begin(), kDepositFieldNames.end(), *key) != kDepositFieldNames.end();
+    const bool reported_as_field = find_field(*key) != nullptr;
     if (!reported_as_field) return malformed("the JSON body has the same key more than once");
   }
   return {};

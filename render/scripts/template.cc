@@ -12,6 +12,7 @@
 
 #include "core/base/ascii.h"
 #include "core/base/utc_text.h"
+#include "core/deposit/deposit_fields.h"
 #include "render/scripts/quote.h"
 #include "render/scripts/script_scanner.h"
 
@@ -29,7 +30,7 @@ bool is_name_character(char c) noexcept {
 }
 
 bool is_harmless(char c) noexcept {
-  return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '~' || c == '-';
+  return is_alphanumeric(c) || c == '.' || c == '_' || c == '~' || c == '-';
 }
 
 // Those of a URL of the service, none of which ends a comment.
@@ -71,23 +72,16 @@ class Template::Compiler {
  private:
   static std::size_t room_of(Slot slot) noexcept {
     switch (slot) {
-      case Slot::kNone:
-        return 0;
-      case Slot::kConnectUrl:
-        return max_quoted_printable(kMaxConnectUrl);
-      case Slot::kFingerprint:
-        return kFingerprintText + 2;
-      case Slot::kClientId:
-        return max_quoted_printable(kMaxClientId);
-      case Slot::kPassword:
-        return max_quoted_printable(kMaxPassword);
       case Slot::kCode:
         return kMaxShownCode + 2;
       case Slot::kMadeAt:
       case Slot::kValidUntil:
         return kMaxShownTime + 2;
+      default: {
+        const DepositFieldRow& row = row_of(slot);
+        return row.text == nullptr ? row.limit + 2 : max_quoted_printable(row.limit);
+      }
     }
-    return 0;
   }
 
   static Status error(const std::string& where, std::string what) {
@@ -178,13 +172,14 @@ class Template::Compiler {
   // `obstacle`: what is open around the slot, if anything.
   Status add_slot(const std::string& where, std::string_view name, Place place, const std::string& obstacle) {
     const auto constant = constants_.find(name);
-    static const std::map<std::string_view, Slot> kSlots = {{"connect_url", Slot::kConnectUrl},
-                                                            {"fingerprint", Slot::kFingerprint},
-                                                            {"client_id", Slot::kClientId},
-                                                            {"password", Slot::kPassword},
-                                                            {"code", Slot::kCode},
-                                                            {"made_at", Slot::kMadeAt},
-                                                            {"valid_until", Slot::kValidUntil}};
+    static const std::map<std::string_view, Slot> kSlots = [] {
+      std::map<std::string_view, Slot> slots = {
+          {"code", Slot::kCode}, {"made_at", Slot::kMadeAt}, {"valid_until", Slot::kValidUntil}};
+      for (std::size_t i = 0; i < kDepositFieldCount; ++i) {
+        slots[kDepositFieldNames[i]] = static_cast<Slot>(static_cast<std::size_t>(Slot::kFirstField) + i);
+      }
+      return slots;
+    }();
     const auto slot = kSlots.find(name);
     if (constant == constants_.end() && slot == kSlots.end()) {
       std::string known;
@@ -241,6 +236,11 @@ class Template::Compiler {
   Template template_;
 };
 
+// REQUIRES: `slot` is that of a field
+inline const DepositFieldRow& Template::row_of(Slot slot) noexcept {
+  return kDepositFields[static_cast<std::size_t>(slot) - static_cast<std::size_t>(Slot::kFirstField)];
+}
+
 Result<Template> Template::compile(std::string_view name, Dialect dialect, const Loader& loader,
                                    const Constants& constants) {
   return Compiler(dialect, loader, constants).run(name);
@@ -262,23 +262,6 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
   };
   for (const Piece& piece : pieces_) {
     switch (piece.slot) {
-      case Slot::kNone:
-        break;
-      case Slot::kConnectUrl:
-        end = quote(dialect_, values.deposit.connect_url, end);
-        break;
-      case Slot::kFingerprint:
-        *end++ = '\'';
-        write_fingerprint(values.deposit.fingerprint, end);
-        end += kFingerprintText;
-        *end++ = '\'';
-        break;
-      case Slot::kClientId:
-        end = quote(dialect_, values.deposit.client_id, end);
-        break;
-      case Slot::kPassword:
-        end = quote(dialect_, values.deposit.password, end);
-        break;
       case Slot::kCode:
         if (piece.is_literal) *end++ = '\'';
         end = std::transform(
@@ -293,6 +276,17 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
       case Slot::kValidUntil:
         show(values.valid_until, piece.is_literal);
         break;
+      default: {
+        const DepositFieldRow& row = row_of(piece.slot);
+        if (row.text != nullptr) {
+          end = quote(dialect_, values.deposit.*row.text, end);
+        } else {
+          *end++ = '\'';
+          write_fingerprint(values.deposit.fingerprint, end);
+          end += kFingerprintText;
+          *end++ = '\'';
+        }
+      }
     }
     if (piece.text.size() <= kShortText) {
       std::memcpy(end, piece.start.data(), kShortText);

@@ -19,10 +19,12 @@
 
 namespace pairport {
 
+struct DepositFieldRow;
+
 // The values that a script gets per request.
 struct SlotValues {
   DepositView deposit;
-  // What is only shown: see `{{code}}`.
+  // Values that are only shown: see `{{code}}`.
   std::string_view code;
   std::string_view made_at = {};
   std::string_view valid_until = {};
@@ -44,8 +46,8 @@ struct SlotValues {
 //                A constant of letters, digits and -._~:/[]%@+,= may stand in a comment, too, bare.
 //   {{> name}}   alone on a line: that template's text in place of the line. At most 8 levels deep.
 //   ## text      alone on a line: a comment on the template, left out of what is served.
-// Anything else behind `{{` is an error. Per-request slots must stand close together: what lies between the first and
-// the last is copied for each request, what lies before and behind is sent from where it is.
+// Anything else behind `{{` is an error. Per-request slots must stand close together: the text between the first and
+// the last is copied for each request, the text before and behind is sent without copying.
 class PAIRPORT_EXPORT Template {
  public:
   using Constants = std::map<std::string, std::string, std::less<>>;
@@ -71,9 +73,10 @@ class PAIRPORT_EXPORT Template {
   std::size_t render(const SlotValues& values, char* out) const noexcept;
 
  private:
-  // Text between slots is nearly always shorter: a copy whose size the compiler knows costs no call.
+  // Text between slots is nearly always shorter; a copy of constant size needs no call.
   static constexpr std::size_t kShortText = 32;
-  enum class Slot { kNone, kConnectUrl, kFingerprint, kClientId, kPassword, kCode, kMadeAt, kValidUntil };
+  // From kFirstField on: the fields of a deposit, in the order of DepositField.
+  enum class Slot : std::size_t { kCode, kMadeAt, kValidUntil, kFirstField };
   // One slot and the static text behind it.
   struct Piece {
     Slot slot;
@@ -82,6 +85,7 @@ class PAIRPORT_EXPORT Template {
     std::array<char, kShortText> start = {};  // of `text`
   };
   class PAIRPORT_LOCAL Compiler;
+  PAIRPORT_LOCAL static const DepositFieldRow& row_of(Slot slot) noexcept;
 
   Dialect dialect_ = Dialect::kPosixShell;
   std::string prefix_;

@@ -30,7 +30,7 @@ struct Fingerprint {
 // because the client compares fingerprints case-sensitively with a lower-case one.
 PAIRPORT_EXPORT void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept;
 
-// A view of a valid deposit. Owns nothing; whoever hands one out says how long it is valid.
+// A view of a valid deposit. Owns nothing; the function that returns one says how long it is valid.
 struct DepositView {
   std::string_view connect_url;
   Fingerprint fingerprint;

@@ -17,16 +17,20 @@
 
 namespace pairport {
 
-// A view of a deposit in the store, or of none: two words, to be passed by value; what is not asked for is not read.
-// Owns nothing, and is valid until the next call of the store that is not const.
+// A view of a deposit in the store, or of none. Two words, to be passed by value; a value is read from memory when its
+// accessor is called. Owns nothing, and is valid until the next call of the store that is not const.
 class StoredDeposit {
  public:
-  // Sizes of the three texts in one word, which a look-up only passes on.
+  // Sizes of the three texts in one word, which a look-up only passes on. With write() and the views below it is all
+  // that the store knows of the fields of a deposit.
   class Sizes {
    public:
     Sizes() = default;
-    Sizes(std::size_t url, std::size_t id, std::size_t password) noexcept
-        : word_(static_cast<std::uint32_t>(url | id << kUrlBits | password << (kUrlBits + kIdBits))) {}
+    explicit Sizes(const DepositView& deposit) noexcept
+        : word_(static_cast<std::uint32_t>(deposit.connect_url.size() | deposit.client_id.size() << kUrlBits |
+                                           deposit.password.size() << (kUrlBits + kIdBits))) {}
+    // Bytes of all values, the fingerprint included.
+    std::size_t total() const noexcept { return sizeof(Fingerprint) + url() + id() + password(); }
     std::size_t url() const noexcept { return word_ % (1U << kUrlBits); }
     std::size_t id() const noexcept { return word_ >> kUrlBits & ((1U << kIdBits) - 1); }
     std::size_t password() const noexcept { return word_ >> (kUrlBits + kIdBits); }
@@ -41,6 +45,18 @@ class StoredDeposit {
 
   // The time of an end that never comes.
   static constexpr std::uint32_t kForever = std::numeric_limits<std::uint32_t>::max();
+
+  // Bytes of the values of a deposit at most and at least.
+  static constexpr std::size_t kMost = sizeof(Fingerprint) + kMaxConnectUrl + kMaxClientId + kMaxPassword;
+  static constexpr std::size_t kLeast = sizeof(Fingerprint) + 3;
+  // Writes the values as a StoredDeposit reads them to `out`, which has room for Sizes(deposit).total() bytes.
+  static void write(const DepositView& deposit, char* out) noexcept {
+    std::memcpy(out, deposit.fingerprint.bytes.data(), sizeof(Fingerprint));
+    out += sizeof(Fingerprint);
+    for (const std::string_view text : {deposit.connect_url, deposit.client_id, deposit.password}) {
+      out += text.copy(out, text.size());
+    }
+  }
 
   StoredDeposit() = default;
   StoredDeposit(const char* values, Sizes sizes, std::uint32_t expires_seconds) noexcept
@@ -100,17 +116,17 @@ class PAIRPORT_EXPORT Store {
   // in erase(): `code` is letters and digits, of any number.
   StoredDeposit find(std::string_view code, std::uint64_t now_ms) const noexcept;
 
-  // Wipes and forgets the deposit of `code`; false when there is none. For whoever replaces or revokes one.
+  // Wipes and removes the deposit of `code`, to replace or revoke it; false when there is none.
   bool erase(std::string_view code) noexcept;
 
-  // Wipes and forgets what is expired, at most about `max_work` deposits (a step costs well below a microsecond); when
-  // nothing is due, gives one piece of memory that is not needed any more back to the kernel. True when neither is left
-  // to do; else call again soon.
+  // Wipes and removes expired deposits, at most about `max_work` of them (each takes well below a microsecond). When
+  // none is due, returns one piece of unused memory to the kernel. True when nothing of either is left to do; else call
+  // again soon.
   bool expire(std::uint64_t now_ms, std::size_t max_work) noexcept;
 
   // Deposits held, including expired ones that expire() has not reached.
   std::size_t size() const noexcept;
-  // Those of them that expire some day.
+  // Those of them that are not kept for ever.
   std::size_t expiring() const noexcept;
   // Bytes held for records and table.
   std::size_t memory_bytes() const noexcept;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// The fields of a deposit, one row each. Validation, messages, bodies and slots of templates read the rows.
+#ifndef PAIRPORT_CORE_DEPOSIT_FIELDS_H_
+#define PAIRPORT_CORE_DEPOSIT_FIELDS_H_
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+#include <pairport/deposit.h>
+
+namespace pairport {
+
+// The rules of a single field. The value is not empty, within the limit, UTF-8, and without control characters.
+inline FieldProblem check_client_id(std::string_view id) noexcept {
+  return id.find(':') == std::string_view::npos ? FieldProblem::kNone : FieldProblem::kColon;
+}
+inline FieldProblem check_nothing(std::string_view) noexcept {
+  return FieldProblem::kNone;
+}
+
+struct DepositFieldRow {
+  DepositField field;
+  bool is_required;                                  // else it may be missing, and its value is empty then
+  std::size_t limit;                                 // in bytes of UTF-8
+  std::string_view DepositView::*text;               // where its value goes; null: DepositView::fingerprint
+  FieldProblem (*check)(std::string_view) noexcept;  // not for the fingerprint
+  std::string_view expectation;                      // completes "<field> <problem> (...)"
+};
+
+// In the order of DepositField. A field's name, in bodies and as a slot, is that of kDepositFieldNames.
+inline constexpr std::array<DepositFieldRow, kDepositFieldCount> kDepositFields = {{
+    {DepositField::kConnectUrl, true, kMaxConnectUrl, &DepositView::connect_url, check_connect_url,
+     "expected an http, https, ws or wss URL with a host, or host:port, of at most 2048 bytes, with IPv6 addresses in "
+     "brackets and a port from 1 to 65535, without user info, spaces or fragment"},
+    {DepositField::kFingerprint, true, kFingerprintText, nullptr, nullptr,
+     "expected 16 two-digit hexadecimal groups joined by ':' (47 characters)"},
+    {DepositField::kClientId, true, kMaxClientId, &DepositView::client_id, check_client_id,
+     "expected 1 to 256 bytes of UTF-8 without control characters and without ':'"},
+    {DepositField::kPassword, true, kMaxPassword, &DepositView::password, check_nothing,
+     "expected 1 to 1024 bytes of UTF-8 without control characters"},
+}};
+
+constexpr const DepositFieldRow& field_row(DepositField field) noexcept {
+  return kDepositFields[static_cast<std::size_t>(field)];
+}
+static_assert([] {
+  for (std::size_t i = 0; i < kDepositFields.size(); ++i) {
+    if (static_cast<std::size_t>(kDepositFields[i].field) != i) return false;
+  }
+  return true;
+}());
+
+// The field of that name, or null.
+constexpr const DepositFieldRow* find_field(std::string_view name) noexcept {
+  for (const DepositFieldRow& row : kDepositFields) {
+    if (kDepositFieldNames[static_cast<std::size_t>(row.field)] == name) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_CORE_DEPOSIT_FIELDS_H_
