@@ -16,10 +16,7 @@ FairQueue::Waiter* FairQueue::push(Waiter& waiter, const ClientKey& client, bool
   waiter.queue_ = static_cast<std::uint16_t>(number + (is_late ? kQueues : 0));
   Round& round = is_late ? late_ : in_time_;
   Queue& queue = round.queues[number];
-  waiter.before_ = queue.last;
-  waiter.behind_ = nullptr;
-  (queue.last != nullptr ? queue.last->behind_ : queue.first) = &waiter;
-  queue.last = &waiter;
+  queue.waiters.push(waiter);
   waiter.waiting_ = true;
   ++queue.size;
   ++round.size;
@@ -30,7 +27,7 @@ FairQueue::Waiter* FairQueue::push(Waiter& waiter, const ClientKey& client, bool
   };
   Queue& in_time = longest(in_time_);
   Queue& late = longest(late_);
-  Waiter* const dropped = late.size >= in_time.size ? late.first : in_time.first;
+  Waiter* const dropped = late.size >= in_time.size ? late.waiters.first : in_time.waiters.first;
   remove(*dropped);
   return dropped;
 }
@@ -44,8 +41,8 @@ FairQueue::Waiter* FairQueue::pop() noexcept {
 
 FairQueue::Waiter* FairQueue::pop(Round& round) noexcept {
   if (round.size == 0) return nullptr;
-  while (round.queues[round.turn].first == nullptr) round.turn = (round.turn + 1) % kQueues;
-  Waiter* const next = round.queues[round.turn].first;
+  while (round.queues[round.turn].waiters.empty()) round.turn = (round.turn + 1) % kQueues;
+  Waiter* const next = round.queues[round.turn].waiters.first;
   remove(*next);
   round.turn = (round.turn + 1) % kQueues;
   return next;
@@ -55,8 +52,7 @@ void FairQueue::remove(Waiter& waiter) noexcept {
   if (!waiter.waiting_) return;
   Round& round = waiter.queue_ < kQueues ? in_time_ : late_;
   Queue& queue = round.queues[waiter.queue_ % kQueues];
-  (waiter.before_ != nullptr ? waiter.before_->behind_ : queue.first) = waiter.behind_;
-  (waiter.behind_ != nullptr ? waiter.behind_->before_ : queue.last) = waiter.before_;
+  queue.waiters.remove(waiter);
   waiter.waiting_ = false;
   --queue.size;
   --round.size;

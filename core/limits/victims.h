@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Decides who has to go when there is no room for one more, such as one more connection.
+// Chooses which of many, such as connections, is evicted to make room for one more.
 #ifndef PAIRPORT_VICTIMS_H_
 #define PAIRPORT_VICTIMS_H_
 
@@ -11,6 +11,8 @@
 #include <pairport/client_address.h>
 #include <pairport/export.h>
 #include <pairport/status.h>
+
+#include "core/base/intrusive_list.h"
 
 namespace pairport {
 
@@ -30,17 +32,12 @@ class PAIRPORT_EXPORT Victims {
  private:
   struct Shelf;
   struct Holder;
-  template <typename T>
-  struct Links {
-    T* before = nullptr;
-    T* behind = nullptr;
-  };
 
  public:
   static constexpr std::uint64_t kYoungMs = 2'000;
   static constexpr std::size_t kLooks = 32;
 
-  // Who may have to go; derive from it. Must be removed before it is destroyed.
+  // Base class of what may be evicted. It must be removed before it is destroyed.
   class Candidate {
    public:
     // Bytes that it has sent or been sent: to be counted by its owner.
@@ -48,8 +45,8 @@ class PAIRPORT_EXPORT Victims {
 
    private:
     friend class Victims;
-    Links<Candidate> in_shelf_;
-    Links<Candidate> in_young_;
+    ListLinks<Candidate> in_shelf_;
+    ListLinks<Candidate> in_young_;
     Shelf* shelf_ = nullptr;      // null: not added
     std::uint64_t since_ms_ = 0;  // its age counts from here
     bool waits_ = false;
@@ -89,38 +86,13 @@ class PAIRPORT_EXPORT Victims {
   // The kinds of candidates that a key has, in the order in which they go.
   enum Kind : std::size_t { kOldWaiting, kOldBusy, kYoung, kQueued, kKinds };
 
-  template <typename T, Links<T> T::*kLinks>
-  struct List {
-    T* first = nullptr;
-    T* last = nullptr;
-
-    bool empty() const noexcept { return first == nullptr; }
-    void push(T& item) noexcept {
-      (item.*kLinks) = {last, nullptr};
-      (last != nullptr ? (last->*kLinks).behind : first) = &item;
-      last = &item;
-    }
-    void remove(T& item) noexcept {
-      const Links<T>& links = item.*kLinks;
-      (links.before != nullptr ? (links.before->*kLinks).behind : first) = links.behind;
-      (links.behind != nullptr ? (links.behind->*kLinks).before : last) = links.before;
-    }
-    // Moves the first one to the end, and returns it. REQUIRES: !empty()
-    T& rotate() noexcept {
-      T& item = *first;
-      remove(item);
-      push(item);
-      return item;
-    }
-  };
-
   // A key's candidates of one kind.
   struct Shelf {
     Holder* holder = nullptr;
-    List<Candidate, &Candidate::in_shelf_> candidates;
-    Links<Shelf> links;  // among shelves of the same kind whose keys hold as many places, unless it is empty
+    IntrusiveList<Candidate, &Candidate::in_shelf_> candidates;
+    ListLinks<Shelf> links;  // among shelves of the same kind whose keys hold as many places, unless it is empty
   };
-  using ShelfList = List<Shelf, &Shelf::links>;
+  using ShelfList = IntrusiveList<Shelf, &Shelf::links>;
 
   // A key that holds places.
   struct Holder {
@@ -159,7 +131,7 @@ class PAIRPORT_EXPORT Victims {
   const std::size_t chain_count_;
   Table<Holder*> chains_;
   Table<ShelfList> by_size_;
-  List<Candidate, &Candidate::in_young_>
+  IntrusiveList<Candidate, &Candidate::in_young_>
       young_;  // the oldest first; those of kYoung, and of kQueued who wait no longer
   std::size_t size_ = 0;
   std::size_t largest_ = 0;

@@ -11,6 +11,7 @@
 #include <pairport/secret_memory.h>
 
 #include "core/base/ascii.h"
+#include "core/base/writer.h"
 
 namespace pairport {
 
@@ -56,29 +57,13 @@ std::string_view describe_short_code(std::size_t length, std::span<char, 256> te
     return codes / kLiveCodes / kGuessesPerSecond / 3600;
   };
   constexpr double kHoursPerYear = 24 * 365.25;
-  char* out = text.data();
-  char* const end = out + text.size();
-  const auto put = [&out](std::string_view words) {
-    std::memcpy(out, words.data(), words.size());
-    out += words.size();
-  };
-  const auto put_number = [&out, end](double number, int digits) {
-    out = std::to_chars(out, end, number, std::chars_format::fixed, digits).ptr;
-  };
-  put("codes of ");
-  put_number(static_cast<double>(length), 0);
-  put(" characters are short for a public address: with ");
-  put_number(kLiveCodes, 0);
-  put(" live codes and ");
-  put_number(kGuessesPerSecond, 0);
-  put(" guesses a second, the first one is found after ");
-  put_number(hours(length), 1);
-  put(" hours on average (with ");
-  put_number(static_cast<double>(kDefaultCodeLength), 0);
-  put(" characters: ");
-  put_number(hours(kDefaultCodeLength) / kHoursPerYear, 0);
-  put(" years)");
-  return {text.data(), static_cast<std::size_t>(out - text.data())};
+  Writer out(text);
+  out.text("codes of ").number(length).text(" characters are short for a public address: with ");
+  out.number(kLiveCodes, 0).text(" live codes and ").number(kGuessesPerSecond, 0);
+  out.text(" guesses a second, the first one is found after ").number(hours(length), 1);
+  out.text(" hours on average (with ").number(kDefaultCodeLength).text(" characters: ");
+  out.number(hours(kDefaultCodeLength) / kHoursPerYear, 0).text(" years)");
+  return out.written();
 }
 
 std::uint32_t short_code_hash(std::string_view code, std::uint64_t seed) noexcept {

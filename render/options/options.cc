@@ -52,7 +52,7 @@ bool is_url_template(std::string_view text) {
 bool is_digest(const std::pair<const std::string, std::string>& file_and_digest) noexcept {
   const auto& [file, digest] = file_and_digest;
   const bool plain = !file.empty() && std::none_of(file.begin(), file.end(), [](char c) {
-    return (c >= 0 && c <= 0x20) || c == 0x7f || c == '/' || c == '\'';
+    return is_control(c) || c == ' ' || c == '/' || c == '\'';
   });
   return plain && digest.size() == 64 &&
          std::all_of(digest.begin(), digest.end(), [](char c) { return hex_value(c) >= 0; });

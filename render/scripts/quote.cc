@@ -5,16 +5,14 @@
 #include <cstdint>
 #include <cstring>
 
+#include "core/base/ascii.h"
+
 namespace pairport {
 namespace {
 
 char* put(std::string_view text, char* out) noexcept {
   std::memcpy(out, text.data(), text.size());
   return out + text.size();
-}
-
-bool is_printable_ascii(char c) noexcept {
-  return c >= 0x20 && c < 0x7f;
 }
 
 // Copies `value` with each ' replaced. Most values have none, so the scan runs on whole stretches.
@@ -54,7 +52,7 @@ char* quote_posix(std::string_view value, char* out) noexcept {
 }
 
 char* quote_powershell(std::string_view value, char* out) noexcept {
-  if (std::all_of(value.begin(), value.end(), is_printable_ascii)) {
+  if (std::all_of(value.begin(), value.end(), is_printable)) {
     *out++ = '\'';
     out = put_with_quotes_replaced(value, "''", out);
     *out++ = '\'';
@@ -75,7 +73,7 @@ char* quote_json(std::string_view value, char* out) noexcept {
       *out++ = c;
     } else if (c == '\n') {
       out = put("\\n", out);
-    } else if (byte < 0x20 || byte == 0x7f) {
+    } else if (is_control(c)) {
       out = put("\\u00", out);
       *out++ = kHex[byte >> 4];
       *out++ = kHex[byte & 15];
