@@ -19,8 +19,8 @@ class UtcText {
  public:
   static constexpr std::size_t kSize = 20;
 
-  // Writes `unix_seconds` to `out`, which has room for kSize characters. Years before 1970 and after 9999, which have
-  // no such text, become the nearest time that has one.
+  // Writes `unix_seconds` to `out`, which has room for kSize characters. Times before 1970 and after 9999, which
+  // have no such text, become the nearest time that has one.
   std::string_view write(std::int64_t unix_seconds, char* out) noexcept {
     // Unsigned: a time before the day is far behind its end.
     std::uint64_t of_day = static_cast<std::uint64_t>(unix_seconds) - static_cast<std::uint64_t>(day_begin_);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: open addressing with linear probing, at most half full, and no free slot between an entry and the slot
-// that its hash names. So every search ends at a free slot, if it ends nowhere before. Clients are told apart by their
-// keyed 64-bit hash: two that collide share their places, which nobody can arrange without the seed.
+// that its hash names. So every search ends, at a free slot at the latest. Clients are identified by their keyed 64-bit
+// hash: two clients with the same hash share their places, and nobody can provoke that without the seed.
 #include "core/limits/address_counter.h"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How many of something, such as connections, each client has at a time.
+// Counts how many of something, such as connections, each client has at a time.
 #ifndef PAIRPORT_ADDRESS_COUNTER_H_
 #define PAIRPORT_ADDRESS_COUNTER_H_
 
@@ -14,8 +14,8 @@
 
 namespace pairport {
 
-// Gives each client at most so many places, and all together at most as many as the table was made for. Never allocates
-// after creation. Every call ends, whatever is asked of it. One thread at a time.
+// Bounds the places of each client, and the number of clients that have one. Never allocates after creation. Every call
+// takes bounded time. One thread at a time.
 class PAIRPORT_EXPORT AddressCounter {
  public:
   struct Options {
@@ -24,7 +24,7 @@ class PAIRPORT_EXPORT AddressCounter {
     std::uint64_t hash_seed = 0;        // secret, different in each process
   };
 
-  // One place, given back on destruction. Movable, not copyable; the counter outlives it. An empty one is nobody's.
+  // One place, given back on destruction. Movable, not copyable. The counter outlives it. An empty one counts nothing.
   class Place {
    public:
     Place() noexcept = default;
@@ -53,7 +53,8 @@ class PAIRPORT_EXPORT AddressCounter {
   // kOutOfMemory.
   static Result<std::unique_ptr<AddressCounter>> create(const Options& options) noexcept;
 
-  // A place for `key`; empty when it has as many as it may, or has none and Options::most others have one.
+  // A place for `key`. Empty when the client has Options::most_per_client places already, or when it has none and
+  // Options::most other clients have one.
   Place take(const ClientKey& key) noexcept;
 
   // Clients that have a place.
@@ -67,7 +68,7 @@ class PAIRPORT_EXPORT AddressCounter {
 
   PAIRPORT_LOCAL AddressCounter(const Options& options, std::unique_ptr<Entry[]> entries, std::size_t slots) noexcept;
   void give_back(std::uint64_t hash) noexcept;
-  // Where `hash` is, or the free slot where it belongs.
+  // The slot of `hash`, or the free slot where it would be inserted.
   PAIRPORT_LOCAL std::size_t find(std::uint64_t hash) const noexcept;
 
   const std::uint32_t most_per_client_;

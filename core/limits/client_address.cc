@@ -82,7 +82,7 @@ bool TrustedProxies::add(std::string_view text) {
   if (slash != std::string_view::npos) {
     const std::string_view digits = text.substr(slash + 1);
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
-    // A prefix of 0 would believe everybody.
+    // A prefix of 0 would trust every address.
     if (error != std::errc() || end != digits.data() + digits.size() || prefix == 0 || prefix > bits) return false;
   }
   networks_.push_back({*address, prefix + 128 - bits});

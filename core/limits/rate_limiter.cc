@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Invariants: an entry whose full_at_us is not in the future says the same as no entry. From nobody_waits_from_us_ on
-// every bucket has a token. Keys are told apart by their
-// keyed 64-bit hash: two that collide share a bucket, which nobody can arrange without the seed.
+// Invariants: an entry whose full_at_us is not in the future means the same as no entry. From nobody_waits_from_us_ on
+// every bucket has a token. Keys are identified by their keyed 64-bit hash: two keys with the same hash share a bucket,
+// and nobody can provoke that without the seed.
 #include "core/limits/rate_limiter.h"
 
 #include <algorithm>
@@ -20,11 +20,11 @@ constexpr double kLongestTokenUs = 1e15;  // 31 years
 constexpr double kLongestBurstUs = 1e18;
 
 std::uint64_t whole(double value, double largest) noexcept {
-  if (!(value > 1)) return 1;  // not a number included
+  if (!(value > 1)) return 1;  // also for NaN
   return static_cast<std::uint64_t>(std::min(value, largest));
 }
 
-// Reads a number and what ends it; false when it is not there.
+// Reads a number and the character that ends it; false when either is missing.
 template <typename Number>
 bool read(std::string_view& text, char end, Number& number) noexcept {
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -61,7 +61,7 @@ Result<std::unique_ptr<RateLimiter>> RateLimiter::create(const Options& options)
   std::unique_ptr<RateLimiter> limiter(new (std::nothrow) RateLimiter(options, sets));
   if (limiter == nullptr) return StatusCode::kOutOfMemory;
   for (std::size_t i = 0; limited && i < options.ipv6.size(); ++i) {
-    // Zero pages of the kernel's, of which only those take memory that are written to.
+    // The kernel zeroes pages on demand, so only pages that are written to take memory.
     limiter->tables_[i].reset(static_cast<Entry*>(std::calloc(sets * kWays, sizeof(Entry))));
     if (limiter->tables_[i] == nullptr) return StatusCode::kOutOfMemory;
   }

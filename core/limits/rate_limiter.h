@@ -18,18 +18,18 @@
 namespace pairport {
 
 // Budgets of the IPv6 networks around a client, from the narrowest to the widest. One customer often has a /56 or a
-// /48: without a budget for those he multiplies his by as many /64 networks as there are in it.
+// /48: without a budget for these, the customer would have one for each /64 network inside.
 class PAIRPORT_EXPORT NetworkBudgets {
  public:
   struct Budget {
     unsigned prefix = 64;  // bits of the address: 16 to 64
-    double factor = 1;     // how many times the tokens and the rate of one client
+    double factor = 1;     // multiple of the tokens and of the rate of one client
 
     friend bool operator==(const Budget&, const Budget&) = default;
   };
   static constexpr std::size_t kMax = 4;
 
-  // One for each /64 alone.
+  // A budget for each /64, and for no wider network.
   NetworkBudgets() noexcept : count_(1) {}
   // `text` is `64:1 56:4 48:16` or the like: prefix and factor of 1 to kMax budgets, separated by spaces; prefixes
   // decrease, factors are 1 to 1e6 and never decrease. Nothing for anything else.
@@ -49,11 +49,11 @@ inline constexpr std::string_view kNetworkBudgetsExpected =
     "to "
     "the widest, factors 1 to 1000000 that do not decrease";
 
-// Each client has a bucket of `burst` tokens that refills at `per_second`, and so has each network around an IPv6
-// client, with as many times more. Kept as one time stamp per key (the generic cell rate algorithm, ITU-T I.371,
-// equivalent to a token bucket). A table for each width is 8-way associative: a key in a set that is full of active
-// keys replaces the one that is closest to having all its tokens, so a flood from many addresses weakens the limit for
-// some of them but never locks anyone out. Never allocates after creation. One thread at a time.
+// Each client has a bucket of `burst` tokens that refills at `per_second`. Each network around an IPv6 client has a
+// bucket that is larger by its factor. A bucket is one time stamp per key (the generic cell rate algorithm, ITU-T
+// I.371, equivalent to a token bucket). A table for each width is 8-way associative: a key in a set that is full of
+// active keys replaces the one that is closest to having all its tokens, so a flood from many addresses weakens the
+// limit for some of them but never locks anyone out. Never allocates after creation. One thread at a time.
 class PAIRPORT_EXPORT RateLimiter {
  public:
   struct Options {
@@ -67,13 +67,13 @@ class PAIRPORT_EXPORT RateLimiter {
 
   static Result<std::unique_ptr<RateLimiter>> create(const Options& options) noexcept;
 
-  // Milliseconds until `client` and every network around it have a token; 0 when they have one now. Looks at the widest
-  // first, and no further once that has none. Changes nothing, so that who is refused leaves no trace in a table.
+  // Milliseconds until `client` and every network around it have a token; 0 when they have one now. Begins with the
+  // widest network and stops at the first one without a token. Changes nothing: a refused client takes no entry.
   std::uint64_t wait_ms(const ClientKey& client, std::uint64_t now_ms) const noexcept {
-    // Nearly always nobody at all has to wait, and no table is looked at.
+    // The usual case: no client has to wait, so no table is read.
     return now_ms * 1000 >= nobody_waits_from_us_ ? 0 : wait_of(client, now_ms);
   }
-  // Takes `tokens` from `client` and from every network around it, or as much as is left there.
+  // Takes `tokens` from `client` and from every network around it; a bucket with fewer is emptied.
   void take(const ClientKey& client, std::uint64_t now_ms, double tokens = 1) noexcept;
 
  private:

@@ -21,7 +21,7 @@ namespace {
 // Candidates that become old in one call, at most: with each place that is given away, so that none are left over.
 constexpr std::size_t kAgeing = 256;
 
-// Zeroed by the kernel when it is first written to: nearly all sizes are never reached.
+// The kernel zeroes pages on demand: nearly all sizes never occur, and take no memory.
 template <typename T>
 T* zeroed(std::size_t count) noexcept {
   return static_cast<T*>(std::calloc(count, sizeof(T)));
@@ -208,7 +208,7 @@ bool Victims::all_are_queued(std::uint64_t now_ms) noexcept {
   return std::all_of(lists, lists + kQueued, [](const ShelfList& list) { return list.empty(); });
 }
 
-// Whoever was looked at goes to the end: the next look is at somebody else, and at the next key.
+// A candidate that was examined goes to the end, so the next call examines other candidates and another key.
 Victims::Candidate* Victims::slowest(ShelfList& shelves, Shelf* only, std::uint64_t now_ms) noexcept {
   Candidate* found = nullptr;
   double least = std::numeric_limits<double>::infinity();
@@ -216,7 +216,7 @@ Victims::Candidate* Victims::slowest(ShelfList& shelves, Shelf* only, std::uint6
     Shelf& shelf = only != nullptr ? *only : shelves.rotate();
     Candidate& candidate = shelf.candidates.rotate();
     const std::uint64_t age_ms = std::max<std::uint64_t>(now_ms - std::min(now_ms, candidate.since_ms_), 1);
-    // Of two that have said nothing the older one is the slower one.
+    // Of two candidates without any bytes the older one is slower.
     const double rate = static_cast<double>(candidate.bytes + 1) / static_cast<double>(age_ms);
     if (rate >= least) continue;
     least = rate;

@@ -39,14 +39,14 @@ void* map_memfd_secret(std::size_t size) noexcept {
 void* map_anonymous(std::size_t size) noexcept {
   void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) return nullptr;
-  // Best effort: kernels that know neither still give memory that works.
+  // Both are hints; a kernel that ignores them still returns usable memory.
   madvise(data, size, MADV_DONTDUMP);
   madvise(data, size, MADV_WIPEONFORK);
   return data;
 }
 
-// Locks each page when it is touched first: to fault in all of them at once takes longer than one operation of the
-// store may. Kernels before 4.4 know only the latter.
+// Locks each page at its first use: faulting in all pages at once would take longer than one operation of the store
+// may. Kernels before 4.4 can only lock all pages at once.
 bool lock(void* data, std::size_t size) noexcept {
   return mlock2(data, size, MLOCK_ONFAULT) == 0 || (errno == ENOSYS && mlock(data, size) == 0);
 }
@@ -59,9 +59,8 @@ void wipe(void* data, std::size_t size) noexcept {
 
 namespace {
 
-// memcpy(3) leaves the last bytes that it copied in vector registers, and whoever saves these puts them on the stack
-// again: the dynamic linker at the first call of each function that it binds lazily, and the kernel when it delivers a
-// signal.
+// memcpy(3) leaves the last bytes that it copied in vector registers. The dynamic linker saves these registers on the
+// stack at the first call of each lazily bound function, and so does the kernel when it delivers a signal.
 [[gnu::always_inline]] inline void wipe_vector_registers() noexcept {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx")) {
@@ -77,8 +76,8 @@ namespace {
             : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
               "xmm13", "xmm14", "xmm15");
   }
-  // The upper sixteen of AVX-512; a write to the lowest 128 bits clears the others. The compiler keeps nothing there
-  // across the call of the function that this is part of.
+  // The upper sixteen registers of AVX-512; writing the lowest 128 bits clears the rest. The caller has no value there:
+  // a call clobbers these registers.
   if (__builtin_cpu_supports("avx512vl")) {
     asm volatile(
         "vpxord %%xmm16, %%xmm16, %%xmm16; vpxord %%xmm17, %%xmm17, %%xmm17; vpxord %%xmm18, %%xmm18, %%xmm18;"
@@ -101,9 +100,9 @@ namespace {
 
 }  // namespace
 
-// Not inlined: as part of the caller's frame, the array would lie beside the remains instead of over them. What is
-// called on the way to an answer goes down about 4 KiB, and what the dynamic linker saves takes 3 KiB more where a
-// library binds lazily; tests/net/loop/memory_scan_test.cc looks for what that leaves.
+// Not inlined: in the caller's frame, the array would lie beside the remains instead of over them. The functions that
+// make an answer use about 4 KiB of stack, and the dynamic linker saves 3 KiB more where a library binds lazily.
+// tests/net/loop/memory_scan_test.cc searches for remains.
 [[gnu::noinline]] void wipe_stack() noexcept {
   std::array<std::byte, 16 * 1024> remains;
   wipe(remains.data(), remains.size());

@@ -38,13 +38,13 @@ class CodeWord {
     value_ = to_six_bits(first) | spread << 6;
   }
   std::uint64_t value() const noexcept { return value_; }
-  // Whether the eight bytes at `bytes` are this word.
+  // Whether the eight bytes at `bytes` hold this word.
   bool is_at(const char* bytes) const noexcept {
     std::uint64_t there = 0;
     std::memcpy(&there, bytes, sizeof(there));
     return there == value_;
   }
-  // Writes it as is_at() finds it.
+  // Writes the word in the form that is_at() compares with.
   void write(char* bytes) const noexcept { std::memcpy(bytes, &value_, sizeof(value_)); }
   // Reads what write() wrote.
   static CodeWord read(const char* bytes) noexcept {
@@ -67,7 +67,7 @@ class CodeWord {
 };
 
 // Evenly spread over all 32 bits for codes that were not chosen by somebody who knows the seed; equal for equal codes
-// and seeds. Not a cryptographic hash: whoever sees hashes may learn the seed, so they are not to leave the process.
+// and seeds. Not a cryptographic hash: hashes may reveal the seed, so they must not leave the process.
 class CodeHash {
  public:
   explicit CodeHash(std::uint64_t seed) noexcept;
@@ -79,8 +79,8 @@ class CodeHash {
 
   // A folded multiplication, of which wyhash (Wang Yi) and others are made, and one more, without which codes that
   // differ in few characters would lie in lattices. XXH3 takes ten instructions more, and leaves no fewer entries
-  // outside their home block (2.1 % of ten million with either). With millions of codes instructions count: look-ups
-  // wait for memory, and the processor begins as many meanwhile as it has room for.
+  // outside their home block (2.1 % of ten million with either). With millions of codes each instruction counts:
+  // look-ups wait for memory, and the processor overlaps as many of them as fit its reorder buffer.
   std::uint32_t operator()(CodeWord code) const noexcept {
 #if defined(__SIZEOF_INT128__)
     __extension__ using Product = unsigned __int128;

@@ -66,9 +66,9 @@ class CodeTable {
     std::uint32_t inverted_ref;
   };
   // A cache line: entries have a home block, not a home slot, and all hashes of a block are compared together, without
-  // a branch that could be mispredicted. Where an entry lies in its block is as if by the throw of a die; to find out
-  // by branches costs as much as a cache line from memory. Hashes lie side by side, so that a hit takes few
-  // instructions that wait for memory: the processor overlaps as many look-ups as it has room for those.
+  // branches. An entry's position in its block is random, so a branch on it would mispredict, which costs as much as a
+  // cache miss. Hashes lie side by side, so that few instructions of a hit wait for memory: the processor then overlaps
+  // more look-ups.
   static constexpr std::size_t kBlockSlots = 8;
   struct alignas(64) Block {
     std::array<std::uint32_t, kBlockSlots> hashes;
@@ -79,7 +79,7 @@ class CodeTable {
       hashes[i] = slot.hash;
       inverted_refs[i] = slot.inverted_ref;
     }
-    // A bit for each slot, the first one's the lowest.
+    // One bit for each slot; the lowest is that of the first slot.
     unsigned empty() const noexcept { return equal(inverted_refs, 0); }
     // Those of empty slots are zero.
     unsigned with_hash(std::uint32_t hash) const noexcept { return equal(hashes, hash); }
@@ -110,7 +110,7 @@ class CodeTable {
   // the fullest expects at most 1024 entries, and the chance that it gets more than the 1536 that fit is below e^-110
   // (Chernoff's bound for a Poisson variable: e^-m (em/k)^k).
   static constexpr std::size_t kAverage = 512;
-  // How much later than at their time splits and growth may come, in entries.
+  // By how many entries a split or growth may be late.
   static constexpr std::size_t kMargin = 16;
   static constexpr std::size_t kMaxPages = 4;
   static constexpr std::size_t kMaxBlocks = kMaxPages * kPageBlocks;
@@ -128,7 +128,7 @@ class CodeTable {
   // The segment by the low bits of the hash, the block inside by the high ones, so that neither depends on the other.
   std::size_t index_of(std::uint32_t hash) const noexcept {
     const std::size_t i = hash & mask_;
-    // Not by a branch: near enough it is taken as if by the throw of a die, too.
+    // Without a branch, which would be mispredicted as often as not.
     return i & (mask_ >> static_cast<unsigned>(i >= segment_count_));
   }
   // Blocks that the segment has now.

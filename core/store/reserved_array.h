@@ -27,7 +27,7 @@ class ReservedArray {
         mmap(nullptr, capacity * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) return;
     // A huge page would be zeroed at the first write to it: 2 MiB, far more than one operation may cost. Both are
-    // wishes: a kernel that knows them not gives memory that works.
+    // hints; a kernel that ignores them still returns usable memory.
     madvise(data, capacity * sizeof(T), MADV_NOHUGEPAGE);
     madvise(data, capacity * sizeof(T), MADV_DONTDUMP);
     data_ = static_cast<T*>(data);

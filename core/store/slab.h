@@ -33,10 +33,10 @@ class Slab {
   // REQUIRES: 0 < size <= kMaxSize
   Ref allocate(std::size_t size, std::size_t allowed_bytes) noexcept;
 
-  // Whether the memory that allocate() returned last may be new to the kernel, which finds it at the first touch: that
+  // Whether the memory that allocate() returned last may not be backed by a page yet: the page fault at its first use
   // takes as long as a hundred allocations.
   bool touched_new_memory() const noexcept { return new_memory_; }
-  // Maps a chunk ahead of need when the next page would take one. Failing is no harm.
+  // Maps a chunk in advance when the next page needs one. A failure does no harm.
   void prepare(std::size_t allowed_bytes) noexcept {
     if (free_pages_ == kNoPage && empty_ == kNoChunk) static_cast<void>(map_chunk(allowed_bytes));
   }
@@ -49,9 +49,9 @@ class Slab {
     return bases_[ref >> kChunkBits] + (static_cast<std::size_t>(ref & kUnitMask) << kUnitBits);
   }
 
-  // Whether chunks are mapped that hold nothing, but for one in reserve.
+  // Whether more empty chunks are mapped than the one that is kept in reserve.
   bool trimmable() const noexcept { return empty_chunks_ > 1; }
-  // Unmaps one of them, which takes the kernel as long as a hundred releases or more. REQUIRES: trimmable()
+  // Unmaps one of them, which takes as long as a hundred releases or more. REQUIRES: trimmable()
   void trim() noexcept;
 
   // Bytes of record memory mapped now.

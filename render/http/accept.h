@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Content negotiation, as far as the service has a choice (RFC 9110 section 12.5).
+// Content negotiation (RFC 9110 section 12.5): JSON or text, gzip or not.
 #ifndef PAIRPORT_RENDER_ACCEPT_H_
 #define PAIRPORT_RENDER_ACCEPT_H_
 
@@ -11,8 +11,8 @@ namespace pairport {
 // `application/json, text/plain, */*` and show what they get. Pure; any thread.
 bool prefers_json(std::string_view accept) noexcept;
 
-// Whether an Accept-Encoding header asks for gzip: by its name, and not less than for the identity. A mere `*` is not
-// enough: what it gets may be piped to a shell. Pure; any thread.
+// Whether an Accept-Encoding header asks for gzip: by its name, with at least the weight of `identity`. A `*` alone is
+// not enough, because the answer may be piped to a shell. Pure; any thread.
 bool prefers_gzip(std::string_view accept_encoding) noexcept;
 
 // Whether an If-None-Match header matches the strong entity tag `etag`, given with its quotes (RFC 9110

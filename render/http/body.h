@@ -18,18 +18,17 @@ namespace pairport {
 enum class BodyError {
   kNone,
   kUnsupportedType,  // Content-Type is none of the three, or missing
-  kMalformed,        // not what Content-Type says
+  kMalformed,        // not valid by the rules of its Content-Type
   kOutOfMemory,
 };
 
 struct BodyVerdict {
   BodyError error = BodyError::kNone;
-  // With kMalformed: what is wrong and how it is done right. A static string without any value of the body.
+  // With kMalformed: the cause and the remedy. A static string without any value of the body.
   std::string_view detail;
 };
 
-// Finds the fields of a deposit in a body. Holds the buffers for that, so it does not allocate for each body. One
-// thread at a time.
+// Finds the fields of a deposit in a body. Owns the buffers, so that no body allocates. One thread at a time.
 class PAIRPORT_EXPORT BodyDecoder {
  public:
   // kOutOfMemory, kMemoryNotLocked.

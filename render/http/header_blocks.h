@@ -15,11 +15,13 @@ namespace pairport {
 
 using Headers = std::vector<std::pair<std::string_view, std::string>>;
 
-// Which pages may read an answer in a browser (CORS, Fetch standard). Those of any origin may read answers to deposits,
-// because user interfaces live elsewhere. Nothing else: a page could make its visitors guess codes, and read the hit.
+// Which pages may read an answer in a browser (CORS, Fetch standard). Pages of every origin may read answers to
+// deposits, because user interfaces have other origins. They may read nothing else: a page could make its visitors
+// guess codes, and read the hits.
 enum class Audience : std::uint8_t { kSameOrigin, kEveryOrigin };
 
-// `headers` behind those that every answer carries. What depends on a code or holds a credential must not be stored.
+// The headers that every answer carries, and `headers` behind them. An answer that depends on a code or holds a
+// credential must not be stored by caches.
 HeaderBlock block(Headers headers, std::string cache_control = "no-store", Audience audience = Audience::kSameOrigin);
 
 // The same headers for a plain text error and for a problem document (RFC 9457).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The script templates of render/scripts/templates, as the build put them into the program.
+// The templates of render/scripts/templates, which the build compiles into the library.
 #ifndef PAIRPORT_RENDER_EMBEDDED_TEMPLATES_H_
 #define PAIRPORT_RENDER_EMBEDDED_TEMPLATES_H_
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A script as a gzip stream (RFC 1952) without compressing anything per request: the static text was deflated once, the
-// block of values between goes in as it is, as a stored block (RFC 1951 section 3.2.4).
+// A script as a gzip stream (RFC 1952) without compression per request: the static text is deflated once, at the start;
+// the block of values is inserted uncompressed, as a stored block (RFC 1951 section 3.2.4).
 #ifndef PAIRPORT_RENDER_GZIP_H_
 #define PAIRPORT_RENDER_GZIP_H_
 
@@ -13,8 +13,8 @@
 
 namespace pairport {
 
-// The static parts of one script. What prefix() and suffix() gave out is valid as long as this object is neither
-// changed nor moved.
+// The static parts of one script. Views of prefix() and suffix() are valid as long as this object is neither changed
+// nor moved.
 class GzipParts {
  public:
   static constexpr std::size_t kBlockHeader = 5;
@@ -29,7 +29,7 @@ class GzipParts {
 
   static constexpr std::size_t kStoredHead = 15;
 
-  // Makes a whole stream of text that is written for one request, without compressing it: the `size` bytes at
+  // Makes a stream of text that was written for one request, without compressing it: the `size` bytes at
   // out + kStoredHead, which the caller has written. There is room for kTrailer bytes behind them. Returns the size of
   // the stream, which begins at `out`. REQUIRES: size <= Template::kMaxBlock
   static std::size_t wrap_stored(std::size_t size, char* out) noexcept;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The operating systems that there are scripts for. One row each: targets, scripts, commands and messages follow it.
+// The operating systems that there are scripts for, one row each. Targets, scripts, commands and messages read the
+// rows.
 #ifndef PAIRPORT_RENDER_PLATFORMS_H_
 #define PAIRPORT_RENDER_PLATFORMS_H_
 
@@ -45,8 +46,8 @@ inline constexpr Os kDefaultOs = [] {
   return kPlatforms.at(found).os;  // does not compile when the rows are not what is said above
 }();
 
-// Calls `look` with the number of each row, as a std::integral_constant, until it returns true; whether it did. Every
-// look-up comes through here, and texts of constant length are compared with a few instructions.
+// Calls `look` with the index of each row, a std::integral_constant, until it returns true. Returns whether it did. A
+// constant index makes the texts of the row constants, which are compared with a few instructions in each look-up.
 template <typename Look>
 constexpr bool any_platform(Look&& look) noexcept {
   return [&]<std::size_t... kRow>(std::index_sequence<kRow...>) {

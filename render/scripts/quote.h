@@ -20,9 +20,9 @@ enum class Dialect { kPosixShell, kPowerShell };
 // `value`.
 PAIRPORT_EXPORT char* quote_posix(std::string_view value, char* out) noexcept;
 
-// PowerShell: '...' with ' doubled when `value` is printable ASCII. Anything else (and so every typographic quote,
-// which PowerShell takes for a quote, and everything that Windows PowerShell would read in the ANSI code page) travels
-// as base64 in an expression that is pure ASCII. REQUIRES: `value` is UTF-8.
+// PowerShell: '...' with ' doubled when `value` is printable ASCII. Any other value becomes base64 in an
+// expression that is pure ASCII: PowerShell treats typographic quotes as quotes, and Windows PowerShell reads other
+// characters in the ANSI code page. REQUIRES: `value` is UTF-8.
 PAIRPORT_EXPORT char* quote_powershell(std::string_view value, char* out) noexcept;
 
 inline char* quote(Dialect dialect, std::string_view value, char* out) noexcept {

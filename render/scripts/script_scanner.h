@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Follows the quotes, comments and here-documents of a script from line to line, to tell where a literal is one.
+// Follows the quotes, comments and here-documents of a script from line to line, to decide where a literal is safe.
 #ifndef PAIRPORT_RENDER_SCRIPT_SCANNER_H_
 #define PAIRPORT_RENDER_SCRIPT_SCANNER_H_
 
@@ -14,8 +14,8 @@ namespace pairport {
 
 // Reads a script line by line, as the shell that runs it would: POSIX.1-2017, Shell Command Language, 2.2 (quoting),
 // 2.3 (tokens) and 2.7.4 (here-documents); PowerShell: about_Quoting_Rules and about_Comments. It knows no grammar
-// beyond that. Where a construct means different things to different shells, or where following it would need the
-// grammar, the scanner says so from there on (is_unsure()) instead of guessing.
+// beyond that. Where shells differ about a construct, or where following it needs the grammar, the scanner does not
+// guess: is_unsure() is true from there on.
 class ScriptScanner {
  public:
   // Stands for a slot in a line. No template holds one.
@@ -26,7 +26,7 @@ class ScriptScanner {
   // Where a new statement may begin: no quote, here-document, block comment or bracket is open, and the line before
   // does not continue.
   bool is_fresh() const noexcept;
-  // Something passed that cannot be followed.
+  // Whether a construct came up that cannot be followed.
   bool is_unsure() const noexcept { return !unsure_.empty(); }
   // What stands in the way of is_fresh(), or of being sure, and where it began, for an error message: "a quote that is
   // open since linux/a.sh:3". Empty when nothing does.

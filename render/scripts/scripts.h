@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// All scripts of one language, with the headers that they are sent with.
+// The scripts of a platform, compiled, with their headers.
 #ifndef PAIRPORT_RENDER_SCRIPTS_H_
 #define PAIRPORT_RENDER_SCRIPTS_H_
 
@@ -32,7 +32,7 @@ struct Script {
   Representation packed;      // as a gzip file
 };
 
-// The script in place of an installer. Its headers are those of other errors.
+// The script that is sent when there is no installer. Its headers are those of other errors.
 struct NotFoundScript {
   Template text;
   GzipParts gzip;
@@ -40,7 +40,7 @@ struct NotFoundScript {
   explicit NotFoundScript(Template script) : text(std::move(script)), gzip(text) {}
 };
 
-// Everything that is said in one language.
+// The scripts of one platform.
 struct Language {
   Os os;
   Script installer;

@@ -31,8 +31,9 @@ std::string fetched(std::string_view fetch, std::string_view script_url) {
          " && gzip -d rport-installer.sh.gz";
 }
 
-// What comes of it when the script cannot be had: nothing is left to run. `tool` is what fetches; a shell says 127 for
-// a command that it does not find. The text has no colon, which in the one line would be a mapping of Ansible's YAML.
+// The branch after a failed download: removes the file, so that nothing is left to run. `tool` is what fetches; a shell
+// says 127 for a command that it does not find. The text has no colon, which in the one line would be a mapping of
+// Ansible's YAML.
 std::string or_failure(std::string_view tool, std::string_view quote) {
   return std::string(" || { if [ $? = 127 ]; then echo ")
              .append(quote)

@@ -11,11 +11,10 @@
 
 namespace pairport {
 
-// The value of "installers" in the answer, quoted once for every deposit: only the code is filled in.
+// The value of "installers" in the answer, quoted once at the start; only the code is inserted per deposit.
 class Commands {
  public:
-  // For a service whose clients reach it at `url`; REQUIRES: is_service_url(url). May throw std::bad_alloc: for the
-  // start.
+  // `url`: how clients reach the service. REQUIRES: is_service_url(url). May throw std::bad_alloc: runs at the start.
   explicit Commands(std::string_view url);
 
   // Writes the JSON object with the commands for `code`, of which every character is a letter or a digit.

@@ -53,7 +53,7 @@ void write_answer(Service::Impl& service, const Code& code, const Now& now, Writ
 
   DepositInput input;
   const BodyVerdict verdict = service.decoder->decode(request.content_type, request.body, input);
-  // Whatever happens below, the decoder forgets the body before the answer leaves.
+  // On every path below, the decoder wipes the body before the answer is sent.
   struct Wiper {
     BodyDecoder& decoder;
     ~Wiper() { decoder.wipe(); }
@@ -92,7 +92,7 @@ void write_answer(Service::Impl& service, const Code& code, const Now& now, Writ
   for (int attempt = 0; attempt < kMaxCodeAttempts && status.code() == StatusCode::kAlreadyExists; ++attempt) {
     status = service.codes.next(code);
     if (!status.ok()) break;
-    // A word of our own paths would be hidden behind its route: draw again.
+    // A reserved word would be shadowed by its route: draw again.
     status = Target::is_reserved(code.view())
                  ? Status(StatusCode::kAlreadyExists)
                  : service.store->insert(code.view(), deposit, now.monotonic_ms + service.ttl_ms);
@@ -122,8 +122,8 @@ void write_answer(Service::Impl& service, const Code& code, const Now& now, Writ
 
 }  // namespace
 
-// Separate from what it calls, so that it can wipe the stack that this has used: a code, a fingerprint, the parser's
-// work.
+// Separate from take_deposit(), so that it can wipe the stack that take_deposit() has used: a code, a fingerprint, data
+// of the parser.
 void answer_deposit(Service::Impl& service, const Target&, const Request& request, const Now& now,
                     Response& response) noexcept {
   take_deposit(service, request, now, response);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Packages and challenges: files that somebody else has. A request is kept in the Response until the file is known.
+// Packages and challenges, files that the owner of the service opens. The Response keeps the request until then.
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -24,7 +24,7 @@ void answer_file_request(Service::Impl&, const Target& target, const Request& re
   Reply reply(response);
   Writer out(reply.scratch());
   const auto keep = [&out](std::string_view text) {
-    // Conditions longer than any of ours cannot be met: leave them out.
+    // A condition that is longer than any ETag of ours cannot match: drop it.
     if (text.size() > kMaxCondition) text = {};
     const std::size_t begin = out.written().size();
     return out.text(text).written().substr(begin);
@@ -54,7 +54,7 @@ void Service::Impl::answer_file(const FileInfo* info, Response& response) noexce
     reply.set_file_body(info->size, file.is_head ? FileRange{} : FileRange{0, info->size});
     return;
   }
-  // As common servers do it: time of change and size. In the buffer behind what answer_file_request() has kept.
+  // From time of change and size, as common servers make it. In the buffer behind what answer_file_request() has kept.
   std::array<char, 40> etag_text;
   char* end = etag_text.data();
   *end++ = '"';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is said of the service itself, and of paths that it does not have.
+// Answers about the service itself, preflights, and paths without a route.
 #include <string_view>
 
 #include "core/base/writer.h"

@@ -63,8 +63,8 @@ void send_script(const Script& script, const SlotValues& values, const Target& t
   }
 }
 
-// Two answers for one code shall say the same, so the distance between the clocks is kept until one was set: measured
-// in whole seconds it varies by one.
+// Two answers for one code should show the same times. The offset between the clocks varies by one when measured in
+// whole seconds, so the old offset is kept unless a clock was set.
 void show_life(Service::Impl& service, std::uint32_t expires_seconds, const Now& now,
                std::span<char, 2 * UtcText::kSize> text, SlotValues& values) noexcept {
   if (expires_seconds == StoredDeposit::kForever) {
@@ -97,7 +97,7 @@ void answer_installer(Service::Impl& service, const Target& target, const Reques
   SlotValues values;
   values.code = target.code();
   if (target.may_be_code() || is_plausible_code(values.code)) {
-    // An address without tokens gets the same answer for every code: else guessing would go on.
+    // A client without tokens gets the same answer for every code; else it could go on guessing.
     if (const std::uint64_t wait = service.limits.misses->wait_ms(request.client, now.monotonic_ms); wait != 0) {
       Reply(response).set_retry_after(retry_after_seconds(wait));
       ++service.counters.look_ups_limited;
@@ -127,8 +127,8 @@ void answer_installer(Service::Impl& service, const Target& target, const Reques
   send_plain(script.text, service.errors.text, values, 404, response);
 }
 
-// What is fetched here is piped to a shell: so that the text of an error does not run as a command, it comes as a
-// script that says it on stderr and fails.
+// The answer may be piped to a shell. So that the text of an error is not run as commands, it is sent as a script that
+// prints it to stderr and fails.
 void Service::Impl::refuse_look_up(const Language& language, bool packed, int status, std::string_view text,
                                    const Request& request, Response& response) noexcept {
   if (prefers_json(request.accept)) return error(response, status, errors, text, true);

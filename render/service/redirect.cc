@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a request gets that has crossed a network in clear.
+// Answers to requests that crossed a network in clear.
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -14,7 +14,7 @@ namespace {
 // Longest path and query in a Location header, so that every head fits the buffer of a connection.
 constexpr std::size_t kMaxRedirectedPath = 512;
 
-// Without who was asked, which a request may say in any way: empty, or beginning with / or ?.
+// The target without scheme and authority, which a client may choose freely: empty, or beginning with / or ?.
 std::string_view path_and_query(std::string_view target) noexcept {
   if (target.starts_with('/')) return target;
   const std::size_t authority = target.find("://");

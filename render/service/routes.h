@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What can be asked for. One row for each route: parsing of targets, reserved words, Allow, redirects, access logs and
-// the choice of the handler follow it.
+// The routes of the service, one row each. Parsing of targets, reserved words, Allow, redirects, access logs and the
+// choice of the handler read the rows.
 #ifndef PAIRPORT_RENDER_ROUTES_H_
 #define PAIRPORT_RENDER_ROUTES_H_
 
@@ -20,7 +20,7 @@ namespace pairport {
 
 class Target;
 
-// Answers a request whose method the route takes. Each is in a file of its own, which says what it does.
+// Answers a request whose method the route takes.
 using Handler = void(Service::Impl& service, const Target& target, const Request& request, const Now& now,
                      Response& response) noexcept;
 Handler answer_about;         // health.cc
@@ -40,7 +40,7 @@ constexpr MethodSet methods(Method method) noexcept {
 inline constexpr MethodSet kReads = methods(Method::kGet) | methods(Method::kHead);
 inline constexpr MethodSet kAllMethods = 0xff;
 
-// What may stand behind the path of a route that is a prefix.
+// Rules for the name behind the path of a route that is a prefix.
 bool is_file_name(std::string_view name) noexcept;   // letters, digits and ._+~-, and no dot first
 bool is_token_name(std::string_view name) noexcept;  // the base64url alphabet (RFC 8555 section 8.3)
 

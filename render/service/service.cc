@@ -23,7 +23,7 @@ namespace pairport {
 namespace {
 
 constexpr std::uint32_t kBusyRetrySeconds = 10;
-// A small store is that of a small site, whose machines are all in one network.
+// A small store belongs to a small site, whose machines are all in one network.
 constexpr double kLeastShare = 16;
 
 // Text of the rows of kPlatforms, for a message.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a service is made of, for its handlers.
+// The state of a service, for its handlers.
 #ifndef PAIRPORT_RENDER_SERVICE_IMPL_H_
 #define PAIRPORT_RENDER_SERVICE_IMPL_H_
 
@@ -96,8 +96,8 @@ class Service::Impl {
       block({{"Content-Type", "application/octet-stream"}, {"Accept-Ranges", "bytes"}}, "public, max-age=300");
   const HeaderBlock challenge_headers = block({{"Content-Type", "application/octet-stream"}});
   const HeaderBlock deposit_headers = block({{"Content-Type", "application/json"}}, "no-store", Audience::kEveryOrigin);
-  // Those behind X-Requested-With are added to the requests of a page by tools that trace them (W3C Trace Context and
-  // Baggage, Sentry): a preflight without them would keep such a page from making deposits.
+  // Tracing tools (W3C Trace Context and Baggage, Sentry) add the headers behind X-Requested-With to the requests of a
+  // page: a preflight without them would keep such a page from making deposits.
   const HeaderBlock preflight_headers = block(
       {
           {"Access-Control-Allow-Methods", "POST, GET, OPTIONS, HEAD"},

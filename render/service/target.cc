@@ -13,8 +13,8 @@
 namespace pairport {
 namespace {
 
-// What the service is going to serve one day, and what is asked for by monitoring, browsers, search engines and
-// scanners, which are no guesses. The first words of the routes are reserved, too.
+// Words for later routes, and names that monitoring, browsers, search engines and scanners request. The first words of
+// the routes are reserved, too.
 constexpr std::array<std::string_view, 15> kOthersReserved = {
     "health",   "readyz",  "livez",  "metrics", "status", "ping",     "v1",    "openapi",
     "pairport", "favicon", "robots", "sitemap", "ads",    "security", "apple",
@@ -73,7 +73,7 @@ bool Target::parse_plain(std::string_view target) noexcept {
   const char* const segment = target.data() + 1;
   constexpr std::size_t kWord = sizeof(std::uint64_t);
   if (size >= kWord && size <= 2 * kWord) {
-    // As codes have it: two words, which overlap.
+    // The usual code fits two words, which overlap.
     std::uint64_t first = 0;
     std::uint64_t last = 0;
     std::memcpy(&first, segment, kWord);
@@ -121,7 +121,7 @@ Target::Target(std::string_view target) noexcept {
     return;
   }
   if (!target.starts_with('/')) {
-    // absolute-form: what comes before the path is who was asked, which is us.
+    // absolute-form: the authority before the path names this service.
     const std::size_t authority = target.find("://");
     if (authority == std::string_view::npos || !is_scheme(target.substr(0, authority))) return;
     target.remove_prefix(authority + 3);
@@ -159,7 +159,7 @@ void Target::parse_path(std::string_view path) noexcept {
     }
     const bool separate = slash && size_ != 0;
     slash = false;
-    // What is too long to be anything is still checked for malformed escapes.
+    // A path that is too long for every route is still checked for malformed escapes.
     too_long = too_long || size_ + (separate ? 2 : 1) > path_.size();
     if (too_long) continue;
     if (separate) path_[size_++] = '/';

@@ -29,9 +29,9 @@ class Target {
   // Parses origin-form, absolute-form and `*` (RFC 9112 section 3.2); `*` is kOther.
   explicit Target(std::string_view target) noexcept;
 
-  // Whether `segment` is a path of the service's own, or one that monitoring, browsers and search engines ask for by
-  // themselves: a word of the list, alone or with a dot or hyphen behind it (favicon.ico, apple-touch-icon.png). No
-  // code may be called so, and asking for one is no guess.
+  // Whether `segment` is the first word of a route, or a name that monitoring, browsers and search engines request by
+  // themselves; a dot or hyphen may follow the word (favicon.ico, apple-touch-icon.png). Such a word is never a code,
+  // and requests for it do not count as guesses.
   static bool is_reserved(std::string_view segment) noexcept;
 
   Problem problem() const noexcept { return problem_; }
@@ -41,11 +41,11 @@ class Target {
   // With kInstaller: the decoded segment without .sh, .sh.gz or .ps1. May hold any byte.
   std::string_view code() const noexcept { return {path_.data(), size_}; }
   // With kInstaller: whether the segment is known to be nothing but letters and digits, at most kMaxCodeLength of them.
-  // False says nothing: then is_plausible_code() tells.
+  // When it is false, is_plausible_code() decides.
   bool may_be_code() const noexcept { return may_be_code_; }
   // With a route that is a prefix: what stands behind it, which is what RouteRow::is_name wants.
   std::string_view file() const noexcept { return code().substr(route_row(route_).path.size()); }
-  // What `?os=` or the suffix say; nothing when the User-Agent decides.
+  // The platform by `?os=` or the suffix; nothing when the User-Agent decides.
   std::optional<Os> os() const noexcept { return os_; }
   // Whether the suffix is Platform::packed_suffix: the script is asked for as a gzip file.
   bool packed() const noexcept { return packed_; }

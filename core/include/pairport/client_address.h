@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Who a request comes from, as far as limits are concerned.
+// The client that a request comes from, for limits and logs.
 #ifndef PAIRPORT_CLIENT_ADDRESS_H_
 #define PAIRPORT_CLIENT_ADDRESS_H_
 
@@ -14,8 +14,8 @@
 
 namespace pairport {
 
-// Who is limited: an IPv4 address, or the /64 network of an IPv6 address, because whoever has one address of it has
-// 2^64. All zero: a peer without an address.
+// The unit that limits apply to: an IPv4 address, or the /64 network of an IPv6 address, because a client with one
+// address of it has 2^64. All zero: a peer without an address.
 struct ClientKey {
   std::array<std::uint8_t, 16> bytes{};
 
@@ -36,12 +36,13 @@ struct PAIRPORT_EXPORT ClientAddress {
 
   bool is_ipv4() const noexcept;
   ClientKey key() const noexcept;
-  // At the widest network that one client may have to itself: an IPv4 address, or the /48 network of an IPv6 address.
+  // The key of the widest network that one client may have to itself: an IPv4 address, or the /48 network of an IPv6
+  // address.
   ClientKey widest_key() const noexcept;
-  // Without what tells neighbours apart: the last 8 bits of an IPv4 address, the last 80 of an IPv6 address are zero.
+  // The address with its last bits zero, for logs: 8 bits of an IPv4 address, 80 of an IPv6 address.
   ClientAddress shortened() const noexcept;
 
-  // As people write it, IPv4 with dots; a view of `text`.
+  // The usual notation, IPv4 with dots; a view of `text`.
   using Text = std::array<char, 46>;
   std::string_view write(Text& text) const noexcept;
 
@@ -58,10 +59,10 @@ class PAIRPORT_EXPORT TrustedProxies {
   bool empty() const noexcept { return networks_.empty(); }
 
   // The client behind `peer`: `peer` itself when it is not trusted, else the rightmost address in X-Forwarded-For that
-  // is not trusted. What stands left of it may be anybody's invention. `lines` are the values of that header, the last
-  // line of the request first; several lines count as one that joins them (RFC 9110 section 5.3). The first entry from
-  // the right that is no address, an empty one included, ends the search over all lines at the last proxy that is
-  // known.
+  // is not trusted. A client can forge everything to the left of it. `lines` are the values of that header, the last
+  // line of the request first; several lines count as one that joins them (RFC 9110 section 5.3). The search goes
+  // from the right over all lines; at the first entry that is no address, an empty one included, it ends with the proxy
+  // found before.
   ClientAddress client_of(const ClientAddress& peer, std::span<const std::string_view> lines) const noexcept;
 
   // Whether `address` is one of them.

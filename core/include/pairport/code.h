@@ -56,21 +56,21 @@ class PAIRPORT_EXPORT CodeGenerator {
   CodeGenerator(const CodeGenerator&) = delete;
   CodeGenerator& operator=(const CodeGenerator&) = delete;
 
-  // kOk and a fresh code, or kRandomFailed and `code` is left alone. Whether the code is in use is the caller's
-  // question.
+  // kOk and a fresh code, or kRandomFailed and `code` is left alone. The caller checks whether the
+  // code is in use.
   Status next(Code& code) noexcept;
 
  private:
   RandomSource& random_;
   std::size_t length_;
   // Random bytes drawn ahead: one system call serves more than a dozen codes. Used bytes are wiped, so that memory
-  // never tells a code that was handed out; those ahead are replaced at the latest with the next refill.
+  // holds no code that was handed out.
   std::array<std::uint8_t, 192> pool_{};
   std::size_t used_ = sizeof(pool_);
 };
 
-// 32 bits that are the same for equal codes and tell nothing of a code to whoever does not know the secret `seed`: for
-// logs, which must not hold codes.
+// A hash of 32 bits for logs, which must not hold codes: equal for equal codes, and useless for guessing a code without
+// the secret `seed`.
 PAIRPORT_EXPORT std::uint32_t short_code_hash(std::string_view code, std::uint64_t seed) noexcept;
 
 }  // namespace pairport

@@ -6,7 +6,7 @@
 
 /* For a function, or for all members of a class. */
 #define PAIRPORT_EXPORT __attribute__((visibility("default")))
-/* For what lies inside an exported class and is none of a user's business. */
+/* For an internal member of an exported class. */
 #define PAIRPORT_LOCAL __attribute__((visibility("hidden")))
 
 #endif /* PAIRPORT_EXPORT_H_ */

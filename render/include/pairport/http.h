@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A request and its answer, as far as the service cares: no bytes of HTTP, no sockets.
+// A request and its answer as the service sees them: no bytes of HTTP, no sockets.
 #ifndef PAIRPORT_HTTP_H_
 #define PAIRPORT_HTTP_H_
 
@@ -38,13 +38,13 @@ PAIRPORT_EXPORT std::string_view to_string(Route route) noexcept;
 
 // When a request is handled. The service has no clock of its own.
 struct Now {
-  // Never goes back; decides what is expired. Of a clock that goes on while the machine is suspended (CLOCK_BOOTTIME),
-  // else a code lives longer by that time.
+  // Never goes back; decides what is expired. Of a clock that continues while the machine is suspended
+  // (CLOCK_BOOTTIME); else a code lives longer by the time of the suspension.
   std::uint64_t monotonic_ms = 0;
   std::int64_t unix_seconds = 0;  // only written into answers
 };
 
-// Bytes of a body at most; whoever speaks HTTP refuses a longer one.
+// Bytes of a body at most; the transport refuses a longer one.
 inline constexpr std::size_t kMaxBody = 16 * 1024;
 
 // A view of a request. Everything it points to must stay valid during Service::handle(), not longer. Header values
@@ -80,7 +80,7 @@ enum class FileFolder : std::uint8_t {
   kChallenges,  // .well-known/acme-challenge of a web root (RFC 8555 section 8.3)
 };
 
-// What is known of a file once it has been opened.
+// What the owner of the service knows of a file when it has opened it.
 struct FileInfo {
   std::uint64_t size = 0;
   std::uint64_t modified = 0;  // any number that changes with the file's content, such as its time of change
@@ -124,12 +124,11 @@ class PAIRPORT_EXPORT Response {
   Response& operator=(const Response&) = delete;
 
   int status() const noexcept { return status_; }
-  // What was asked for, whatever the answer is.
+  // The route of the request, whatever the answer is.
   Route route() const noexcept { return route_; }
   // With Route::kInstaller and ServiceOptions::hash_codes: short_code_hash() of the code with a seed of this process.
   std::uint32_t code_hash() const noexcept { return code_hash_; }
-  // All headers but extra_headers() and Date, Content-Length, Connection and Retry-After, which are the business of who
-  // speaks HTTP.
+  // All headers but extra_headers() and Date, Content-Length, Connection and Retry-After, which the transport adds.
   const HeaderBlock& headers() const noexcept { return *headers_; }
   // Headers made for this answer, as bytes of an HTTP/1 header section.
   std::string_view extra_headers() const noexcept { return extra_headers_; }
@@ -143,8 +142,8 @@ class PAIRPORT_EXPORT Response {
   static constexpr std::size_t kMaxFragments = 4;
   std::span<const Fragment> body() const noexcept { return {fragments_.data(), fragment_count_}; }
 
-  // The file that is asked for. Not empty: there is no answer yet, and whoever has the files
-  // opens it and calls Service::answer_file().
+  // The file that the answer needs. When it is not empty, there is no answer yet: the owner of the service opens the
+  // file and calls Service::answer_file().
   std::string_view file_name() const noexcept { return file_.name; }
   // With a file_name(): the folder that it is in.
   FileFolder file_folder() const noexcept { return file_.folder; }

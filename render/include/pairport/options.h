@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What can be set of a Service, and the rules for it.
+// The options of a Service, and the rules that they must keep.
 #ifndef PAIRPORT_OPTIONS_H_
 #define PAIRPORT_OPTIONS_H_
 
@@ -19,9 +19,9 @@
 
 namespace pairport {
 
-// Where client machines get the client from. Written into the scripts; `{version}`, `{os}`, `{arch}` and `{channel}` in
-// the URLs are filled in by the scripts on the client machine.
-// `{pairing_url}` in an URL is replaced by ServiceOptions::url.
+// Where client machines get the client from; written into the scripts. The scripts replace `{version}`, `{os}`,
+// `{arch}` and `{channel}` in the URLs on the client machine; Service::create() replaces `{pairing_url}` by
+// ServiceOptions::url.
 struct InstallerOptions {
   std::string version = "0.9.14";
   std::string unstable_version = "0.9.14";
@@ -35,11 +35,11 @@ struct InstallerOptions {
   std::string repo_keys = "https://repo.openrport.io";
   std::string tacoscript_url = "https://downloads.openrport.io/tacoscript/{channel}/?arch={os}_{arch}";
   bool use_repositories = true;
-  bool strict_checksums = false;              // no package whose SHA-256 is unknown, so none of a repository either
+  bool strict_checksums = false;              // refuse packages without a known SHA-256, also those of a repository
   std::map<std::string, std::string> sha256;  // file name to 64 hexadecimal digits
 };
 
-// One deposit that never expires, for testing the scripts. Its text is wiped at its end.
+// One deposit that never expires, for testing the scripts. The destructor wipes its text.
 struct PAIRPORT_EXPORT StaticDeposit {
   ~StaticDeposit();
 
@@ -66,42 +66,43 @@ struct ServiceOptions {
   Store::Options store;  // hash_seed is drawn by create()
   RateLimit deposit_limit = {5, 50};
   RateLimit miss_limit = {1, 20};
-  // The same limits for the IPv6 networks around a client: prefixes, and how many times more a network may than a
-  // client; see NetworkBudgets::parse().
+  // The same limits for the IPv6 networks around a client: prefix lengths, each with the factor by which the limit of
+  // the network exceeds that of a client. At most four, from the narrowest to the widest.
   std::string ipv6_budgets = "64:1 56:4 48:16";
   // While the store is more than half full: the part of it that deposits of one network (IPv4 /24, IPv6 /48) may fill
-  // in one life, but at least 16 of them; 0: no bound. Peers without an address are not bound.
+  // within ttl_ms, but at least 16 deposits. 0: no bound. Peers without an address are not bound.
   double network_share = 1.0 / 16;
   std::optional<StaticDeposit> static_deposit;
   InstallerOptions installer;
-  // Whether /packages/<file> is served; needs somebody who has the files: see answer_file().
+  // Whether /packages/<file> is served. Its owner opens the files: see Service::answer_file().
   bool serve_packages = false;
   // Whether /.well-known/acme-challenge/<token> is served, from files in the same way.
   bool serve_challenges = false;
   // Whether answers have a Response::code_hash().
   bool hash_codes = false;
-  // Asked before the built-in templates, by names such as "linux/installer.sh". May be empty. Not used after create().
+  // Called before the built-in templates are used, with names such as "linux/installer.sh". May be empty. Not used
+  // after create().
   TemplateLoader templates;
 };
 
 // Longest `url`, so that every answer fits its buffer.
 inline constexpr std::size_t kMaxServiceUrl = 512;
 
-// Whether `url` will do as ServiceOptions::url: http or https, plain URL characters, neither query nor fragment, no
-// slash at the end, at most kMaxServiceUrl characters, and what check_connect_url() wants: a host, no user, a port from
-// 1 to 65535 if any.
+// Whether `url` is valid as ServiceOptions::url: http or https, plain URL characters, neither query nor fragment, no
+// slash at the end, at most kMaxServiceUrl characters, and valid for check_connect_url(): a host, no user, and a port
+// from 1 to 65535 or none.
 PAIRPORT_EXPORT bool is_service_url(std::string_view url) noexcept;
 
-// What one setting of ServiceOptions must be. The same for every way to set it: a configuration file, the C interface,
-// directives of nginx.
+// The rule for one setting of ServiceOptions. The same for every front end: the configuration file, the C interface,
+// and the directives of nginx.
 struct OptionRule {
   std::string_view name;      // as users write it: "ttl", "max_memory", "linux_url"
   std::string_view expected;  // completes the sentence "expected ..."
   bool (*holds)(const ServiceOptions& options);
 };
 
-// The rules for every setting but static_deposit, for which see check_static_deposit(). For whoever reads settings one
-// by one, to say where the wrong one stands. Valid for ever.
+// The rules for every setting but static_deposit, for which see check_static_deposit(). A front end that reads settings
+// one by one can report the place of the wrong one. Static storage.
 PAIRPORT_EXPORT std::span<const OptionRule> option_rules() noexcept;
 
 // All of these rules. kInvalidArgument names each setting that breaks one and what is expected of it, never a value.

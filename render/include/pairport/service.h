@@ -1,5 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The pairing service without any I/O: requests in, answers out. Level one of embedding.
+//
+//   pairport::KernelRandom random;
+//   auto created = pairport::Service::create({.url = "https://pairing.example.com"}, random, now);
+//   if (!created.ok()) return fail(created.status().message());
+//   pairport::Service& service = *created.value();
+//
+//   pairport::Response response;
+//   service.handle({.method = pairport::Method::kGet, .target = "/", .client = peer.key()}, now, response);
+//   send(response.status(), response.headers().wire(), response.body());
 #ifndef PAIRPORT_SERVICE_H_
 #define PAIRPORT_SERVICE_H_
 
@@ -18,7 +27,7 @@
 
 namespace pairport {
 
-// What has been refused and missed since create(), for logs and statistics.
+// Numbers of refusals and misses since create(), for logs and statistics.
 struct ServiceCounters {
   std::uint64_t deposits_refused = 0;  // for lack of room or memory: 503
   std::uint64_t deposits_limited = 0;  // by the limit of a client or network: 429
@@ -56,9 +65,9 @@ class PAIRPORT_EXPORT Service {
   // allocate. REQUIRES: request.body.size() <= kMaxBody
   void handle(const Request& request, const Now& now, Response& response) noexcept;
 
-  // Answers for whoever must not serve `request`, because it has come in clear over a network: GET and HEAD are sent to
-  // the same path under ServiceOptions::url (308), whether there is anything or not, but for challenges, which are
-  // public; everything else is refused (403) and changes nothing. REQUIRES: url() begins with https://
+  // Answers a `request` that must not be served, because it crossed a network in clear. GET and HEAD are redirected to
+  // the same path under ServiceOptions::url (308), whether or not it exists; challenges are public and are served.
+  // Every other request is refused (403) and changes nothing. REQUIRES: url() begins with https://
   void redirect(const Request& request, Response& response) noexcept;
 
   // Completes a `response` whose file_name() is not empty: `file` is what was found under that name in its
@@ -66,13 +75,13 @@ class PAIRPORT_EXPORT Service {
   // range at a time); for a challenge 200 or, when the file is too large to be one, 404.
   void answer_file(const FileInfo* file, Response& response) noexcept;
 
-  // Answers for whoever speaks HTTP and has to refuse a request before it can be handled: 400, 408, 411, 413, 417, 431,
-  // 503, ... with `text`, one ASCII line without a value of the request. `accept` as in Request. Unless `method` is
-  // kGet or kHead the answer carries the CORS headers of a deposit's errors: kOther where the method is not known.
+  // Makes the answer to a request that the transport has to refuse before it can be handled: 400, 408, 411, 413, 417,
+  // 431, 503, ... with `text`, one ASCII line without a value of the request. `accept` as in Request. Unless `method`
+  // is kGet or kHead the answer carries the CORS headers of a deposit's errors: kOther where the method is not known.
   void refuse(int status, std::string_view text, std::string_view accept, Method method, Response& response) noexcept;
 
-  // Wipes expired deposits, at most about `max_work` of them. True when nothing due is left; else call again soon. To
-  // be called regularly (every 100 ms or so); look-ups never depend on it.
+  // Wipes expired deposits, at most about `max_work` of them. True when none is left; else call again soon. Call it
+  // regularly, about every 100 ms; look-ups do not depend on it.
   bool expire(const Now& now, std::size_t max_work) noexcept;
 
   // The least protection that memory for credentials must have, in buffers of requests and answers too.
@@ -81,8 +90,8 @@ class PAIRPORT_EXPORT Service {
   // ServiceOptions::url
   std::string_view url() const noexcept;
 
-  // All text that fragments of answers point to when they do not point into a Response: fixed at construction, and the
-  // same objects for every answer. For whoever prepares it for sending.
+  // All text that fragments of answers point to when they do not point into a Response. It is fixed at construction and
+  // the same for every answer, so that a transport can prepare it for sending.
   std::span<const std::string_view> static_parts() const noexcept;
 
   const Store& store() const noexcept;
