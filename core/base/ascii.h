@@ -35,6 +35,10 @@ constexpr bool is_visible(char c) noexcept {
 constexpr bool is_control(char c) noexcept {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
+constexpr bool has_control(std::string_view text) noexcept {
+  // Not the function itself as a predicate: the compiler would call it for each character.
+  return std::any_of(text.begin(), text.end(), [](char c) { return is_control(c); });
+}
 constexpr char to_lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }

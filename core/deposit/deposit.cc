@@ -45,7 +45,7 @@ FieldProblem check(const DepositFieldRow& row, const FieldInput& input, Fingerpr
   }
   if (value.size() > row.limit) return FieldProblem::kTooLong;
   if (!simdjson::validate_utf8(value.data(), value.size())) return FieldProblem::kNotUtf8;
-  if (std::any_of(value.begin(), value.end(), is_control)) return FieldProblem::kControlCharacter;
+  if (has_control(value)) return FieldProblem::kControlCharacter;
   return row.check(value);
 }
 

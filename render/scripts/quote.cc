@@ -52,7 +52,7 @@ char* quote_posix(std::string_view value, char* out) noexcept {
 }
 
 char* quote_powershell(std::string_view value, char* out) noexcept {
-  if (std::all_of(value.begin(), value.end(), is_printable)) {
+  if (std::all_of(value.begin(), value.end(), [](char c) { return is_printable(c); })) {
     *out++ = '\'';
     out = put_with_quotes_replaced(value, "''", out);
     *out++ = '\'';
