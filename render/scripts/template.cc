@@ -57,7 +57,7 @@ class Template::Compiler {
     }
     std::size_t block = kShortText;
     for (Piece& piece : template_.pieces_) {
-      block += piece.text.size() + room_of(piece.slot);
+      block += piece.text.size() + piece.room;
       piece.text.copy(piece.start.data(), piece.start.size());
     }
     if (block > kMaxBlock) {
@@ -70,18 +70,23 @@ class Template::Compiler {
   }
 
  private:
-  static std::size_t room_of(Slot slot) noexcept {
-    switch (slot) {
-      case Slot::kCode:
-        return kMaxShownCode + 2;
-      case Slot::kMadeAt:
-      case Slot::kValidUntil:
-        return kMaxShownTime + 2;
-      default: {
-        const DepositFieldRow& row = row_of(slot);
-        return row.text == nullptr ? row.limit + 2 : max_quoted_printable(row.limit);
+  // The slots by their names, each as an empty piece.
+  static const std::map<std::string_view, Piece>& slots() {
+    static const std::map<std::string_view, Piece> kSlots = [] {
+      const auto piece = [](Slot slot, std::size_t room, std::string_view DepositView::*field = nullptr) {
+        return Piece{.slot = slot, .is_literal = true, .text = {}, .room = room, .field = field};
+      };
+      std::map<std::string_view, Piece> all = {{"code", piece(Slot::kCode, kMaxShownCode + 2)},
+                                               {"made_at", piece(Slot::kMadeAt, kMaxShownTime + 2)},
+                                               {"valid_until", piece(Slot::kValidUntil, kMaxShownTime + 2)}};
+      for (const DepositFieldRow& row : kDepositFields) {
+        all[kDepositFieldNames[static_cast<std::size_t>(row.field)]] =
+            row.text == nullptr ? piece(Slot::kFingerprint, row.limit + 2)
+                                : piece(Slot::kText, max_quoted_printable(row.limit), row.text);
       }
-    }
+      return all;
+    }();
+    return kSlots;
   }
 
   static Status error(const std::string& where, std::string what) {
@@ -172,24 +177,17 @@ class Template::Compiler {
   // `obstacle`: what is open around the slot, if anything.
   Status add_slot(const std::string& where, std::string_view name, Place place, const std::string& obstacle) {
     const auto constant = constants_.find(name);
-    static const std::map<std::string_view, Slot> kSlots = [] {
-      std::map<std::string_view, Slot> slots = {
-          {"code", Slot::kCode}, {"made_at", Slot::kMadeAt}, {"valid_until", Slot::kValidUntil}};
-      for (std::size_t i = 0; i < kDepositFieldCount; ++i) {
-        slots[kDepositFieldNames[i]] = static_cast<Slot>(static_cast<std::size_t>(Slot::kFirstField) + i);
-      }
-      return slots;
-    }();
-    const auto slot = kSlots.find(name);
-    if (constant == constants_.end() && slot == kSlots.end()) {
+    const std::map<std::string_view, Piece>& known_slots = slots();
+    const auto slot = known_slots.find(name);
+    if (constant == constants_.end() && slot == known_slots.end()) {
       std::string known;
-      for (const auto& [slot_name, unused] : kSlots) known.append(" ").append(slot_name);
+      for (const auto& [slot_name, unused] : known_slots) known.append(" ").append(slot_name);
       for (const auto& [constant_name, unused] : constants_) known.append(" ").append(constant_name);
       return error(where, "there is no slot {{" + std::string(name) + "}}; known are:" + known);
     }
     const bool harmless = constant != constants_.end()
                               ? std::all_of(constant->second.begin(), constant->second.end(), is_url_character)
-                              : is_harmless_slot(slot->second);
+                              : is_harmless_slot(slot->second.slot);
     if (place == Place::kElsewhere || (place == Place::kComment && !harmless)) {
       return error(where, misplaced(name, harmless, obstacle));
     }
@@ -210,7 +208,8 @@ class Template::Compiler {
       template_.pieces_.back().text = std::move(text_);
     }
     text_.clear();
-    template_.pieces_.push_back({slot->second, place == Place::kAssignment, {}, {}});
+    template_.pieces_.push_back(slot->second);
+    template_.pieces_.back().is_literal = place == Place::kAssignment;
     return StatusCode::kOk;
   }
 
@@ -236,11 +235,6 @@ class Template::Compiler {
   Template template_;
 };
 
-// REQUIRES: `slot` is that of a field
-inline const DepositFieldRow& Template::row_of(Slot slot) noexcept {
-  return kDepositFields[static_cast<std::size_t>(slot) - static_cast<std::size_t>(Slot::kFirstField)];
-}
-
 Result<Template> Template::compile(std::string_view name, Dialect dialect, const Loader& loader,
                                    const Constants& constants) {
   return Compiler(dialect, loader, constants).run(name);
@@ -262,6 +256,15 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
   };
   for (const Piece& piece : pieces_) {
     switch (piece.slot) {
+      case Slot::kText:
+        end = quote(dialect_, values.deposit.*piece.field, end);
+        break;
+      case Slot::kFingerprint:
+        *end++ = '\'';
+        write_fingerprint(values.deposit.fingerprint, end);
+        end += kFingerprintText;
+        *end++ = '\'';
+        break;
       case Slot::kCode:
         if (piece.is_literal) *end++ = '\'';
         end = std::transform(
@@ -276,17 +279,6 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
       case Slot::kValidUntil:
         show(values.valid_until, piece.is_literal);
         break;
-      default: {
-        const DepositFieldRow& row = row_of(piece.slot);
-        if (row.text != nullptr) {
-          end = quote(dialect_, values.deposit.*row.text, end);
-        } else {
-          *end++ = '\'';
-          write_fingerprint(values.deposit.fingerprint, end);
-          end += kFingerprintText;
-          *end++ = '\'';
-        }
-      }
     }
     if (piece.text.size() <= kShortText) {
       std::memcpy(end, piece.start.data(), kShortText);

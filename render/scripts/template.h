@@ -19,8 +19,6 @@
 
 namespace pairport {
 
-struct DepositFieldRow;
-
 // The values that a script gets per request.
 struct SlotValues {
   DepositView deposit;
@@ -75,17 +73,18 @@ class PAIRPORT_EXPORT Template {
  private:
   // Text between slots is nearly always shorter; a copy of constant size needs no call.
   static constexpr std::size_t kShortText = 32;
-  // From kFirstField on: the fields of a deposit, in the order of DepositField.
-  enum class Slot : std::size_t { kCode, kMadeAt, kValidUntil, kFirstField };
+  enum class Slot { kText, kFingerprint, kCode, kMadeAt, kValidUntil };
   // One slot and the static text behind it.
   struct Piece {
     Slot slot;
     bool is_literal;  // else bare, in a comment
     std::string text;
     std::array<char, kShortText> start = {};  // of `text`
+    std::size_t room = 0;                     // bytes of the slot at most
+    // With kText: the field.
+    std::string_view DepositView::*field = nullptr;
   };
   class PAIRPORT_LOCAL Compiler;
-  PAIRPORT_LOCAL static const DepositFieldRow& row_of(Slot slot) noexcept;
 
   Dialect dialect_ = Dialect::kPosixShell;
   std::string prefix_;
