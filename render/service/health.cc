@@ -33,9 +33,17 @@ void answer_preflight(Service::Impl& service, const Target&, const Request&, con
   Reply(response).begin(204, service.preflight_headers);
 }
 
-void answer_nothing(Service::Impl& service, const Target&, const Request& request, const Now&,
+void answer_nothing(Service::Impl& service, const Target& target, const Request& request, const Now&,
                     Response& response) noexcept {
-  service.not_found(response, prefers_json(request.accept));
+  const bool as_problem = prefers_json(request.accept);
+  switch (target.problem()) {
+    case Target::Problem::kNone:
+      return service.not_found(response, as_problem);
+    case Target::Problem::kMalformed:
+      return service.error(response, 400, service.errors, kMalformedTarget, as_problem);
+    case Target::Problem::kBadOs:
+      return service.error(response, 400, service.errors, service.bad_os_text, as_problem);
+  }
 }
 
 void Service::Impl::not_found(Response& response, bool as_problem) noexcept {

@@ -30,7 +30,8 @@ void Service::Impl::redirect(const Request& request, Response& response) noexcep
   Reply reply(response);
   const Target target(request.target);
   const bool as_problem = prefers_json(request.accept);
-  const RouteRow& row = find_route(target, request.method, response);
+  const RouteRow& row = find_route(target, request.method);
+  note_route(row, target, response);
   if (request.method == Method::kOptions) {
     // A preflight that fails keeps a browser from sending the credentials that it asks for.
     reply.note(Route::kPreflight);

@@ -63,7 +63,13 @@ struct RouteRow {
   bool (*is_name)(std::string_view) noexcept;  // with kPrefix
   bool ServiceOptions::*option;                // what switches it on; null: it is always there
   Handler* handler;
+
+  constexpr bool takes(Method method) const noexcept;
 };
+
+constexpr bool RouteRow::takes(Method method) const noexcept {
+  return (methods & pairport::methods(method)) != 0;
+}
 
 // In the order of Route. Of two rows with the same path the one that takes the method is meant, else the first.
 // clang-format off

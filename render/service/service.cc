@@ -68,7 +68,7 @@ Service::Impl::Impl(const ServiceOptions& options, RandomSource& random, std::ui
   for (const RouteRow& row : kRoutes) {
     const bool is_on = row.option == nullptr || options.*row.option;
     rows[static_cast<std::size_t>(row.route)] = is_on ? &row : &route_row(Route::kOther);
-    not_allowed.emplace_back(Headers{{"Allow", allowed_methods(row)}}, row.audience);
+    not_allowed_headers.emplace_back(Headers{{"Allow", allowed_methods(row)}}, row.audience);
   }
 }
 
@@ -86,17 +86,19 @@ void Service::Impl::error(Response& response, int status, const ErrorHeaders& he
   reply.finish(status, as_problem ? headers.problem : headers.text, out.written());
 }
 
-const RouteRow& Service::Impl::find_route(const Target& target, Method method, Response& response) const noexcept {
-  const RouteRow* row = rows[static_cast<std::size_t>(target.route())];
-  if ((row->methods & methods(method)) == 0) {
-    for (const RouteRow* other : rows) {
-      if (same_path(*row, *other) && (other->methods & methods(method)) != 0) row = other;
-    }
+const RouteRow& Service::Impl::other_route(const RouteRow& row, Method method) const noexcept {
+  for (const RouteRow* other : rows) {
+    if (same_path(row, *other) && other->takes(method)) return *other;
   }
-  Reply reply(response);
-  reply.note(row->route);
-  if (hash_codes && row->route == Route::kInstaller) reply.note_code(short_code_hash(target.code(), code_seed));
-  return *row;
+  return row;
+}
+
+void Service::Impl::not_allowed(const RouteRow& row, const Request& request, Response& response) noexcept {
+  const bool takes_deposits = (methods_of_path(row) & methods(Method::kPost)) != 0;
+  error(response, 405, not_allowed_headers[static_cast<std::size_t>(row.route)],
+        takes_deposits ? "this path takes deposits: POST"
+                       : "this path can only be read: GET or HEAD; deposits go to the path /",
+        prefers_json(request.accept));
 }
 
 void Service::Impl::handle(const Request& request, const Now& now, Response& response) noexcept {
@@ -108,18 +110,12 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
     return route_row(Route::kPreflight).handler(*this, anything, request, now, response);
   }
   const Target target(request.target);
-  const RouteRow& row = find_route(target, request.method, response);
-  if (target.problem() != Target::Problem::kNone) {
-    error(response, 400, errors, target.problem() == Target::Problem::kBadOs ? bad_os_text : kMalformedTarget,
-          prefers_json(request.accept));
-  } else if ((row.methods & methods(request.method)) == 0) {
-    const bool takes_deposits = (methods_of_path(row) & methods(Method::kPost)) != 0;
-    error(response, 405, not_allowed[static_cast<std::size_t>(row.route)],
-          takes_deposits ? "this path takes deposits: POST"
-                         : "this path can only be read: GET or HEAD; deposits go to the path /",
-          prefers_json(request.accept));
-  } else {
+  const RouteRow& row = find_route(target, request.method);
+  note_route(row, target, response);
+  if (row.takes(request.method)) {
     row.handler(*this, target, request, now, response);
+  } else {
+    not_allowed(row, request, response);
   }
   if (request.method == Method::kHead) reply.drop_body();
 }

@@ -57,8 +57,19 @@ class Service::Impl {
   void refuse_look_up(const Language& language, bool packed, int status, std::string_view text, const Request& request,
                       Response& response) noexcept;
 
-  // The route of a target by the method, or Route::kOther when it is switched off; noted in `response`.
-  const RouteRow& find_route(const Target& target, Method method, Response& response) const noexcept;
+  // The row of a target that takes the method, else one of its path; that of Route::kOther when it is switched off.
+  const RouteRow& find_route(const Target& target, Method method) const noexcept {
+    const RouteRow& row = *rows[static_cast<std::size_t>(target.route())];
+    return row.takes(method) ? row : other_route(row, method);
+  }
+  const RouteRow& other_route(const RouteRow& row, Method method) const noexcept;
+  // For an access log.
+  void note_route(const RouteRow& row, const Target& target, Response& response) const noexcept {
+    Reply reply(response);
+    reply.note(row.route);
+    if (hash_codes && row.route == Route::kInstaller) reply.note_code(short_code_hash(target.code(), code_seed));
+  }
+  void not_allowed(const RouteRow& row, const Request& request, Response& response) noexcept;
 
   const Language& language_for(const Target& target, const Request& request) const noexcept {
     return *languages[static_cast<std::size_t>(target.os() ? *target.os() : os_of_user_agent(request.user_agent))];
@@ -85,7 +96,7 @@ class Service::Impl {
   // The row of each route, that of Route::kOther in place of one that is switched off.
   std::array<const RouteRow*, kRoutes.size()> rows;
   // For each row, what is said when its path does not take a method.
-  std::vector<ErrorHeaders> not_allowed;
+  std::vector<ErrorHeaders> not_allowed_headers;
   const std::string bad_os_text;
 
   const ErrorHeaders errors{Headers{}, Audience::kSameOrigin};
