@@ -225,16 +225,7 @@ struct pairport_server {
 extern "C" {
 
 int pairport_server_options_init(pairport_server_options* options, size_t size) noexcept {
-  if (options == nullptr || size < pairport::kFirstOptions) return PAIRPORT_INVALID_ARGUMENT;
-  try {
-    const pairport_server_options defaults = pairport::default_options();
-    std::memset(static_cast<void*>(options), 0, size);
-    std::memcpy(options, &defaults, std::min(size, sizeof(defaults)));
-  } catch (const std::bad_alloc&) {
-    return PAIRPORT_OUT_OF_MEMORY;
-  }
-  options->size = size;
-  return PAIRPORT_OK;
+  return pairport::init_options(options, size, pairport::kFirstOptions, pairport::default_options);
 }
 
 int pairport_server_attach(uv_loop_s* loop, pairport_service* service, const pairport_server_options* options,

@@ -3,8 +3,6 @@
 // directions.
 #include "render/c/c_options.h"
 
-#include <cstring>
-#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -125,16 +123,7 @@ bool convert(const pairport_options& from, ServiceOptions& to) {
 extern "C" {
 
 int pairport_options_init(pairport_options* options, size_t size) noexcept {
-  if (options == nullptr || size < pairport::kFirstOptions) return PAIRPORT_INVALID_ARGUMENT;
-  try {
-    const pairport_options defaults = pairport::default_options();
-    std::memset(static_cast<void*>(options), 0, size);
-    std::memcpy(options, &defaults, std::min(size, sizeof(defaults)));
-  } catch (const std::bad_alloc&) {
-    return PAIRPORT_OUT_OF_MEMORY;
-  }
-  options->size = size;
-  return PAIRPORT_OK;
+  return pairport::init_options(options, size, pairport::kFirstOptions, pairport::default_options);
 }
 
 }  // extern "C"

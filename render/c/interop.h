@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <new>
 #include <string_view>
 
 #include <pairport/code.h>
@@ -58,6 +59,22 @@ bool read_sized(const T* given, std::size_t first_size, T& known) noexcept {
   }
   std::memcpy(&known, given, std::min(size, sizeof(T)));
   return true;
+}
+
+// Fills a structure of options, of which the caller knows `size` bytes, with defaults; bytes that we do not know become
+// zero. `make_defaults` may allocate. `first_size` as in read_sized().
+template <typename T>
+int init_options(T* options, std::size_t size, std::size_t first_size, T (*make_defaults)()) noexcept {
+  if (options == nullptr || size < first_size) return PAIRPORT_INVALID_ARGUMENT;
+  try {
+    const T defaults = make_defaults();
+    std::memset(static_cast<void*>(options), 0, size);
+    std::memcpy(options, &defaults, std::min(size, sizeof(defaults)));
+  } catch (const std::bad_alloc&) {
+    return PAIRPORT_OUT_OF_MEMORY;
+  }
+  options->size = size;
+  return PAIRPORT_OK;
 }
 
 }  // namespace pairport
