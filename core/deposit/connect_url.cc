@@ -87,7 +87,9 @@ FieldProblem check_connect_url(std::string_view url) noexcept {
         return good ? FieldProblem::kNone : FieldProblem::kBadUrl;
       }
     }
-    // `host:80/a://b` is no scheme: fall through, the plain form will say what is wrong.
+    // The first colon ends a scheme that the client does not know. In `host:80/a://b` it does not.
+    if (scheme_end > 0 && url.find(':') == scheme_end && url.find('@') == std::string_view::npos)
+      return FieldProblem::kBadUrl;
   }
   return check_authority(url, true);
 }

@@ -179,7 +179,7 @@ class Contract(unittest.TestCase):
                 ({"connect_url": "host"}, [url + "has no valid port"]),
                 ({"connect_url": f"http://host/#{SECRET}"}, [url + "is not a server address"]),
                 ({"connect_url": "http://ho st/"}, [url + "is not a server address"]),
-                ({"connect_url": "ftp://host"}, [url]),
+                ({"connect_url": "ftp://host"}, [url + "is not a server address (expected an http, https, ws or wss URL"]),
         ]:
             values = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
             text = self.assert_refused(self.post(json.dumps(values)), 400, *words)

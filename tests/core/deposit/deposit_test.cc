@@ -277,8 +277,8 @@ INSTANTIATE_TEST_SUITE_P(
         UrlCase{"h:0", FieldProblem::kBadPort}, UrlCase{"h:65536", FieldProblem::kBadPort},
         UrlCase{"h:", FieldProblem::kBadPort}, UrlCase{"h", FieldProblem::kBadPort},
         UrlCase{"[::1]", FieldProblem::kBadPort}, UrlCase{"localhost", FieldProblem::kBadPort},
-        UrlCase{"ftp://h:80", FieldProblem::kBadPort}, UrlCase{"httpx://h", FieldProblem::kBadPort},
-        UrlCase{"http:/h:80", FieldProblem::kBadPort}, UrlCase{"javascript://h", FieldProblem::kBadPort},
+        UrlCase{"ftp://h:80", FieldProblem::kBadUrl}, UrlCase{"httpx://h", FieldProblem::kBadUrl},
+        UrlCase{"http:/h:80", FieldProblem::kBadPort}, UrlCase{"javascript://h", FieldProblem::kBadUrl},
         UrlCase{"fe80::1:8080", FieldProblem::kBadPort}));
 
 INSTANTIATE_TEST_SUITE_P(Host, ConnectUrl,
