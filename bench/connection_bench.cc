@@ -11,8 +11,8 @@
 #include <pairport/service.h>
 
 #include "allocation_count.h"
-#include "net/head_guard.h"
-#include "net/http1.h"
+#include "net/http1/head_guard.h"
+#include "net/http1/http1.h"
 #include "service_for_bench.h"
 
 namespace pairport::bench {

@@ -36,7 +36,7 @@
 
 #include "allocation_count.h"
 #include "deposit_values.h"
-#include "net/scheduling.h"
+#include "net/program/scheduling.h"
 #include "service_for_bench.h"
 #include "support/process_memory.h"
 

@@ -23,7 +23,7 @@
 
 #include <benchmark/benchmark.h>
 
-#include "net/transmitter.h"
+#include "net/loop/transmitter.h"
 
 namespace pairport {
 namespace {

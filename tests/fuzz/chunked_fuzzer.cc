@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/base/ascii.h"
-#include "net/chunked.h"
+#include "net/http1/chunked.h"
 
 #include "input.h"
 

@@ -9,7 +9,7 @@
 
 #include <pairport/service.h>
 
-#include "net/config.h"
+#include "net/program/config.h"
 
 #include "deposit_values.h"
 #include "input.h"

@@ -11,8 +11,8 @@
 #include <llhttp.h>
 
 #include "core/base/ascii.h"
-#include "net/head_guard.h"
-#include "net/http1.h"
+#include "net/http1/head_guard.h"
+#include "net/http1/http1.h"
 
 #include "input.h"
 

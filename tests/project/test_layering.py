@@ -10,23 +10,23 @@ ROOT = runner.ROOT
 LAYERS = ["core", "render", "net"]
 # System and library headers, and the only places that may include them.
 RESTRICTED = [
-    (r"uv\.h", r"net/(server\.cc|certificate_watcher\.(h|cc)|main\.cc)$"),
-    (r"llhttp\.h", r"net/(http1|main)\.cc$"),
-    (r"(mbedtls|psa)/.*", r"net/(mbedtls_bridge\.h|tls.*)$"),
+    (r"uv\.h", r"net/(loop/server\.cc|program/(certificate_watcher\.(h|cc)|main\.cc))$"),
+    (r"llhttp\.h", r"net/(http1/http1|program/main)\.cc$"),
+    (r"(mbedtls|psa)/.*", r"net/tls/"),
     (r"(sys/socket|netdb|netinet/.*|sys/un)\.?h?", r"net/"),
     (r"arpa/inet\.h", r"core/limits/client_address\.cc$"),  # inet_pton: text to bytes, no socket
-    (r"(time|ctime|sys/time)(\.h)?", r"net/(clock\.h|(server|log_writer|main)\.cc)$"),
-    (r"(toml\+\+|CLI)/.*", r"net/(config|main)\.cc$"),
-    (r"(spdlog|fmt)/.*", r"net/(log\.(h|cc)|(start_checks|main)\.cc)$"),
-    (r"(iostream|fstream|cstdio|stdio\.h)", r"net/main\.cc$"),
+    (r"(time|ctime|sys/time)(\.h)?", r"net/(loop/(clock\.h|server\.cc)|program/(log_writer|main)\.cc)$"),
+    (r"(toml\+\+|CLI)/.*", r"net/program/(config|main)\.cc$"),
+    (r"(spdlog|fmt)/.*", r"net/program/(log\.(h|cc)|(start_checks|main)\.cc)$"),
+    (r"(iostream|fstream|cstdio|stdio\.h)", r"net/program/main\.cc$"),
 ]
 # Words that mean a hidden clock, output, the environment or randomness below main.
 FORBIDDEN_WORDS = [
-    (r"\b(getenv|secure_getenv|setenv)\b", r"net/main\.cc$"),
-    (r"\b(clock_gettime|gettimeofday|system_clock::now|steady_clock::now|time\(nullptr\)|uv_hrtime)\b", r"net/(clock\.h|(server|log_writer|main)\.cc)$"),
+    (r"\b(getenv|secure_getenv|setenv)\b", r"net/program/main\.cc$"),
+    (r"\b(clock_gettime|gettimeofday|system_clock::now|steady_clock::now|time\(nullptr\)|uv_hrtime)\b", r"net/(loop/(clock\.h|server\.cc)|program/(log_writer|main)\.cc)$"),
     (r"\b(getrandom|random_device|rand\(|arc4random)\b", r"core/memory/kernel_random\.cc$"),
-    (r"\b(printf|fprintf|puts|std::cout|std::cerr|spdlog::)", r"net/(log\.(h|cc)|(start_checks|main)\.cc)$"),
-    (r"\b(abort|exit|_exit)\(", r"net/main\.cc$"),
+    (r"\b(printf|fprintf|puts|std::cout|std::cerr|spdlog::)", r"net/program/(log\.(h|cc)|(start_checks|main)\.cc)$"),
+    (r"\b(abort|exit|_exit)\(", r"net/program/main\.cc$"),
 ]
 
 
@@ -60,7 +60,8 @@ def relative(path):
 
 
 # Rooms of public headers that have no source of their own name.
-ROOMS_OF_HEADERS = {"export.h": "core/base", "version.h.in": "core/base", "random.h": "core/memory", "pairport.h": "render/c"}
+ROOMS_OF_HEADERS = {"export.h": "core/base", "version.h.in": "core/base", "random.h": "core/memory", "pairport.h": "render/c",
+                    "access.h": "net/http1", "pairport_uv.h": "net/c"}
 
 
 def room_of(path):
@@ -104,7 +105,7 @@ def sources_of(library):
     found = []
     for layer in LAYERS:
         text = (ROOT / layer / "CMakeLists.txt").read_text(encoding="utf-8")
-        for listed in re.findall(rf"(?:pairport_library|add_executable)\({library} ([^)]*)\)", text):
+        for listed in re.findall(rf"(?:pairport_library|add_executable)\({library}\s([^)]*)\)", text):
             found += [ROOT / layer / name for name in re.findall(r"[\w/]+\.cc", listed) if (ROOT / layer / name).is_file()]
     return found
 

@@ -23,7 +23,7 @@
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 
-#include "net/tls_credentials.h"
+#include "net/tls/tls_credentials.h"
 
 namespace pairport::testing {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "net/chunked.h"
+#include "net/http1/chunked.h"
 
 #include <array>
 #include <string>

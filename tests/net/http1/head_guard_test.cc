@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "net/head_guard.h"
+#include "net/http1/head_guard.h"
 
 #include <string>
 #include <tuple>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "net/transmitter.h"
+#include "net/loop/transmitter.h"
 
 #include <fcntl.h>
 #include <linux/sockios.h>

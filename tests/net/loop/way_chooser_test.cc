@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "net/way_chooser.h"
+#include "net/loop/way_chooser.h"
 
 #include <functional>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "net/access_log.h"
+#include "net/program/access_log.h"
 
 #include <limits>
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "net/config.h"
+#include "net/program/config.h"
 
 #include <fstream>
 #include <iterator>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "net/log_writer.h"
+#include "net/program/log_writer.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 
 #include <gtest/gtest.h>
 
-#include "net/file_descriptor.h"
+#include "net/base/file_descriptor.h"
 
 namespace pairport {
 namespace {

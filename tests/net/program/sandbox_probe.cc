@@ -39,7 +39,7 @@
 #include <string>
 #include <vector>
 
-#include "net/sandbox.h"
+#include "net/program/sandbox.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariant: while working_, what stands under "Of the work" belongs to the thread that does it, and so do seen_ and
 // attempted_ for reading.
-#include "certificate_watcher.h"
+#include "net/program/certificate_watcher.h"
 
 #include <cassert>
 #include <exception>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "log.h"
+#include "net/program/log.h"
 
 #include <algorithm>
 #include <mutex>

@@ -13,10 +13,10 @@
 #include <new>
 #include <utility>
 
-#include "chunked.h"
 #include "core/memory/secret_pool.h"
-#include "head_guard.h"
-#include "http1.h"
+#include "net/http1/chunked.h"
+#include "net/http1/head_guard.h"
+#include "net/http1/http1.h"
 
 namespace pairport {
 namespace {

@@ -18,8 +18,8 @@
 #include <mbedtls/ssl_ticket.h>
 
 #include "core/memory/secret_block.h"
-#include "mbedtls_bridge.h"
-#include "tls_credentials.h"
+#include "net/tls/mbedtls_bridge.h"
+#include "net/tls/tls_credentials.h"
 
 namespace pairport {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "http1.h"
+#include "net/http1/http1.h"
 
 #include <llhttp.h>
 

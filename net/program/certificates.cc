@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "certificates.h"
+#include "net/program/certificates.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@
 
 #include <pairport/secret_memory.h>
 
-#include "file_descriptor.h"
+#include "net/base/file_descriptor.h"
 
 namespace pairport {
 namespace {

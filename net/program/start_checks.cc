@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "start_checks.h"
+#include "net/program/start_checks.h"
 
 #include <sys/resource.h>
 #include <sys/stat.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariant: every lane has the same certificates in the same order, each parsed anew. In mbedTLS a key and the group
 // that belongs to it are changed by their use (blinding values, precomputed points), behind a lock or behind none.
-#include "tls_credentials.h"
+#include "net/tls/tls_credentials.h"
 
 #include <algorithm>
 #include <chrono>

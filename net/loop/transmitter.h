@@ -13,8 +13,8 @@
 
 #include <pairport/http.h>
 
-#include "file_descriptor.h"
-#include "way_chooser.h"
+#include "net/base/file_descriptor.h"
+#include "net/loop/way_chooser.h"
 
 namespace pairport {
 

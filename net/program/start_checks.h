@@ -11,8 +11,8 @@
 #include <pairport/listener.h>
 #include <pairport/status.h>
 
-#include "config.h"
-#include "sandbox.h"
+#include "net/program/config.h"
+#include "net/program/sandbox.h"
 
 namespace pairport {
 

@@ -39,16 +39,16 @@
 #include <utility>
 #include <vector>
 
-#include "clock.h"
 #include "core/limits/address_counter.h"
 #include "core/limits/fair_queue.h"
 #include "core/limits/rate_limiter.h"
 #include "core/limits/victims.h"
 #include "core/memory/secret_block.h"
 #include "core/store/timer_wheel.h"
-#include "file_descriptor.h"
-#include "refusals.h"
-#include "transmitter.h"
+#include "net/base/file_descriptor.h"
+#include "net/loop/clock.h"
+#include "net/loop/refusals.h"
+#include "net/loop/transmitter.h"
 
 namespace pairport {
 namespace {

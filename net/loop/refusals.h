@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "file_descriptor.h"
+#include "net/base/file_descriptor.h"
 
 namespace pairport {
 

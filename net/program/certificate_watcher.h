@@ -13,7 +13,7 @@
 #include <pairport/status.h>
 #include <pairport/tls.h>
 
-#include "certificates.h"
+#include "net/program/certificates.h"
 
 namespace pairport {
 

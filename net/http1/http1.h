@@ -10,7 +10,7 @@
 
 #include <pairport/http.h>
 
-#include "head_guard.h"
+#include "net/http1/head_guard.h"
 
 namespace pairport {
 

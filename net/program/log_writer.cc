@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: only the thread moves `head`, and lines are only put behind head + size, so that the thread writes
 // without holding the lock. The thread shares the buffer, because it may be waiting for a reader when the process ends.
-#include "log_writer.h"
+#include "net/program/log_writer.h"
 
 #include <poll.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "scheduling.h"
+#include "net/program/scheduling.h"
 
 #include <sched.h>
 #include <sys/resource.h>

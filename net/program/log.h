@@ -9,7 +9,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include "log_writer.h"
+#include "net/program/log_writer.h"
 
 namespace pairport {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "chunked.h"
+#include "net/http1/chunked.h"
 
 #include <algorithm>
 #include <cstring>

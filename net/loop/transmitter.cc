@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: passage_ is empty between calls of send(), and holds at least as many pages as the longest part. The
 // pages in the pipes belong to a sealed memory file, so nobody can change what is on its way to a peer.
-#include "transmitter.h"
+#include "net/loop/transmitter.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every key is described once, where it is read: its type, its bounds and the text that says what is expected. What a
 // setting of the service must be is said by option_rules() alone. Keys that nobody has asked for are unknown.
-#include "config.h"
+#include "net/program/config.h"
 
 #include <algorithm>
 #include <charconv>

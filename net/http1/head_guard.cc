@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: position_ is behind the last byte looked at; every line before line_start_ has been accepted. A byte is
 // judged when it is reached, a line when its LF is reached: that makes the verdict independent of how the input is cut.
-#include "head_guard.h"
+#include "net/http1/head_guard.h"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: every right that the kernel's Landlock knows and that is named here is handled, so that what no rule
 // grants is denied. The filter ends every path with a return; what no rule names is refused.
-#include "sandbox.h"
+#include "net/program/sandbox.h"
 
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -26,7 +26,7 @@
 #include <span>
 #include <utility>
 
-#include "file_descriptor.h"
+#include "net/base/file_descriptor.h"
 
 namespace pairport {
 namespace {

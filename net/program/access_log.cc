@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: every text is one of ours, an address or a number, so nothing has to be quoted, and the longest line
 // fits.
-#include "access_log.h"
+#include "net/program/access_log.h"
 
 #include <algorithm>
 #include <cassert>

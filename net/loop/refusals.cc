@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "refusals.h"
+#include "net/loop/refusals.h"
 
 #include <sys/socket.h>
 

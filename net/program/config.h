@@ -16,8 +16,8 @@
 #include <pairport/status.h>
 #include <pairport/tls.h>
 
-#include "access_log.h"
-#include "certificates.h"
+#include "net/program/access_log.h"
+#include "net/program/certificates.h"
 
 namespace pairport {
 

@@ -17,7 +17,7 @@
 #include <pairport/status.h>
 #include <pairport/tls.h>
 
-#include "mbedtls_bridge.h"
+#include "net/tls/mbedtls_bridge.h"
 
 namespace pairport {
 

@@ -42,15 +42,15 @@
 #include <pairport/tls.h>
 #include <pairport/version.h>
 
-#include "access_log.h"
-#include "certificate_watcher.h"
-#include "certificates.h"
-#include "config.h"
-#include "log.h"
-#include "log_writer.h"
-#include "sandbox.h"
-#include "scheduling.h"
-#include "start_checks.h"
+#include "net/program/access_log.h"
+#include "net/program/certificate_watcher.h"
+#include "net/program/certificates.h"
+#include "net/program/config.h"
+#include "net/program/log.h"
+#include "net/program/log_writer.h"
+#include "net/program/sandbox.h"
+#include "net/program/scheduling.h"
+#include "net/program/start_checks.h"
 
 namespace pairport {
 namespace {
