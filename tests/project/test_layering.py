@@ -145,6 +145,41 @@ def violations(path, text=None):
     return found
 
 
+# The module in nginx stands beside net: of the project it sees the C interface, of the system these headers.
+SEEN_BY_NGINX = [
+    (r"(ngx_\w+|module)\.h", r"nginx/"),
+    (r"pairport/pairport\.h", r"nginx/module\.h$"),
+    (r"time\.h", r"nginx/module\.h$"),  # nginx's own time is cached
+    (r"(fcntl|sys/mman)\.h", r"nginx/static_file\.c$"),
+    (r"sys/prctl\.h", r"nginx/worker\.c$"),
+]
+
+
+def violations_of_nginx(path, text=None):
+    text = path.read_text(encoding="utf-8") if text is None else text
+    name = relative(path)
+    found = [f"{name} includes {header}" for header in includes(path, text)
+             if not any(re.fullmatch(pattern, header) and re.match(allowed, name) for pattern, allowed in SEEN_BY_NGINX)]
+    for pattern, _ in FORBIDDEN_WORDS:
+        for word in re.findall(pattern, code_of(text)):
+            if (word, name) != ("clock_gettime", "nginx/module.h"):
+                found.append(f"{name} uses {word}")
+    return found
+
+
+def calls_between(paths):
+    """Which C files use a function that another one defines."""
+    code = {relative(path): code_of(path.read_text(encoding="utf-8")) for path in paths}
+    home = {}
+    for name, text in code.items():
+        for function in re.findall(r"^(?!static)\w[^;{}=#]*?\b(\w+)\([^;{}]*\)\s*\{", text, re.M):
+            home[function] = name
+    edges = {name: set() for name in code}
+    for name, text in code.items():
+        edges[name] = {home[word] for word in re.findall(r"\w+", text) if word in home} - {name}
+    return edges
+
+
 class Layering(unittest.TestCase):
     def test_no_layer_knows_one_above_it(self):
         paths = [path for layer in LAYERS for path in sources(layer)]
@@ -175,11 +210,17 @@ class Layering(unittest.TestCase):
 
     def test_nginx_knows_nothing_but_the_c_interface(self):
         found = sources("nginx")
-        self.assertTrue(found)
-        for path in found:
-            for header in includes(path):
-                if in_project(header, path) is not None and not header.startswith("ngx_"):
-                    self.assertEqual(header, "pairport/pairport.h", path)
+        self.assertGreater(len(found), 10)
+        self.assertEqual([problem for path in found for problem in violations_of_nginx(path)], [])
+        for line, expected in [('#include "core/base/ascii.h"', "includes core"), ("#include <pairport/pairport_uv.h>", "includes pairport"),
+                               ("#include <stdio.h>", "includes stdio"), ("int f(void) { return printf(x); }", "uses printf"),
+                               ("void f(void) { clock_gettime(); }", "uses clock_gettime"), ("void f(void) { getenv(x); }", "uses getenv")]:
+            self.assertIn(expected, "".join(violations_of_nginx(ROOT / "nginx" / "probe.c", line + "\n")))
+
+    def test_no_files_of_nginx_call_each_other(self):
+        edges = calls_between([path for path in sources("nginx") if path.suffix == ".c"])
+        self.assertIn("nginx/context.c", edges["nginx/body.c"], "the calls are where they are looked for")
+        self.assertEqual(cycles(edges), [])
 
     def test_there_are_few_public_headers(self):
         public = [path.name for layer in LAYERS for path in (ROOT / layer / "include").rglob("*.h*")]

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT
+ * A request as the service sees it: a view of what nginx has parsed. */
+#include "module.h"
+
+static int ngx_http_pairport_method(const ngx_http_request_t* r) {
+  switch (r->method) {
+    case NGX_HTTP_GET:
+      return PAIRPORT_METHOD_GET;
+    case NGX_HTTP_HEAD:
+      return PAIRPORT_METHOD_HEAD;
+    case NGX_HTTP_POST:
+      return PAIRPORT_METHOD_POST;
+    case NGX_HTTP_OPTIONS:
+      return PAIRPORT_METHOD_OPTIONS;
+    default:
+      return PAIRPORT_METHOD_OTHER;
+  }
+}
+
+static pairport_string ngx_http_pairport_value(const ngx_table_elt_t* header) {
+  pairport_string none = {NULL, 0};
+  return header == NULL ? none : ngx_http_pairport_string(&header->value);
+}
+
+/* As ngx_http_realip_module left it. */
+static void ngx_http_pairport_address(const struct sockaddr* peer, uint8_t address[16]) {
+  ngx_memzero(address, 16);
+  if (peer->sa_family == AF_INET) {
+    address[10] = address[11] = 0xff;
+    ngx_memcpy(address + 12, &((const struct sockaddr_in*)peer)->sin_addr, 4);
+#if (NGX_HAVE_INET6)
+  } else if (peer->sa_family == AF_INET6) {
+    ngx_memcpy(address, &((const struct sockaddr_in6*)peer)->sin6_addr, 16);
+#endif
+  }
+}
+
+/* The target below the location: `location /pair/` makes /pair/<code> into /<code>. As it was sent, still encoded; one
+ * whose prefix is encoded does not match and is unknown to the service. */
+pairport_string ngx_http_pairport_target(ngx_http_request_t* r) {
+  const ngx_http_core_loc_conf_t* location = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
+  pairport_string target = ngx_http_pairport_string(&r->unparsed_uri);
+  size_t prefix = location->name.len;
+  int is_prefix = !location->exact_match && !location->named && !location->noname;
+#if (NGX_PCRE)
+  if (location->regex != NULL) is_prefix = 0;
+#endif
+  if (!is_prefix) return target;
+  while (prefix > 0 && location->name.data[prefix - 1] == '/') --prefix;
+  if (prefix == 0 || target.size < prefix || ngx_strncmp(target.data, location->name.data, prefix) != 0) return target;
+  if (target.size == prefix || target.data[prefix] == '?') return ngx_http_pairport_literal("/");
+  if (target.data[prefix] != '/') return target;
+  target.data += prefix;
+  target.size -= prefix;
+  return target;
+}
+
+void ngx_http_pairport_describe(ngx_http_request_t* r, pairport_request* request) {
+  ngx_memzero(request, sizeof *request);
+  request->size = sizeof *request;
+  request->method = ngx_http_pairport_method(r);
+  request->user_agent = ngx_http_pairport_value(r->headers_in.user_agent);
+#if (NGX_HTTP_HEADERS)
+  request->accept = ngx_http_pairport_value(r->headers_in.accept);
+#endif
+#if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
+  request->accept_encoding = ngx_http_pairport_value(r->headers_in.accept_encoding);
+#endif
+  request->content_type = ngx_http_pairport_value(r->headers_in.content_type);
+  request->if_none_match = ngx_http_pairport_value(r->headers_in.if_none_match);
+  request->if_range = ngx_http_pairport_value(r->headers_in.if_range);
+  request->range = ngx_http_pairport_value(r->headers_in.range);
+  ngx_http_pairport_address(r->connection->sockaddr, request->address);
+}
+
+/* The method of the client's own request: error_page makes every method but HEAD a GET. */
+int ngx_http_pairport_method_asked(const ngx_http_request_t* r) {
+  static const struct {
+    const char* name;
+    size_t size;
+    int method;
+  } kMethods[] = {{"GET ", 4, PAIRPORT_METHOD_GET},
+                  {"HEAD ", 5, PAIRPORT_METHOD_HEAD},
+                  {"POST ", 5, PAIRPORT_METHOD_POST},
+                  {"OPTIONS ", 8, PAIRPORT_METHOD_OPTIONS}};
+  const u_char* line = r->request_line.data;
+  size_t size = r->request_line.len;
+  size_t i;
+  if (size == 0 && r->request_start != NULL && r->header_in != NULL && r->header_in->last > r->request_start) {
+    line = r->request_start; /* nginx could not parse it */
+    size = (size_t)(r->header_in->last - r->request_start);
+  }
+  for (i = 0; i < sizeof kMethods / sizeof kMethods[0]; ++i) {
+    if (size > kMethods[i].size && ngx_strncmp(line, kMethods[i].name, kMethods[i].size) == 0)
+      return kMethods[i].method;
+  }
+  return PAIRPORT_METHOD_OTHER;
+}

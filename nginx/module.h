@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ * The pairing service as a content handler of nginx, over the C interface of the library: what its files share. Each of
+ * them is about one subject, and includes nothing of the project but this and pairport.h.
+ * From the bottom up; no two of them call each other:
+ *   context.c      what is kept of a request                 describe.c     a request as the service sees it
+ *   static_file.c  long text for sendfile(2)                 sockets.c      which worker accepts connections
+ *   service.c      the service that the directives describe  worker.c       the process that has it; its timer and log
+ *   answer.c       answers as nginx sends them               refusals.c     what nginx refused, in the service's words
+ *   body.c         bodies of deposits                        request.c      a request, from its location on
+ *   variables.c    for log formats                           directives.c   the directives, and merging
+ *   module.c       the two modules that nginx loads
+ *
+ * Invariants:
+ * - There is one service for all locations with `pairport on`, in one worker process, created there (secret memory is
+ *   not inherited): a second one would know only the codes that it handed out itself. So there is one worker only, or
+ *   the others do not accept connections for these locations; the configuration refuses anything else.
+ * - Neither the access log nor the error log gets a request line of a location with `pairport on`: codes are secrets.
+ * - Everything runs on the one thread of its process.
+ */
+#ifndef PAIRPORT_NGINX_MODULE_H_
+#define PAIRPORT_NGINX_MODULE_H_
+
+#include <ngx_config.h>
+
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <ngx_http.h>
+
+#include <time.h>
+
+#include <pairport/pairport.h>
+
+#define PAIRPORT_MAX_PARTS 64
+
+/* Static text and where it is in the file. */
+typedef struct {
+  const char* data;
+  size_t size;
+  off_t offset;
+} ngx_http_pairport_part_t;
+
+typedef struct {
+  ngx_str_t name;
+  ngx_str_t text; /* data is NULL when there is no such file */
+} ngx_http_pairport_template_t;
+
+/* Settings are written where they are convenient, but hold for the one service: each may be set once. */
+typedef struct {
+  ngx_uint_t locations;    /* with `pairport on` */
+  ngx_array_t* servers;    /* ngx_http_core_srv_conf_t *, with such a location */
+  ngx_array_t* sockets;    /* struct sockaddr *, of listening sockets for the first worker */
+  ngx_flag_t first_worker; /* the others leave these sockets alone */
+
+  ngx_str_t url;
+  time_t ttl;
+  ngx_int_t code_length;
+  ngx_int_t max_deposits;
+  off_t max_memory;
+  ngx_flag_t require_locked_memory;
+  double deposits_per_second;
+  double deposit_burst;
+  double misses_per_second;
+  double miss_burst;
+  ngx_str_t ipv6_budgets;
+  double network_share;
+  ngx_str_t static_deposit[5];
+
+  ngx_str_t version;
+  ngx_str_t unstable_version;
+  ngx_str_t linux_url;
+  ngx_str_t windows_url;
+  ngx_str_t checksums_url;
+  ngx_str_t deb_repo;
+  ngx_str_t rpm_repo;
+  ngx_str_t repo_keys;
+  ngx_str_t tacoscript_url;
+  ngx_flag_t use_repositories;
+  ngx_flag_t strict_checksums;
+  ngx_array_t* digests; /* pairport_digest */
+  ngx_str_t templates;  /* a folder */
+  ngx_array_t* texts;   /* ngx_http_pairport_template_t, what was found there: workers may not read it any more */
+  ngx_pool_t* text_pool;
+  ngx_log_t* text_log;
+
+  /* Of a worker. */
+  pairport_service* service;
+  ngx_fd_t parts_fd; /* a memfd with all static text, or NGX_INVALID_FILE */
+  ngx_uint_t part_count;
+  ngx_http_pairport_part_t parts[PAIRPORT_MAX_PARTS];
+  ngx_queue_t requests; /* every ngx_http_pairport_ctx_t */
+  ngx_event_t expiry;
+  ngx_connection_t expiry_ident; /* an event's data must look like a connection to the debug log */
+  ngx_msec_t refusal_logged;
+  uint64_t refusals;
+  ngx_msec_t limits_logged;
+  uint64_t limited; /* that were logged */
+  uint64_t misses;
+  int memory_level;
+} ngx_http_pairport_main_conf_t;
+
+typedef struct {
+  ngx_flag_t enable;
+  ngx_flag_t access_log;
+} ngx_http_pairport_loc_conf_t;
+
+typedef struct {
+  ngx_queue_t link;
+  ngx_http_request_t* request;
+  pairport_response* response;
+  pairport_buffer* buffer; /* with a body only */
+  size_t body_size;
+  unsigned too_large : 1;
+  unsigned failed : 1; /* no memory for the body */
+} ngx_http_pairport_ctx_t;
+
+extern ngx_module_t ngx_http_pairport_module;
+
+static inline pairport_string ngx_http_pairport_string(const ngx_str_t* text) {
+  pairport_string view = {(const char*)text->data, text->len};
+  return view;
+}
+
+static inline pairport_string ngx_http_pairport_literal(const char* text) {
+  pairport_string view = {text, ngx_strlen(text)};
+  return view;
+}
+
+/* The clock itself and not nginx's cached time: a code must not live longer than it should because the worker is busy.
+ * CLOCK_BOOTTIME, unlike CLOCK_MONOTONIC, goes on while the machine is suspended. */
+static inline pairport_now ngx_http_pairport_now(void) {
+  struct timespec since_start;
+  pairport_now now;
+  (void)clock_gettime(CLOCK_BOOTTIME, &since_start);
+  now.monotonic_ms = (uint64_t)since_start.tv_sec * 1000 + (uint64_t)since_start.tv_nsec / 1000000;
+  now.unix_seconds = ngx_time();
+  return now;
+}
+
+static inline void ngx_http_pairport_wipe(ngx_str_t* text) {
+  if (text->data != NULL) pairport_wipe(text->data, text->len);
+}
+
+/* directives.c */
+extern ngx_command_t ngx_http_pairport_commands[];
+void* ngx_http_pairport_create_main_conf(ngx_conf_t* cf);
+void* ngx_http_pairport_create_loc_conf(ngx_conf_t* cf);
+char* ngx_http_pairport_merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
+
+/* service.c: a code of the C interface, and on failure the reason in `message`. */
+int ngx_http_pairport_create_service(ngx_http_pairport_main_conf_t* conf, pairport_service** service, char* message,
+                                     size_t message_size);
+/* Tries what the worker will do, so that nothing but memory can be wrong there. Logs what is wrong. */
+ngx_int_t ngx_http_pairport_check_service(ngx_conf_t* cf, ngx_http_pairport_main_conf_t* conf);
+
+/* worker.c */
+ngx_int_t ngx_http_pairport_init_process(ngx_cycle_t* cycle);
+void ngx_http_pairport_exit_process(ngx_cycle_t* cycle);
+/* Starts the timer that expires deposits and logs, unless it runs. */
+void ngx_http_pairport_arm(ngx_http_pairport_main_conf_t* main_conf);
+
+/* sockets.c: chosen when all of the configuration is read, left when a worker starts that is not the first. */
+char* ngx_http_pairport_choose_sockets(ngx_cycle_t* cycle, ngx_http_pairport_main_conf_t* conf);
+void ngx_http_pairport_leave_sockets(ngx_cycle_t* cycle, const ngx_http_pairport_main_conf_t* conf);
+
+/* static_file.c */
+void ngx_http_pairport_make_file(ngx_http_pairport_main_conf_t* conf, ngx_log_t* log);
+/* Lets `buf` be sent from the file, if its text is there. NGX_ERROR: no memory. */
+ngx_int_t ngx_http_pairport_offer_file(ngx_http_request_t* r, ngx_buf_t* buf);
+
+/* context.c */
+/* The request's context, made if need be; NULL: no memory. */
+ngx_http_pairport_ctx_t* ngx_http_pairport_context(ngx_http_request_t* r, ngx_http_pairport_main_conf_t* main_conf);
+/* Wipes what the context holds and gives it back; may be called twice. */
+void ngx_http_pairport_release(ngx_http_pairport_ctx_t* ctx);
+
+/* request.c */
+ngx_int_t ngx_http_pairport_shield(ngx_http_request_t* r);
+ngx_int_t ngx_http_pairport_handler(ngx_http_request_t* r);
+
+/* describe.c: views of `r`. `describe` leaves target and body empty. */
+void ngx_http_pairport_describe(ngx_http_request_t* r, pairport_request* request);
+pairport_string ngx_http_pairport_target(ngx_http_request_t* r);
+int ngx_http_pairport_method_asked(const ngx_http_request_t* r);
+
+/* body.c */
+void ngx_http_pairport_filter_bodies(void);
+ngx_int_t ngx_http_pairport_read_deposit(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx);
+
+/* answer.c: both send; the result is for ngx_http_finalize_request(). */
+ngx_int_t ngx_http_pairport_answer(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx,
+                                   const pairport_request* request);
+ngx_int_t ngx_http_pairport_refuse(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx, int status, const char* text);
+
+/* refusals.c: answers what error_page led here for. */
+ngx_int_t ngx_http_pairport_explain(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx);
+
+/* variables.c */
+ngx_int_t ngx_http_pairport_add_variables(ngx_conf_t* cf);
+
+#endif /* PAIRPORT_NGINX_MODULE_H_ */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ * The service that the directives describe: made once in the master, to find out what is wrong, and once in the worker.
+ */
+#include "module.h"
+
+/* The built-in scripts are a few dozen pieces. */
+#define PAIRPORT_MAX_TEMPLATE (1024 * 1024)
+
+/* Files are read when the configuration is, by the master, and kept. */
+static int ngx_http_pairport_load(void* user, pairport_string name, pairport_string* text) {
+  ngx_http_pairport_main_conf_t* conf = user;
+  ngx_http_pairport_template_t* known = conf->texts->elts;
+  ngx_file_info_t info;
+  u_char path[NGX_MAX_PATH];
+  ngx_uint_t i;
+  ngx_fd_t fd;
+  ssize_t size;
+  for (i = 0; i < conf->texts->nelts; ++i) {
+    if (known[i].name.len == name.size && ngx_strncmp(known[i].name.data, name.data, name.size) == 0) {
+      *text = ngx_http_pairport_string(&known[i].text);
+      return known[i].text.data != NULL;
+    }
+  }
+  if (conf->text_log == NULL) return 0; /* of a worker, which has asked for all of them in its master already */
+  known = ngx_array_push(conf->texts);
+  if (known == NULL) return 0;
+  ngx_memzero(known, sizeof *known);
+  known->name.data = ngx_pnalloc(conf->text_pool, name.size);
+  if (known->name.data == NULL) return 0;
+  ngx_memcpy(known->name.data, name.data, name.size);
+  known->name.len = name.size;
+  if (conf->templates.len + name.size + 2 > sizeof path) return 0;
+  *ngx_sprintf(path, "%V/%*s", &conf->templates, name.size, name.data) = '\0';
+  fd = ngx_open_file(path, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
+  if (fd == NGX_INVALID_FILE) {
+    if (ngx_errno != NGX_ENOENT) {
+      ngx_log_error(NGX_LOG_WARN, conf->text_log, ngx_errno, "pairport_templates: \"%s\" cannot be read", path);
+    }
+    return 0;
+  }
+  if (ngx_fd_info(fd, &info) != NGX_FILE_ERROR && ngx_file_size(&info) > 0 &&
+      ngx_file_size(&info) <= PAIRPORT_MAX_TEMPLATE) {
+    known->text.data = ngx_pnalloc(conf->text_pool, (size_t)ngx_file_size(&info));
+    size = known->text.data == NULL ? -1 : ngx_read_fd(fd, known->text.data, (size_t)ngx_file_size(&info));
+    known->text.len = size < 0 ? 0 : (size_t)size;
+    if (size < 0) known->text.data = NULL;
+  }
+  (void)ngx_close_file(fd);
+  *text = ngx_http_pairport_string(&known->text);
+  return known->text.data != NULL;
+}
+
+static void ngx_http_pairport_choose(pairport_string* option, const ngx_str_t* setting) {
+  if (setting->data != NULL) *option = ngx_http_pairport_string(setting);
+}
+
+int ngx_http_pairport_create_service(ngx_http_pairport_main_conf_t* conf, pairport_service** service, char* message,
+                                     size_t message_size) {
+  pairport_options options;
+  const pairport_now now = ngx_http_pairport_now();
+  const int code = pairport_options_init(&options, sizeof options);
+  if (code != PAIRPORT_OK) return code;
+  options.url = ngx_http_pairport_string(&conf->url);
+  if (conf->ttl != NGX_CONF_UNSET) options.ttl_ms = (uint64_t)conf->ttl * 1000;
+  if (conf->code_length != NGX_CONF_UNSET) options.code_length = (size_t)conf->code_length;
+  if (conf->max_deposits != NGX_CONF_UNSET) options.max_deposits = (size_t)conf->max_deposits;
+  if (conf->max_memory != NGX_CONF_UNSET) options.max_memory = (size_t)conf->max_memory;
+  if (conf->require_locked_memory == 1) options.minimum_memory = PAIRPORT_MEMORY_LOCKED;
+  if (conf->deposits_per_second >= 0) options.deposits_per_second = conf->deposits_per_second;
+  if (conf->deposit_burst >= 0) options.deposit_burst = conf->deposit_burst;
+  if (conf->misses_per_second >= 0) options.misses_per_second = conf->misses_per_second;
+  if (conf->miss_burst >= 0) options.miss_burst = conf->miss_burst;
+  ngx_http_pairport_choose(&options.ipv6_budgets, &conf->ipv6_budgets);
+  if (conf->network_share >= 0) options.network_share = conf->network_share;
+  ngx_http_pairport_choose(&options.static_code, &conf->static_deposit[0]);
+  ngx_http_pairport_choose(&options.static_connect_url, &conf->static_deposit[1]);
+  ngx_http_pairport_choose(&options.static_fingerprint, &conf->static_deposit[2]);
+  ngx_http_pairport_choose(&options.static_client_id, &conf->static_deposit[3]);
+  ngx_http_pairport_choose(&options.static_password, &conf->static_deposit[4]);
+  ngx_http_pairport_choose(&options.version, &conf->version);
+  ngx_http_pairport_choose(&options.unstable_version, &conf->unstable_version);
+  ngx_http_pairport_choose(&options.linux_url, &conf->linux_url);
+  ngx_http_pairport_choose(&options.windows_url, &conf->windows_url);
+  ngx_http_pairport_choose(&options.checksums_url, &conf->checksums_url);
+  ngx_http_pairport_choose(&options.deb_repo, &conf->deb_repo);
+  ngx_http_pairport_choose(&options.rpm_repo, &conf->rpm_repo);
+  ngx_http_pairport_choose(&options.repo_keys, &conf->repo_keys);
+  ngx_http_pairport_choose(&options.tacoscript_url, &conf->tacoscript_url);
+  if (conf->use_repositories != NGX_CONF_UNSET) options.use_repositories = conf->use_repositories == 1;
+  if (conf->strict_checksums != NGX_CONF_UNSET) options.strict_checksums = conf->strict_checksums == 1;
+  if (conf->digests != NULL) {
+    options.digests = conf->digests->elts;
+    options.digest_count = conf->digests->nelts;
+  }
+  options.hash_codes = 1;
+  if (conf->templates.len != 0) {
+    options.load_template = ngx_http_pairport_load;
+    options.template_user = conf;
+  }
+  return pairport_service_create(&options, &now, service, message, message_size);
+}
+
+/* Tries what every worker will do, so that nothing but memory can be wrong there. */
+ngx_int_t ngx_http_pairport_check_service(ngx_conf_t* cf, ngx_http_pairport_main_conf_t* conf) {
+  pairport_service* service = NULL;
+  char message[1024] = "";
+  int code;
+  if (conf->url.len == 0) {
+    ngx_log_error(
+        NGX_LOG_EMERG, cf->log, 0,
+        "pairport_url is missing: the URL at which clients reach the location with \"pairport on\", for instance "
+        "\"pairport_url https://pairing.example.com;\"");
+    return NGX_ERROR;
+  }
+  conf->text_log = cf->log;
+  code = ngx_http_pairport_create_service(conf, &service, message, sizeof message);
+  conf->text_log = NULL;
+  if (code != PAIRPORT_OK) {
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "pairport: %s", message[0] != '\0' ? message : pairport_status_text(code));
+    return NGX_ERROR;
+  }
+  pairport_service_destroy(service);
+  return NGX_OK;
+}
