@@ -17,9 +17,32 @@ static int ngx_http_pairport_method(const ngx_http_request_t* r) {
   }
 }
 
-static pairport_string ngx_http_pairport_value(const ngx_table_elt_t* header) {
-  pairport_string none = {NULL, 0};
-  return header == NULL ? none : ngx_http_pairport_string(&header->value);
+/* The first value that is not empty counts, as in the program. After a bad request line there are no headers yet. */
+static void ngx_http_pairport_headers(const ngx_http_request_t* r, pairport_request* request) {
+  static const struct {
+    const char* name;
+    size_t size;
+    size_t offset;
+  } kHeaders[] = {
+#define PAIRPORT_HEADER(member, name) {name, sizeof(name) - 1, offsetof(pairport_request, member)},
+      PAIRPORT_REQUEST_HEADERS(PAIRPORT_HEADER)
+#undef PAIRPORT_HEADER
+  };
+  const ngx_list_part_t* part;
+  ngx_uint_t i;
+  size_t j;
+  for (part = &r->headers_in.headers.part; part != NULL; part = part->next) {
+    const ngx_table_elt_t* header = part->elts;
+    for (i = 0; i < part->nelts; ++i) {
+      for (j = 0; j < sizeof kHeaders / sizeof kHeaders[0]; ++j) {
+        pairport_string* value = (pairport_string*)((char*)request + kHeaders[j].offset);
+        if (value->size == 0 && header[i].key.len == kHeaders[j].size &&
+            ngx_strncasecmp(header[i].key.data, (u_char*)kHeaders[j].name, kHeaders[j].size) == 0) {
+          *value = ngx_http_pairport_string(&header[i].value);
+        }
+      }
+    }
+  }
 }
 
 /* As ngx_http_realip_module left it. */
@@ -59,17 +82,7 @@ void ngx_http_pairport_describe(ngx_http_request_t* r, pairport_request* request
   ngx_memzero(request, sizeof *request);
   request->size = sizeof *request;
   request->method = ngx_http_pairport_method(r);
-  request->user_agent = ngx_http_pairport_value(r->headers_in.user_agent);
-#if (NGX_HTTP_HEADERS)
-  request->accept = ngx_http_pairport_value(r->headers_in.accept);
-#endif
-#if (NGX_HTTP_GZIP || NGX_HTTP_HEADERS)
-  request->accept_encoding = ngx_http_pairport_value(r->headers_in.accept_encoding);
-#endif
-  request->content_type = ngx_http_pairport_value(r->headers_in.content_type);
-  request->if_none_match = ngx_http_pairport_value(r->headers_in.if_none_match);
-  request->if_range = ngx_http_pairport_value(r->headers_in.if_range);
-  request->range = ngx_http_pairport_value(r->headers_in.range);
+  ngx_http_pairport_headers(r, request);
   ngx_http_pairport_address(r->connection->sockaddr, request->address);
 }
 

@@ -5,6 +5,7 @@ import datetime
 import email.utils
 import gzip
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -15,7 +16,7 @@ import time
 import unittest
 
 import runner
-from pairport_process import Pairport
+from pairport_process import ROOT, Pairport
 
 ALPHABET = "abcdefghijklmnpqrstuvwyxzABCDEFGHIJKLMNPQRSTUVWXYZ123456789"
 FINGERPRINT = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
@@ -376,6 +377,33 @@ class Contract(unittest.TestCase):
                 self.assertEqual(self.service.get(path, agent, {"If-None-Match": '"x"'})[0], 200)
 
     # --- methods, headers, formats ----------------------------------------------------------------------------------
+
+    def test_every_header_of_the_table_is_read(self):
+        """Each changes an answer, in any case of letters. Of a repeated header the first value that is not empty counts."""
+        header = (ROOT / "render" / "include" / "pairport" / "pairport.h").read_text(encoding="utf-8")
+        table = re.search(r"#define PAIRPORT_REQUEST_HEADERS\(X\)(.*?\\\n)+.*", header)[0]
+        names = set(re.findall(r'"([a-z-]+)"', table))
+        unlike = {"user-agent": ("GET /update", POWERSHELL, "curl/8"), "accept": ("GET /a/b", "application/json", "text/plain"),
+                  "accept-encoding": ("GET /update", "gzip", "identity"), "content-type": ("POST /", "application/json", "text/xml"),
+                  "if-none-match": ("GET /update", "*", '"x"')}
+        self.assertEqual(names - {"range", "if-range"}, set(unlike), "those of files are tested in test_packages.py")
+        body = json.dumps(GOOD).encode()
+
+        def ask(line, *lines):
+            answer = self.raw(f"{line} HTTP/1.1\r\nHost: x\r\n".encode() + "".join(f"{one}\r\n" for one in lines).encode()
+                              + (b"Content-Length: %d\r\n\r\n" % len(body) + body if line.startswith("POST") else b"\r\n"))
+            head, content = answer.split(b"\r\n\r\n", 1)
+            return head.split(b"\r\n")[0], re.search(rb"\r\nContent-Type: (.*)", head), content if not line.startswith("POST") else b""
+
+        for name, (line, value, other) in unlike.items():
+            first, second = ask(line, f"{name}: {value}"), ask(line, f"{name}: {other}")
+            self.assertNotEqual(first[0::2], second[0::2], name)
+            self.assertEqual(ask(line, f"{name.upper()}:  {value} ")[0::2], first[0::2], name)
+            for lines in ([f"{name}:", f"{name}: {value}"], [f"{name.title()}: {value}", f"{name}: {other}"]):
+                got = ask(line, *lines)
+                # nginx takes that one only once.
+                if name != "if-none-match" or os.environ.get("PAIRPORT_SERVER") != "nginx":
+                    self.assertEqual(got[0::2], first[0::2], lines)
 
     def test_gzip_for_who_asks_for_it(self):
         answer = self.service.deposit(**{**GOOD, "password": "it's `$(x)` \u00e9\u20ac"})
