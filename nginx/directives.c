@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The directives, and what they say before anything of it is used: every setting may be written where it is convenient,
- * and once, because there is one service. */
+ * The directives. Each setting may be written where it is convenient, and once, because there is one service. */
 #include "module.h"
 
 static char* ngx_http_pairport_set(ngx_conf_t* cf, ngx_command_t* cmd, void* data) {
@@ -19,14 +18,75 @@ static char* ngx_http_pairport_set(ngx_conf_t* cf, ngx_command_t* cmd, void* dat
   return NGX_CONF_OK;
 }
 
-/* A decimal number from 0 to a million. */
+/* Whether this is the first time; else, or without memory, the error for nginx. */
+static char* ngx_http_pairport_once(const ngx_command_t* cmd, ngx_http_pairport_main_conf_t* conf) {
+  const ngx_command_t** given = conf->given->elts;
+  ngx_uint_t i;
+  for (i = 0; i < conf->given->nelts; ++i) {
+    if (given[i] == cmd) return "is duplicate";
+  }
+  given = ngx_array_push(conf->given);
+  if (given == NULL) return NGX_CONF_ERROR;
+  *given = cmd;
+  return NGX_CONF_OK;
+}
+
+/* Reads the argument with a setter of nginx's, whose slot is `value` and not yet set. */
+static char* ngx_http_pairport_read_as(ngx_conf_t* cf, const ngx_command_t* cmd, ngx_http_pairport_main_conf_t* conf,
+                                       char* (*set)(ngx_conf_t*, ngx_command_t*, void*), void* value) {
+  ngx_command_t here = *cmd;
+  char* error = ngx_http_pairport_once(cmd, conf);
+  here.offset = 0;
+  return error == NGX_CONF_OK ? set(cf, &here, value) : error;
+}
+
+/* The setters of the kinds of options. They write to the member of pairport_options; what values it may have is the
+ * business of the library, whose rules are asked when all of the configuration is read. */
+
+static char* ngx_http_pairport_set_text(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
+  char* error = ngx_http_pairport_once(cmd, conf);
+  if (error == NGX_CONF_OK) {
+    *(pairport_string*)((char*)conf + cmd->offset) = ngx_http_pairport_string(&((ngx_str_t*)cf->args->elts)[1]);
+  }
+  return error;
+}
+
+static char* ngx_http_pairport_set_flag(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
+  ngx_flag_t value = NGX_CONF_UNSET;
+  char* error = ngx_http_pairport_read_as(cf, cmd, conf, ngx_conf_set_flag_slot, &value);
+  if (error == NGX_CONF_OK) *(int*)((char*)conf + cmd->offset) = value == 1;
+  return error;
+}
+
+static char* ngx_http_pairport_set_count(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
+  ngx_int_t value = NGX_CONF_UNSET;
+  char* error = ngx_http_pairport_read_as(cf, cmd, conf, ngx_conf_set_num_slot, &value);
+  if (error == NGX_CONF_OK) *(size_t*)((char*)conf + cmd->offset) = (size_t)value;
+  return error;
+}
+
+static char* ngx_http_pairport_set_bytes(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
+  off_t value = NGX_CONF_UNSET;
+  char* error = ngx_http_pairport_read_as(cf, cmd, conf, ngx_conf_set_off_slot, &value);
+  if (error == NGX_CONF_OK) *(size_t*)((char*)conf + cmd->offset) = (size_t)value;
+  return error;
+}
+
+static char* ngx_http_pairport_set_milliseconds(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
+  time_t value = NGX_CONF_UNSET;
+  char* error = ngx_http_pairport_read_as(cf, cmd, conf, ngx_conf_set_sec_slot, &value);
+  if (error == NGX_CONF_OK) *(uint64_t*)((char*)conf + cmd->offset) = (uint64_t)value * 1000;
+  return error;
+}
+
+/* A decimal number; nginx has no setter for fractions. */
 static char* ngx_http_pairport_set_number(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
-  double* number = (double*)((char*)conf + cmd->offset);
   const ngx_str_t* text = &((ngx_str_t*)cf->args->elts)[1];
   double value = 0, place = 1;
   size_t i, digits = 0;
   int fraction = 0;
-  if (*number >= 0) return "is duplicate";
+  char* error = ngx_http_pairport_once(cmd, conf);
+  if (error != NGX_CONF_OK) return error;
   for (i = 0; i < text->len; ++i) {
     const u_char c = text->data[i];
     if (c == '.' && !fraction) {
@@ -39,27 +99,45 @@ static char* ngx_http_pairport_set_number(ngx_conf_t* cf, ngx_command_t* cmd, vo
       return "takes a number, for instance 5 or 0.1";
     }
   }
-  if (digits == 0 || value > 1e6) return "takes a number from 0 to 1000000";
-  *number = value;
+  if (digits == 0) return "takes a number, for instance 5 or 0.1";
+  *(double*)((char*)conf + cmd->offset) = value;
   return NGX_CONF_OK;
 }
 
+/* Options that are written in another way than the library has them. */
+
+static char* ngx_http_pairport_set_url(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
+  pairport_string* url = &((ngx_http_pairport_main_conf_t*)conf)->options.url;
+  char* error = ngx_http_pairport_set_text(cf, cmd, conf);
+  while (error == NGX_CONF_OK && url->size != 0 && url->data[url->size - 1] == '/') --url->size;
+  return error;
+}
+
+static char* ngx_http_pairport_set_locked(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
+  int* level = (int*)((char*)conf + cmd->offset);
+  char* error = ngx_http_pairport_set_flag(cf, cmd, conf);
+  if (error == NGX_CONF_OK) *level = *level ? PAIRPORT_MEMORY_LOCKED : PAIRPORT_MEMORY_PLAIN;
+  return error;
+}
+
 static char* ngx_http_pairport_set_static(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
-  ngx_http_pairport_main_conf_t* main_conf = conf;
-  (void)cmd;
-  if (main_conf->static_deposit[0].data != NULL) return "is duplicate";
-  ngx_memcpy(main_conf->static_deposit, (ngx_str_t*)cf->args->elts + 1, sizeof main_conf->static_deposit);
-  return NGX_CONF_OK;
+  pairport_options* options = &((ngx_http_pairport_main_conf_t*)conf)->options;
+  pairport_string* const members[] = {&options->static_code, &options->static_connect_url, &options->static_fingerprint,
+                                      &options->static_client_id, &options->static_password};
+  const ngx_str_t* value = cf->args->elts;
+  size_t i;
+  char* error = ngx_http_pairport_once(cmd, conf);
+  for (i = 0; error == NGX_CONF_OK && i < sizeof members / sizeof members[0]; ++i) {
+    *members[i] = ngx_http_pairport_string(&value[i + 1]);
+  }
+  return error;
 }
 
 static char* ngx_http_pairport_add_digest(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
   ngx_http_pairport_main_conf_t* main_conf = conf;
   const ngx_str_t* value = cf->args->elts;
   pairport_digest* digest;
-  size_t i;
   (void)cmd;
-  for (i = 0; i < value[2].len && ngx_strchr("0123456789abcdefABCDEF", value[2].data[i]) != NULL; ++i) continue;
-  if (value[2].len != 64 || i != 64) return "takes a file name and 64 hexadecimal digits";
   if (main_conf->digests == NULL) main_conf->digests = ngx_array_create(cf->pool, 4, sizeof(pairport_digest));
   if (main_conf->digests == NULL) return NGX_CONF_ERROR;
   digest = ngx_array_push(main_conf->digests);
@@ -67,15 +145,6 @@ static char* ngx_http_pairport_add_digest(ngx_conf_t* cf, ngx_command_t* cmd, vo
   digest->file = ngx_http_pairport_string(&value[1]);
   digest->sha256 = ngx_http_pairport_string(&value[2]);
   return NGX_CONF_OK;
-}
-
-static char* ngx_http_pairport_set_url(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
-  ngx_http_pairport_main_conf_t* main_conf = conf;
-  char* error = ngx_conf_set_str_slot(cf, cmd, conf);
-  while (error == NGX_CONF_OK && main_conf->url.len != 0 && main_conf->url.data[main_conf->url.len - 1] == '/') {
-    --main_conf->url.len;
-  }
-  return error;
 }
 
 static char* ngx_http_pairport_set_templates(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
@@ -92,70 +161,77 @@ static char* ngx_http_pairport_set_templates(ngx_conf_t* cf, ngx_command_t* cmd,
   return NGX_CONF_OK;
 }
 
-#define NGX_HTTP_PAIRPORT_ANYWHERE (NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF)
-#define NGX_HTTP_PAIRPORT_SETTING(name, arguments, set, member)                                 \
-  {                                                                                             \
-    ngx_string(name), NGX_HTTP_PAIRPORT_ANYWHERE | (arguments), set, NGX_HTTP_MAIN_CONF_OFFSET, \
-        offsetof(ngx_http_pairport_main_conf_t, member), NULL                                   \
-  }
+#define PAIRPORT_ANYWHERE (NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF)
+#define PAIRPORT_SETTING(name, arguments, set, offset) \
+  { ngx_string(name), PAIRPORT_ANYWHERE | (arguments), set, NGX_HTTP_MAIN_CONF_OFFSET, offset, NULL }
+#define PAIRPORT_MEMBER(member) offsetof(ngx_http_pairport_main_conf_t, member)
 
+/* The type of the member that the setter of a kind writes to; another one does not compile. */
+#define PAIRPORT_TYPE_text pairport_string
+#define PAIRPORT_TYPE_count size_t
+#define PAIRPORT_TYPE_bytes size_t
+#define PAIRPORT_TYPE_milliseconds uint64_t
+#define PAIRPORT_TYPE_number double
+#define PAIRPORT_TYPE_flag int
+#define PAIRPORT_OPTION_MEMBER(kind, member) \
+  PAIRPORT_MEMBER(options.member) * sizeof(char[_Generic(((pairport_options*)0)->member, PAIRPORT_TYPE_##kind : 1)])
+
+/* An option of the library, and its directive. */
+#define PAIRPORT_OPTION(name, kind, member) \
+  PAIRPORT_SETTING(name, NGX_CONF_TAKE1, ngx_http_pairport_set_##kind, PAIRPORT_OPTION_MEMBER(kind, member))
+#define PAIRPORT_SWITCH(name, member) \
+  PAIRPORT_SETTING(name, NGX_CONF_FLAG, ngx_http_pairport_set_flag, PAIRPORT_OPTION_MEMBER(flag, member))
+
+/* An option of the library is a row here and nothing else. */
 ngx_command_t ngx_http_pairport_commands[] = {
     {ngx_string("pairport"), NGX_HTTP_LOC_CONF | NGX_CONF_FLAG, ngx_http_pairport_set, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(ngx_http_pairport_loc_conf_t, enable), NULL},
-    {ngx_string("pairport_access_log"), NGX_HTTP_PAIRPORT_ANYWHERE | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
+    {ngx_string("pairport_access_log"), PAIRPORT_ANYWHERE | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(ngx_http_pairport_loc_conf_t, access_log), NULL},
-    NGX_HTTP_PAIRPORT_SETTING("pairport_url", NGX_CONF_TAKE1, ngx_http_pairport_set_url, url),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_ttl", NGX_CONF_TAKE1, ngx_conf_set_sec_slot, ttl),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_code_length", NGX_CONF_TAKE1, ngx_conf_set_num_slot, code_length),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_max_deposits", NGX_CONF_TAKE1, ngx_conf_set_num_slot, max_deposits),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_max_memory", NGX_CONF_TAKE1, ngx_conf_set_off_slot, max_memory),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_require_locked_memory", NGX_CONF_FLAG, ngx_conf_set_flag_slot,
-                              require_locked_memory),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_first_worker", NGX_CONF_FLAG, ngx_conf_set_flag_slot, first_worker),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_deposits_per_second", NGX_CONF_TAKE1, ngx_http_pairport_set_number,
-                              deposits_per_second),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_deposit_burst", NGX_CONF_TAKE1, ngx_http_pairport_set_number, deposit_burst),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_misses_per_second", NGX_CONF_TAKE1, ngx_http_pairport_set_number,
-                              misses_per_second),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_miss_burst", NGX_CONF_TAKE1, ngx_http_pairport_set_number, miss_burst),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_ipv6_budgets", NGX_CONF_TAKE1, ngx_conf_set_str_slot, ipv6_budgets),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_network_share", NGX_CONF_TAKE1, ngx_http_pairport_set_number, network_share),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_static_deposit", NGX_CONF_TAKE5, ngx_http_pairport_set_static, static_deposit),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_version", NGX_CONF_TAKE1, ngx_conf_set_str_slot, version),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_unstable_version", NGX_CONF_TAKE1, ngx_conf_set_str_slot, unstable_version),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_linux_url", NGX_CONF_TAKE1, ngx_conf_set_str_slot, linux_url),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_windows_url", NGX_CONF_TAKE1, ngx_conf_set_str_slot, windows_url),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_checksums_url", NGX_CONF_TAKE1, ngx_conf_set_str_slot, checksums_url),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_deb_repo", NGX_CONF_TAKE1, ngx_conf_set_str_slot, deb_repo),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_rpm_repo", NGX_CONF_TAKE1, ngx_conf_set_str_slot, rpm_repo),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_repo_keys", NGX_CONF_TAKE1, ngx_conf_set_str_slot, repo_keys),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_tacoscript_url", NGX_CONF_TAKE1, ngx_conf_set_str_slot, tacoscript_url),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_use_repositories", NGX_CONF_FLAG, ngx_conf_set_flag_slot, use_repositories),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_strict_checksums", NGX_CONF_FLAG, ngx_conf_set_flag_slot, strict_checksums),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_sha256", NGX_CONF_TAKE2, ngx_http_pairport_add_digest, digests),
-    NGX_HTTP_PAIRPORT_SETTING("pairport_templates", NGX_CONF_TAKE1, ngx_http_pairport_set_templates, templates),
+    PAIRPORT_SETTING("pairport_first_worker", NGX_CONF_FLAG, ngx_conf_set_flag_slot, PAIRPORT_MEMBER(first_worker)),
+    PAIRPORT_SETTING("pairport_url", NGX_CONF_TAKE1, ngx_http_pairport_set_url, PAIRPORT_OPTION_MEMBER(text, url)),
+    PAIRPORT_OPTION("pairport_ttl", milliseconds, ttl_ms),
+    PAIRPORT_OPTION("pairport_code_length", count, code_length),
+    PAIRPORT_OPTION("pairport_max_deposits", count, max_deposits),
+    PAIRPORT_OPTION("pairport_max_memory", bytes, max_memory),
+    PAIRPORT_SETTING("pairport_require_locked_memory", NGX_CONF_FLAG, ngx_http_pairport_set_locked,
+                     PAIRPORT_OPTION_MEMBER(flag, minimum_memory)),
+    PAIRPORT_OPTION("pairport_deposits_per_second", number, deposits_per_second),
+    PAIRPORT_OPTION("pairport_deposit_burst", number, deposit_burst),
+    PAIRPORT_OPTION("pairport_misses_per_second", number, misses_per_second),
+    PAIRPORT_OPTION("pairport_miss_burst", number, miss_burst),
+    PAIRPORT_OPTION("pairport_ipv6_budgets", text, ipv6_budgets),
+    PAIRPORT_OPTION("pairport_network_share", number, network_share),
+    PAIRPORT_SETTING("pairport_static_deposit", NGX_CONF_TAKE5, ngx_http_pairport_set_static, 0),
+    PAIRPORT_OPTION("pairport_version", text, version),
+    PAIRPORT_OPTION("pairport_unstable_version", text, unstable_version),
+    PAIRPORT_OPTION("pairport_linux_url", text, linux_url),
+    PAIRPORT_OPTION("pairport_windows_url", text, windows_url),
+    PAIRPORT_OPTION("pairport_checksums_url", text, checksums_url),
+    PAIRPORT_OPTION("pairport_deb_repo", text, deb_repo),
+    PAIRPORT_OPTION("pairport_rpm_repo", text, rpm_repo),
+    PAIRPORT_OPTION("pairport_repo_keys", text, repo_keys),
+    PAIRPORT_OPTION("pairport_tacoscript_url", text, tacoscript_url),
+    PAIRPORT_SWITCH("pairport_use_repositories", use_repositories),
+    PAIRPORT_SWITCH("pairport_strict_checksums", strict_checksums),
+    PAIRPORT_SETTING("pairport_sha256", NGX_CONF_TAKE2, ngx_http_pairport_add_digest, 0),
+    PAIRPORT_SETTING("pairport_templates", NGX_CONF_TAKE1, ngx_http_pairport_set_templates, PAIRPORT_MEMBER(templates)),
     ngx_null_command};
 
 void* ngx_http_pairport_create_main_conf(ngx_conf_t* cf) {
   ngx_http_pairport_main_conf_t* conf = ngx_pcalloc(cf->pool, sizeof *conf);
-  if (conf == NULL) return NULL;
-  conf->ttl = NGX_CONF_UNSET;
-  conf->code_length = NGX_CONF_UNSET;
-  conf->max_deposits = NGX_CONF_UNSET;
-  conf->max_memory = NGX_CONF_UNSET;
-  conf->require_locked_memory = NGX_CONF_UNSET;
-  conf->deposits_per_second = conf->deposit_burst = conf->misses_per_second = conf->miss_burst = -1;
-  conf->network_share = -1;
-  conf->use_repositories = NGX_CONF_UNSET;
-  conf->strict_checksums = NGX_CONF_UNSET;
+  if (conf == NULL || pairport_options_init(&conf->options, sizeof conf->options) != PAIRPORT_OK) return NULL;
+  conf->options.url = ngx_http_pairport_literal(""); /* there is no good default */
   conf->parts_fd = NGX_INVALID_FILE;
   conf->first_worker = NGX_CONF_UNSET;
+  conf->given = ngx_array_create(cf->pool, 16, sizeof(const ngx_command_t*));
   conf->servers = ngx_array_create(cf->pool, 4, sizeof(ngx_http_core_srv_conf_t*));
   conf->sockets = ngx_array_create(cf->pool, 4, sizeof(struct sockaddr*));
   conf->texts = ngx_array_create(cf->pool, 64, sizeof(ngx_http_pairport_template_t));
   conf->text_pool = cf->pool;
   ngx_queue_init(&conf->requests);
-  return conf->servers == NULL || conf->sockets == NULL || conf->texts == NULL ? NULL : conf;
+  if (conf->given == NULL || conf->servers == NULL || conf->sockets == NULL || conf->texts == NULL) return NULL;
+  return conf;
 }
 
 void* ngx_http_pairport_create_loc_conf(ngx_conf_t* cf) {

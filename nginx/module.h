@@ -51,34 +51,11 @@ typedef struct {
   ngx_array_t* sockets;    /* struct sockaddr *, of listening sockets for the first worker */
   ngx_flag_t first_worker; /* the others leave these sockets alone */
 
-  ngx_str_t url;
-  time_t ttl;
-  ngx_int_t code_length;
-  ngx_int_t max_deposits;
-  off_t max_memory;
-  ngx_flag_t require_locked_memory;
-  double deposits_per_second;
-  double deposit_burst;
-  double misses_per_second;
-  double miss_burst;
-  ngx_str_t ipv6_budgets;
-  double network_share;
-  ngx_str_t static_deposit[5];
-
-  ngx_str_t version;
-  ngx_str_t unstable_version;
-  ngx_str_t linux_url;
-  ngx_str_t windows_url;
-  ngx_str_t checksums_url;
-  ngx_str_t deb_repo;
-  ngx_str_t rpm_repo;
-  ngx_str_t repo_keys;
-  ngx_str_t tacoscript_url;
-  ngx_flag_t use_repositories;
-  ngx_flag_t strict_checksums;
-  ngx_array_t* digests; /* pairport_digest */
-  ngx_str_t templates;  /* a folder */
-  ngx_array_t* texts;   /* ngx_http_pairport_template_t, what was found there: workers may not read it any more */
+  pairport_options options; /* the defaults, and what the directives say */
+  ngx_array_t* given;       /* const ngx_command_t *, of the directives that were read */
+  ngx_array_t* digests;     /* pairport_digest */
+  ngx_str_t templates;      /* a folder */
+  ngx_array_t* texts;       /* ngx_http_pairport_template_t, what is there: workers may not read it any more */
   ngx_pool_t* text_pool;
   ngx_log_t* text_log;
 

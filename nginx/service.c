@@ -50,44 +50,10 @@ static int ngx_http_pairport_load(void* user, pairport_string name, pairport_str
   return known->text.data != NULL;
 }
 
-static void ngx_http_pairport_choose(pairport_string* option, const ngx_str_t* setting) {
-  if (setting->data != NULL) *option = ngx_http_pairport_string(setting);
-}
-
 int ngx_http_pairport_create_service(ngx_http_pairport_main_conf_t* conf, pairport_service** service, char* message,
                                      size_t message_size) {
-  pairport_options options;
   const pairport_now now = ngx_http_pairport_now();
-  const int code = pairport_options_init(&options, sizeof options);
-  if (code != PAIRPORT_OK) return code;
-  options.url = ngx_http_pairport_string(&conf->url);
-  if (conf->ttl != NGX_CONF_UNSET) options.ttl_ms = (uint64_t)conf->ttl * 1000;
-  if (conf->code_length != NGX_CONF_UNSET) options.code_length = (size_t)conf->code_length;
-  if (conf->max_deposits != NGX_CONF_UNSET) options.max_deposits = (size_t)conf->max_deposits;
-  if (conf->max_memory != NGX_CONF_UNSET) options.max_memory = (size_t)conf->max_memory;
-  if (conf->require_locked_memory == 1) options.minimum_memory = PAIRPORT_MEMORY_LOCKED;
-  if (conf->deposits_per_second >= 0) options.deposits_per_second = conf->deposits_per_second;
-  if (conf->deposit_burst >= 0) options.deposit_burst = conf->deposit_burst;
-  if (conf->misses_per_second >= 0) options.misses_per_second = conf->misses_per_second;
-  if (conf->miss_burst >= 0) options.miss_burst = conf->miss_burst;
-  ngx_http_pairport_choose(&options.ipv6_budgets, &conf->ipv6_budgets);
-  if (conf->network_share >= 0) options.network_share = conf->network_share;
-  ngx_http_pairport_choose(&options.static_code, &conf->static_deposit[0]);
-  ngx_http_pairport_choose(&options.static_connect_url, &conf->static_deposit[1]);
-  ngx_http_pairport_choose(&options.static_fingerprint, &conf->static_deposit[2]);
-  ngx_http_pairport_choose(&options.static_client_id, &conf->static_deposit[3]);
-  ngx_http_pairport_choose(&options.static_password, &conf->static_deposit[4]);
-  ngx_http_pairport_choose(&options.version, &conf->version);
-  ngx_http_pairport_choose(&options.unstable_version, &conf->unstable_version);
-  ngx_http_pairport_choose(&options.linux_url, &conf->linux_url);
-  ngx_http_pairport_choose(&options.windows_url, &conf->windows_url);
-  ngx_http_pairport_choose(&options.checksums_url, &conf->checksums_url);
-  ngx_http_pairport_choose(&options.deb_repo, &conf->deb_repo);
-  ngx_http_pairport_choose(&options.rpm_repo, &conf->rpm_repo);
-  ngx_http_pairport_choose(&options.repo_keys, &conf->repo_keys);
-  ngx_http_pairport_choose(&options.tacoscript_url, &conf->tacoscript_url);
-  if (conf->use_repositories != NGX_CONF_UNSET) options.use_repositories = conf->use_repositories == 1;
-  if (conf->strict_checksums != NGX_CONF_UNSET) options.strict_checksums = conf->strict_checksums == 1;
+  pairport_options options = conf->options;
   if (conf->digests != NULL) {
     options.digests = conf->digests->elts;
     options.digest_count = conf->digests->nelts;
@@ -105,7 +71,7 @@ ngx_int_t ngx_http_pairport_check_service(ngx_conf_t* cf, ngx_http_pairport_main
   pairport_service* service = NULL;
   char message[1024] = "";
   int code;
-  if (conf->url.len == 0) {
+  if (conf->options.url.size == 0) {
     ngx_log_error(
         NGX_LOG_EMERG, cf->log, 0,
         "pairport_url is missing: the URL at which clients reach the location with \"pairport on\", for instance "

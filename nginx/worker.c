@@ -101,8 +101,7 @@ ngx_int_t ngx_http_pairport_init_process(ngx_cycle_t* cycle) {
   level = stats.memory_level == PAIRPORT_MEMORY_PLAIN ? NGX_LOG_WARN : NGX_LOG_NOTICE;
   ngx_log_error(level, cycle->log, 0, "pairport %s: memory for credentials: %s", pairport_version(),
                 kLevels[stats.memory_level]);
-  if (conf->code_length != NGX_CONF_UNSET &&
-      pairport_describe_short_code((size_t)conf->code_length, message, sizeof message) != 0) {
+  if (pairport_describe_short_code(conf->options.code_length, message, sizeof message) != 0) {
     ngx_log_error(NGX_LOG_WARN, cycle->log, 0, "pairport_code_length: %s", message);
   }
   conf->expiry_ident.fd = (ngx_socket_t)-1;
