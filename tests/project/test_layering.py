@@ -217,6 +217,23 @@ class Layering(unittest.TestCase):
                                ("void f(void) { clock_gettime(); }", "uses clock_gettime"), ("void f(void) { getenv(x); }", "uses getenv")]:
             self.assertIn(expected, "".join(violations_of_nginx(ROOT / "nginx" / "probe.c", line + "\n")))
 
+    def test_every_target_has_its_place(self):
+        declared, links = set(), {}
+        for layer in LAYERS:
+            text = (ROOT / layer / "CMakeLists.txt").read_text(encoding="utf-8")
+            declared.update(re.findall(r"^\s*(?:pairport_library|add_library|add_executable)\((\w+)", text, re.M))
+            for target, linked in re.findall(r"target_link_libraries\((\w+) ([^)]*)\)", text):
+                links.setdefault(target, set()).update(re.findall(r"pairport::(\w+)", linked))
+        self.assertEqual(declared, set(LIBRARIES), "a new target needs a place in LIBRARIES")
+        self.assertEqual(links["pairport_service"], {"core"}, "the links are where they are looked for")
+        for number, library in enumerate(LIBRARIES):
+            for other in links.get(library, ()):
+                self.assertLess(LIBRARIES.index(f"pairport_{other}"), number, f"{library} is linked to {other}")
+        module = (ROOT / "nginx" / "CMakeLists.txt").read_text(encoding="utf-8")
+        self.assertEqual(set(re.findall(r"pairport::(\w+)", module)), {"service"})
+        self.assertEqual(set(re.findall(r"\w+\.c\b", re.search(r"add_library\(nginx_module [^)]*\)", module)[0])),
+                         {path.name for path in sources("nginx") if path.suffix == ".c"})
+
     def test_no_files_of_nginx_call_each_other(self):
         edges = calls_between([path for path in sources("nginx") if path.suffix == ".c"])
         self.assertIn("nginx/context.c", edges["nginx/body.c"], "the calls are where they are looked for")
@@ -238,7 +255,7 @@ class Layering(unittest.TestCase):
             self.assertTrue(found and expected in found[0], f"{line}: {found}")
 
     def test_every_source_says_its_licence(self):
-        for layer in LAYERS + ["tests"]:
+        for layer in LAYERS + ["nginx", "bench", "tests"]:
             for path in sources(layer):
                 self.assertIn("SPDX-License-Identifier: MIT", path.read_text(encoding="utf-8").split("\n")[0], path)
 
