@@ -80,6 +80,9 @@ constexpr std::size_t kMergeCost = 32;
 constexpr std::size_t kUnmapCost = 256;
 // Bytes of the table that a deposit takes on average.
 constexpr std::size_t kTableBytes = 12;
+// Bytes that the table grows by, at most, until the deposits of one more chunk of memory are in it.
+constexpr std::size_t kTableOfChunk =
+    CodeTable::growth_bytes() + Slab::kChunkSize / Record::size_for(1, StoredDeposit::kLeast) * kTableBytes;
 
 }  // namespace
 
@@ -175,7 +178,7 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
   if (self.find_any(hash, code).record != nullptr) return StatusCode::kAlreadyExists;
   if (self.count >= self.options.max_deposits) return StatusCode::kStoreFull;
 
-  const std::size_t table_bytes = self.table.memory_bytes() + self.table.growth_bytes();
+  const std::size_t table_bytes = self.table.memory_bytes() + kTableOfChunk;
   if (table_bytes > self.options.max_bytes) return StatusCode::kStoreFull;
   const std::size_t allowed = self.options.max_bytes - table_bytes;
   const StoredDeposit::Sizes sizes(deposit);

@@ -287,6 +287,31 @@ TEST_F(StoreTest, BytesAreBounded) {
   EXPECT_EQ(put("another", kNow + 3000, values), StatusCode::kOk);
 }
 
+// The table grows with the number of deposits, so the smallest ones make it as large as it gets beside them.
+TEST_F(StoreTest, BytesOfTheTableAreBoundedWithThoseOfTheDeposits) {
+  Values values;
+  values.url = values.id = values.password = "x";
+  for (std::size_t i = 0; i < 12; ++i) {
+    Store::Options options;
+    options.max_bytes = 2 * Slab::kChunkSize + i * Slab::kChunkSize / 12;
+    open(options);
+    int count = 0;
+    while (put(std::to_string(count), kNow + 1000, values) == StatusCode::kOk) ASSERT_LT(++count, 20'000);
+    EXPECT_LE(store_->memory_bytes(), options.max_bytes) << count;
+    EXPECT_GT(count, 5000) << "a chunk at least is used";
+    ASSERT_TRUE(store_->erase("0"));
+    EXPECT_EQ(put("0", kNow + 1000, values), StatusCode::kOk) << "the place of one that is gone is used again";
+  }
+}
+
+TEST_F(StoreTest, ATableThatMayNotGrowTakesNothing) {
+  Store::Options options;
+  options.max_bytes = 16 * 1024;
+  open(options);
+  EXPECT_EQ(put("code001"), StatusCode::kStoreFull);
+  EXPECT_FALSE(has("code001"));
+}
+
 // What keeps pauses short, without a clock: how much memory one call adds or gives back.
 TEST_F(StoreTest, NoCallDoesMoreThanOneLongThing) {
   constexpr std::size_t kDeposits = 60'000;
