@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <pairport/code.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
+#include <new>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -147,6 +151,69 @@ TEST(CodeGenerator, ASourceThatFailsInTheMiddleGivesNoHalfCode) {
   random.failing = false;
   const std::string fresh = draw(codes);
   EXPECT_NE(fresh, std::string(32, 'a'));
+}
+
+// What memory holds of the random bytes of a generator.
+class UsedBytes : public ::testing::Test {
+ protected:
+  UsedBytes() {
+    // Each makes a character, and no four of them occur twice.
+    for (std::size_t i = 0; i < bytes_.size(); ++i) bytes_[i] = static_cast<std::uint8_t>(64 * (i % 4) + i % 59);
+    random_.first.assign(bytes_.begin(), bytes_.end());
+    codes_ = new (memory_.data()) CodeGenerator(random_, kDefaultCodeLength);
+  }
+  bool holds(std::size_t from, std::size_t count) const {
+    return std::search(memory_.begin(), memory_.end(), bytes_.begin() + from, bytes_.begin() + from + count) !=
+           memory_.end();
+  }
+  bool holds_any() const {
+    for (std::size_t i = 0; i + 4 <= bytes_.size(); ++i) {
+      if (holds(i, 4)) return true;
+    }
+    return false;
+  }
+
+  FixedRandom random_;
+  std::array<std::uint8_t, 192> bytes_;
+  alignas(CodeGenerator) std::array<std::uint8_t, sizeof(CodeGenerator)> memory_{};
+  CodeGenerator* codes_ = nullptr;
+};
+
+TEST_F(UsedBytes, AreWiped) {
+  std::size_t used = 0;
+  for (; used + kDefaultCodeLength <= bytes_.size(); used += kDefaultCodeLength) {
+    EXPECT_EQ(draw(*codes_).front(), kCodeAlphabet[used % 59]);
+    const std::size_t begin = used + kDefaultCodeLength;
+    EXPECT_TRUE(holds(begin, bytes_.size() - begin)) << "those that wait are there";
+    for (std::size_t i = 0; i < begin; ++i) {
+      EXPECT_FALSE(holds(i, 4) && i + 4 <= begin) << "byte " << i << " after " << begin;
+    }
+  }
+  EXPECT_EQ(random_.fills, 1U);
+  codes_->~CodeGenerator();
+}
+
+TEST_F(UsedBytes, AreWipedWithThoseThatWaitWhenTheGeneratorEnds) {
+  draw(*codes_);
+  ASSERT_TRUE(holds_any());
+  codes_->~CodeGenerator();
+  EXPECT_FALSE(holds_any());
+}
+
+TEST_F(UsedBytes, AreWipedWhenTheSourceFailsInTheMiddle) {
+  class Failing final : public RandomSource {
+   public:
+    bool fill(std::span<std::uint8_t> out) noexcept override {
+      std::fill(out.begin(), out.end(), std::uint8_t{0x5a});
+      return false;
+    }
+  } failing;
+  codes_->~CodeGenerator();
+  codes_ = new (memory_.data()) CodeGenerator(failing, kDefaultCodeLength);
+  Code code;
+  EXPECT_EQ(codes_->next(code).code(), StatusCode::kRandomFailed);
+  EXPECT_EQ(std::search_n(memory_.begin(), memory_.end(), 4, 0x5a), memory_.end());
+  codes_->~CodeGenerator();
 }
 
 TEST(ShortCodeHash, IsEqualForEqualCodesUnderOneSeed) {
