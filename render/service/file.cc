@@ -24,7 +24,7 @@ void answer_file_request(Service::Impl&, const Target& target, const Request& re
   Reply reply(response);
   Writer out(reply.scratch());
   const auto keep = [&out](std::string_view text) {
-    // A condition that is longer than any ETag of ours cannot match: drop it.
+    // A list of ETags or ranges that is longer than clients of ours send is ignored.
     if (text.size() > kMaxCondition) text = {};
     const std::size_t begin = out.written().size();
     return out.text(text).written().substr(begin);
@@ -33,7 +33,8 @@ void answer_file_request(Service::Impl&, const Target& target, const Request& re
   file.name = keep(target.file());
   file.if_none_match = keep(request.if_none_match);
   file.if_range = keep(request.if_range);
-  file.range_spec = keep(request.range);
+  // An If-Range that is too long to be kept names another file: without it, the range would be one of ours.
+  if (request.if_range.size() <= kMaxCondition) file.range_spec = keep(request.range);
   file.folder = response.route() == Route::kChallenge ? FileFolder::kChallenges : FileFolder::kPackages;
   file.is_head = request.method == Method::kHead;
   file.as_problem = prefers_json(request.accept);
