@@ -281,7 +281,7 @@ def chart(results):
            "<style>.t{fill:#1f2328}.m{fill:#59636e}.a{fill:#2f6fde}.b{fill:#9aa4b0}.l{stroke:#59636e;stroke-width:1}.f{stroke:#c2410c;"
            "stroke-width:1.5;stroke-dasharray:4 3}@media(prefers-color-scheme:dark){.t{fill:#e6edf3}.m{fill:#9aa4b0}.a{fill:#5b94f5}"
            ".b{fill:#59636e}.l{stroke:#9aa4b0}.f{stroke:#fb923c}}</style>",
-           f'<text class="t" x="12" y="24" font-size="16">CPU time per answer, kernel included; the bare epoll floor is 1</text>',
+           '<text class="t" x="12" y="24" font-size="16">CPU time per answer, kernel included; the bare epoll floor is 1</text>',
            '<text class="m" x="12" y="44">medians of interleaved turns, thin lines from minimum to maximum; shorter is better</text>']
     y = top
     for title, bars in groups:

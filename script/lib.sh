@@ -70,6 +70,7 @@ nginx
 nginx-dev
 openssl
 original-awk
+pyflakes3
 python3
 python3-certbot
 rpm
@@ -153,6 +154,20 @@ configure() {
     if grep -q '^PAIRPORT_BUILD_TESTS:BOOL=ON$' "$cache"; then return 0; fi
   fi
   cmake --preset "$1" -DPAIRPORT_BUILD_TESTS="$2" >&2 || fail "the build could not be configured"
+}
+
+# What stands in the source tree beside build/, and what differs from the last commit.
+tree_state() {
+  git status --porcelain --ignored --untracked-files=all -- . ':!build'
+  git diff HEAD
+}
+
+# note_tree, and later check_tree: nothing that ran in between has written into the source tree.
+note_tree() { tree_state >build/tree.txt; }
+
+check_tree() {
+  tree_state | diff -u build/tree.txt - >&2 ||
+    fail "the source tree has changed meanwhile, see above: tests write to build/ and to temporary folders only"
 }
 
 # What tests skip: script/test shows it at its end.

@@ -25,8 +25,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "support"), str(HERE)]
 
-from isolated_root import EVERY_SHELL, HIDDEN_TOOLS, IsolatedRoot, SHELLS, TOOLS, busybox, require_isolation, unavailable  # noqa: E402,F401
-from pairport_process import Pairport, binary  # noqa: E402,F401
+from isolated_root import EVERY_SHELL, HIDDEN_TOOLS, IsolatedRoot, SHELLS, TOOLS, busybox, require_isolation, unavailable  # noqa: E402
+from pairport_process import Pairport, binary  # noqa: E402
+
+# The tests import these from here.
+__all__ = ["EVERY_SHELL", "HIDDEN_TOOLS", "SHELLS", "busybox", "unavailable", "binary"]
 
 FINGERPRINT = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
 EXAMPLE = HERE / "rport.example.conf"

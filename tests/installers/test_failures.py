@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import unittest
 
 import support
 from support import ARCHIVE, IsolatedRoot, client, client_archive

@@ -6,7 +6,6 @@ import pathlib
 import shutil
 import subprocess
 import time
-import unittest
 
 import support
 from support import IsolatedRoot

@@ -6,7 +6,6 @@ import os
 import re
 import time
 import tomllib
-import unittest
 
 import support
 from support import FINGERPRINT, IsolatedRoot

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import tomllib
-import unittest
 
 import support
 from support import IsolatedRoot, client, client_archive

@@ -6,8 +6,6 @@ import os
 import pathlib
 import shutil
 import subprocess
-import time
-import unittest
 
 import support
 from support import IsolatedRoot

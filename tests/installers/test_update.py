@@ -5,7 +5,6 @@ import json
 import re
 import time
 import tomllib
-import unittest
 
 import support
 from test_options import SYSTEMCTL

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import pathlib
-import pwd
 import re
 import resource
 import signal

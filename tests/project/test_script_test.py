@@ -56,6 +56,23 @@ class Skipped(unittest.TestCase):
             self.assertIn("== skipped, and why:\nrelease: some: no yash", listed.stderr)
 
 
+class Tree(unittest.TestCase):
+    def test_what_is_written_into_the_source_tree_is_found(self):
+        for change, expected in (("true", None), ("echo x >build/x", None), ("echo x >new", "+?? new"), ("echo x >some.pyc", "+!! some.pyc"),
+                                 ("echo x >>old", "++x"), ("rm old", "+ D old")):
+            with tempfile.TemporaryDirectory(prefix="pairport-script-") as name:
+                done = subprocess.run(["sh", "-euc", f"""git init -q; git config user.name x; git config user.email x@example.com
+                    echo '*.pyc' >.gitignore; echo /build/ >>.gitignore; echo old >old; git add .; git commit -qm x
+                    mkdir build; . '{ROOT}/script/lib.sh'; echo mine >mine; note_tree; {change}; check_tree"""],
+                                      cwd=name, capture_output=True, text=True, check=False, timeout=60)
+            if expected is None:
+                self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""), change)
+            else:
+                self.assertEqual(done.returncode, 1, change)
+                self.assertIn("\n" + expected, done.stderr)
+                self.assertIn("error: the source tree has changed", done.stderr)
+
+
 class Usage(unittest.TestCase):
     def test_help_names_every_way_to_call_it(self):
         said = subprocess.run([ROOT / "script" / "test", "--help"], capture_output=True, text=True, check=True, timeout=60).stdout

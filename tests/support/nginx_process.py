@@ -18,7 +18,7 @@ import tempfile
 import time
 import tomllib
 
-from pairport_process import ROOT, Pairport
+from pairport_process import ROOT, Program
 
 
 def module():
@@ -79,7 +79,7 @@ SERVER = """
 """
 
 
-class Nginx(Pairport):
+class Nginx(Program):
     """One nginx with one worker. `config` is that of Pairport; `main`, `http` and `server` are directives for these blocks,
     `server` in place of a location with pairport."""
 

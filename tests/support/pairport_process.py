@@ -26,7 +26,7 @@ def binary():
     return os.environ.get("PAIRPORT_BINARY", str(ROOT / "build" / "release" / "bin" / "pairport"))
 
 
-class Pairport:
+class Program:
     """One running service. `config` is TOML; a `[server]` table without `address` gets port 0 of 127.0.0.1."""
 
     def __init__(self, config="", address="127.0.0.1:0", wrapper=()):
@@ -141,6 +141,8 @@ class Pairport:
         return answer
 
 
+# What the tests start: the program, or the same tests against the module in nginx.
+Pairport = Program
 if os.environ.get("PAIRPORT_SERVER") == "nginx":
-    # The same tests, against the module in nginx.
-    from nginx_process import Nginx as Pairport  # noqa: E402
+    import nginx_process
+    Pairport = nginx_process.Nginx

@@ -4,9 +4,7 @@
 import contextlib
 import json
 import pathlib
-import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 import unittest
@@ -17,7 +15,10 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "installers"), str(HERE.parent / "s
 import roots  # noqa: E402
 from machine import Machine, unavailable  # noqa: E402
 from pairport_process import Pairport  # noqa: E402
-from support import ARCHIVE, EXAMPLE, FINGERPRINT, Web, archive, client, client_archive, configuration  # noqa: E402,F401
+from support import ARCHIVE, EXAMPLE, FINGERPRINT, Web, client_archive, configuration  # noqa: E402
+
+# The tests import these from here.
+__all__ = ["EXAMPLE", "client_archive", "roots"]
 
 CONF = "/etc/rport/rport.conf"
 LOG = "/var/log/rport/rport.log"

@@ -17,7 +17,7 @@ import time
 import unittest
 
 import runner
-from certificates import make_authority, make_certificate, make_chain
+from certificates import make_authority, make_chain
 from https_service import HttpsService, client_hello, exchange, read_answer, receive_all, request, thread_policies, trusting_all
 
 GOOD = {"connect_url": "http://h:1", "fingerprint": ":".join(["2a"] * 16), "client_id": "client1", "password": "it's a secret"}
