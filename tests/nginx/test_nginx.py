@@ -18,7 +18,7 @@ import unittest
 
 import runner
 from nginx_process import Nginx, check_file, module
-from pairport_process import binary
+from pairport_process import binary, queues
 
 ROOT = runner.ROOT
 FINGERPRINT = "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24"
@@ -570,7 +570,7 @@ class Answers(unittest.TestCase):
 
     def test_a_slow_reader_gets_all_of_it_whatever_becomes_of_the_deposit(self):
         for sendfile in ("sendfile on; tcp_nopush on;", "sendfile on; aio threads;", "sendfile off;"):
-            with Nginx('[pairing]\n  ttl = "1s"\n' + NO_LIMITS, listen="sndbuf=4k", sendfile=sendfile) as nginx:
+            with Nginx('[pairing]\n  ttl = "1s"\n  max_deposits = 1\n' + NO_LIMITS, listen="sndbuf=4k", sendfile=sendfile) as nginx:
                 code = nginx.deposit(**GOOD)["pairing_code"]
                 whole = nginx.get("/" + code)[2]
                 self.assertIn(b"PASSWORD='foobaz'", whole)
@@ -581,7 +581,9 @@ class Answers(unittest.TestCase):
                     client.sendall(f"GET /{code} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
                     answer = client.recv(10)
                     await_(lambda: nginx.get("/" + code)[0] == 404)
-                    time.sleep(0.3)  # and is wiped
+                    # There is room for another one when it has been wiped.
+                    await_(lambda nginx=nginx: nginx.request("POST", "/", {"Content-Type": "application/json"},
+                                                             json.dumps(GOOD).encode())[0] == 200)
                     for _ in range(200):  # its scratch, if it were free, would be somebody else's by now
                         nginx.get("/ABCDEFG")
                     while data := client.recv(1000):
@@ -614,12 +616,13 @@ class Answers(unittest.TestCase):
 
     def test_expired_deposits_make_room(self):
         with Nginx('[pairing]\n  ttl = "1s"\n  max_deposits = 5\n' + NO_LIMITS) as nginx:
-            for _ in range(2):
-                for _ in range(5):
-                    nginx.deposit(**GOOD)
+            def post_one():
                 status, headers, _ = nginx.request("POST", "/", {"Content-Type": "application/json"}, json.dumps(GOOD).encode())
-                self.assertEqual((status, headers["Retry-After"]), (503, "60"))
-                time.sleep(1.5)
+                return status, headers["Retry-After"]
+            for _ in range(5):
+                nginx.deposit(**GOOD)
+            self.assertEqual(post_one(), (503, "60"))
+            await_(lambda: post_one() == (200, None))
             await_(lambda: nginx._read_log(0.1) or b"deposits were refused for lack of room" in nginx.log)
 
 
@@ -689,6 +692,13 @@ class Memory(unittest.TestCase):
     def found(self, nginx, secrets):
         return [(secret, where) for where, data in readable_memory(nginx.worker()) for secret in secrets if secret.encode() in data]
 
+    def await_nothing(self, nginx, secrets):
+        """What has expired is wiped at the next tick."""
+        deadline = time.monotonic() + 20
+        while found := self.found(nginx, secrets):
+            self.assertLess(time.monotonic(), deadline, found)
+            time.sleep(0.02)
+
     def use(self, nginx, send):
         """Deposits and look-ups of every kind; the codes."""
         codes = []
@@ -710,9 +720,7 @@ class Memory(unittest.TestCase):
         with Nginx('[pairing]\n  ttl = "2s"\n' + NO_LIMITS) as nginx:
             codes = self.use(nginx, lambda *pieces: raw(nginx.port, *pieces, pause=0.02))
             await_(lambda: nginx.get("/" + codes[0])[0] == 404)
-            time.sleep(0.5)
-            self.assertEqual(self.found(nginx, [*self.SECRETS.values()]), [])
-            self.assertEqual(self.found(nginx, codes[1:]), [])
+            self.await_nothing(nginx, [*self.SECRETS.values(), *codes[1:]])
 
     def test_the_search_finds_what_is_there(self):
         with Nginx() as nginx, socket.create_connection(("127.0.0.1", nginx.port), timeout=20) as client:
@@ -749,9 +757,8 @@ class Memory(unittest.TestCase):
                                 answer += data
                         return answer
                 codes = self.use(nginx, send)
-                time.sleep(2.5)
-                self.assertIn(b"#No pairing", send(f"GET /{codes[0]} HTTP/1.1\r\nHost: x\r\n\r\n".encode()))
-                self.assertEqual(self.found(nginx, [*self.SECRETS.values()]), [])
+                await_(lambda: b"#No pairing" in send(f"GET /{codes[0]} HTTP/1.1\r\nHost: x\r\n\r\n".encode()))
+                self.await_nothing(nginx, [*self.SECRETS.values()])
 
 
 class Processes(unittest.TestCase):
@@ -767,7 +774,7 @@ class Processes(unittest.TestCase):
                 reader.sendall(f"GET /{code} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
                 answer = reader.recv(10)
                 depositor.sendall(request[:500])
-                time.sleep(0.1)
+                await_(lambda: queues(depositor)[1] == 0)  # the worker has read it
                 nginx.reload()
                 self.assertNotEqual(nginx.worker(), old)
                 await_(lambda: nginx._read_log(0.1) or b"gracefully shutting down" in nginx.log)
@@ -805,7 +812,7 @@ class Processes(unittest.TestCase):
                     reader.sendall(f"GET /{code} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
                     reader.recv(10)
                     depositor.sendall(post(padded(1000))[:500])
-                    time.sleep(0.1)
+                    await_(lambda depositor=depositor: queues(depositor)[1] == 0)  # the worker has read it
                     nginx.process.send_signal(number)
                     if number == signal.SIGTERM:
                         self.assertEqual(nginx.process.wait(20), 0)

@@ -26,6 +26,28 @@ def binary():
     return os.environ.get("PAIRPORT_BINARY", str(ROOT / "build" / "release" / "bin" / "pairport"))
 
 
+def await_rounds(pid, rounds=3, seconds=60):
+    """Until an idle process has waited and woken so often: each tick of its timers is a round of its loop."""
+    def waits():
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)$", status.read(), re.M)[1])
+    deadline, wanted = time.monotonic() + seconds, waits() + rounds
+    while waits() < wanted:
+        if time.monotonic() > deadline:
+            raise AssertionError("the process does not wake")
+        time.sleep(0.01)
+
+
+def queues(connection):
+    """Bytes that wait in the server's end of a TCP connection over IPv4 of this machine: to be sent, and to be read."""
+    own, peer = (f":{port:04X}" for port in (connection.getpeername()[1], connection.getsockname()[1]))
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        for fields in map(str.split, table):
+            if fields[1].endswith(own) and fields[2].endswith(peer):
+                return tuple(int(size, 16) for size in fields[4].split(":"))
+    raise AssertionError("there is no such connection")
+
+
 class Program:
     """One running service. `config` is TOML; a `[server]` table without `address` gets port 0 of 127.0.0.1."""
 

@@ -9,11 +9,10 @@ import resource
 import socket
 import subprocess
 import tempfile
-import time
 import unittest
 
 import runner
-from pairport_process import Pairport, binary
+from pairport_process import Pairport, await_rounds, binary
 
 GOOD = {"connect_url": "http://rport.example.com:8080", "fingerprint": ":".join(["2a"] * 16), "client_id": "client-of-log", "password": "hunter2-log"}
 
@@ -151,7 +150,7 @@ class Events(unittest.TestCase):
             self.assertNotIn(b"refused", service.log)
             for _ in range(5):
                 self.assertRaises(RuntimeError, service.deposit, **GOOD)
-                time.sleep(0.15)  # more than a tick
+                await_rounds(service.process.pid)
             service.stop()
             self.assertEqual(len(re.findall(rb"warning: deposits are refused: 2 are held, in \d+ KiB; see \[pairing\] max_deposits", service.log)), 1)
 
@@ -163,7 +162,7 @@ class Events(unittest.TestCase):
             for _ in range(9):
                 clients.append(socket.create_connection(("127.0.0.1", service.port), timeout=20))
                 clients[-1].sendall(b"G")  # before that, the kernel keeps it to itself
-            time.sleep(0.5)  # several ticks, each of which tries again
+            await_rounds(service.process.pid, 5)  # each tick tries again
             for client in clients:
                 client.close()
             service.stop()
@@ -192,7 +191,7 @@ class Events(unittest.TestCase):
                     large = {**GOOD, "password": "x" * 1024, "connect_url": "http://h/" + "x" * 2000}
                     for _ in range(6000):
                         service.deposit(**large)
-                    time.sleep(0.3)
+                    await_rounds(process.pid)
                 finally:
                     process.terminate()
                     service.stop()
@@ -246,7 +245,7 @@ class Limits(unittest.TestCase):
             self.assertEqual(statuses, [404] * 3 + [429] * 3)
             deposits = [service.request("POST", "/", {"Content-Type": "application/json"}, json.dumps(GOOD))[0] for _ in range(5)]
             self.assertEqual(deposits, [200] * 2 + [429] * 3)
-            time.sleep(0.3)  # a few ticks: nothing more is told within the minute
+            await_rounds(service.process.pid)  # nothing more is told within the minute
             self.assertEqual(service.get("/1234567")[0], 429)
             service.stop()
         # Once at the first tick, and what came since then at the stop.
@@ -297,10 +296,11 @@ class Limits(unittest.TestCase):
 
     def test_a_header_of_a_peer_that_is_not_trusted_is_told_once(self):
         for trusted, count in (("", 1), ('  trusted_proxies = ["127.0.0.1"]\n', 0)):
-            with Pairport("[server]\n" + trusted) as service:
+            with Pairport("[server]\n" + trusted) as service, socket.create_connection(("127.0.0.1", service.port)) as waiting:
+                waiting.sendall(b"G")  # the clock of the service goes while somebody is connected
                 for _ in range(3):
                     self.assertEqual(service.get("/update", headers={"X-Forwarded-For": "192.0.2.1"})[0], 200)
-                    time.sleep(0.15)  # more than a tick
+                    await_rounds(service.process.pid)
                 service.stop()
             self.assertEqual(service.log.count(b"warning: a peer that [server] trusted_proxies does not name sends X-Forwarded-For"), count, service.log)
 

@@ -17,7 +17,7 @@ import urllib.request
 
 import runner
 from certificates import make_certificate
-from pairport_process import Pairport, binary
+from pairport_process import Pairport, binary, queues
 
 ROOT = runner.ROOT
 PROBE = os.path.join(os.environ.get("PAIRPORT_BUILD", str(ROOT / "build" / "release")), "bin", "sandbox_probe")
@@ -364,7 +364,10 @@ class CommandLine(unittest.TestCase):
             client = socket.create_connection(("127.0.0.1", service.port))
             # More than both socket buffers hold, so that one answer is under way when the signal comes.
             client.sendall(b"GET /0000000 HTTP/1.1\r\nHost: x\r\n\r\n" * 400)
-            time.sleep(0.2)
+            deadline = time.monotonic() + 30
+            while queues(client)[0] == 0:
+                self.assertLess(time.monotonic(), deadline, "the buffers get full")
+                time.sleep(0.01)
             received = bytearray()
 
             def read():
