@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <pairport/connection.h>
 
+#include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "support/connection_fixture.h"
+#include "support/process_memory.h"
 
 namespace pairport::testing {
 namespace {
@@ -546,6 +549,39 @@ TEST(Connection, LimitsApplyToTheClientBehindATrustedProxy) {
   EXPECT_EQ(status_for(stranger, "192.0.2.1"), 404);
   EXPECT_EQ(status_for(stranger, "192.0.2.2"), 404);
   EXPECT_EQ(status_for(stranger, "192.0.2.3"), 429) << "only a proxy is believed";
+}
+
+// ---- What is left on the stack
+
+constexpr std::size_t kPainted = 12 * 1024;
+constexpr unsigned char kPaint = 0x5a;
+
+// Both are called from one frame, so that their arrays lie at the same place of the stack.
+[[gnu::noinline]] void paint_the_stack() {
+  std::array<unsigned char, kPainted> area;
+  area.fill(kPaint);
+  asm volatile("" ::"m"(area));
+}
+[[gnu::noinline]] std::size_t paint_left() {
+  std::array<unsigned char, kPainted> area;
+  asm volatile("" : "=m"(area));  // what is there is taken for its value
+  return static_cast<std::size_t>(std::count(area.begin(), area.end(), kPaint));
+}
+
+TEST(Connection, TheStackIsWipedAfterEachPieceOfABody) {
+  if (kSanitized) GTEST_SKIP() << "SKIPPED: a sanitizer lays out the stack";
+  Wire wire;
+  const auto left_after = [&wire](std::string_view piece) {
+    paint_the_stack();
+    wire.connection->on_input(piece, wire.now);
+    return paint_left();
+  };
+  const std::string request = post(std::string(1000, 'x'));
+  const std::size_t body = request.size() - 1000;
+  EXPECT_GT(left_after(std::string_view(request).substr(0, body - 10)), kPainted / 4) << "nothing of it is secret";
+  EXPECT_LT(left_after(std::string_view(request).substr(body - 10, 15)), 100U) << "the end of the head, and a piece";
+  EXPECT_LT(left_after(std::string_view(request).substr(body + 5, 1)), 100U);
+  EXPECT_LT(left_after(std::string_view(request).substr(body + 6, 900)), 100U);
 }
 
 TEST(Connection, AsksForAFileAndSendsWhatItIsGiven) {

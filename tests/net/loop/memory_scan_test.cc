@@ -159,6 +159,14 @@ class Client {
     close(fd);
     return answer;
   }
+  // Ends our side and waits for the end of the server's, which has then read all that was sent.
+  static void give_up(int fd) {
+    shutdown(fd, SHUT_WR);
+    std::array<char, 65536> buffer;
+    while (recv(fd, buffer.data(), buffer.size(), 0) > 0) {
+    }
+    close(fd);
+  }
   static std::string head(const char* method, const std::string& target, const std::string& more) {
     return std::string(method) + " " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + more + "\r\n";
   }
@@ -266,14 +274,12 @@ class Client {
           Session& session = connect_securely();
           session.tls.write(request.substr(0, request.size() - 40));
           session.exchange([] { return true; });
-          usleep(50'000);
-          close(session.fd);
+          give_up(session.fd);
           return;
         }
         const int fd = connect_to();
         [[maybe_unused]] ssize_t sent = send(fd, request.data(), request.size() - 40, MSG_NOSIGNAL);
-        usleep(50'000);
-        close(fd);
+        give_up(fd);
         return;
       }
       case 'g':  // the look-ups leave nothing new
