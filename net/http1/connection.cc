@@ -318,7 +318,7 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   http_1_0_ = !parser_->guard.is_http_1_1();
   RequestHead parsed_head;
   const bool parsed = parse_head(head, parser_->guard, parsed_head);
-  const std::string_view accept = parser_->guard.value(HeaderName::kAccept, head);
+  const std::string_view accept = parser_->guard.value(HeaderName::accept, head);
   const Method method = parsed_head.request.method;
   // llhttp calls a length that overflows its integer malformed; here it is a large body like any other.
   if (framing.length > context_.limits_.max_body_bytes) return refuse_too_large(accept, method, now);
@@ -361,7 +361,7 @@ void Connection::read_body(std::string_view& input, const Now& now) noexcept {
       case ChunkedDecoder::State::kMalformed:
         return refuse_body(400, "the chunked body is malformed, or has chunk extensions or trailers", now);
       case ChunkedDecoder::State::kTooLarge:
-        return refuse_too_large(parser_->guard.value(HeaderName::kAccept, head_->view()), Method::kOther, now);
+        return refuse_too_large(parser_->guard.value(HeaderName::accept, head_->view()), Method::kOther, now);
       case ChunkedDecoder::State::kComplete:
         break;
     }
@@ -514,7 +514,7 @@ void Connection::refuse_too_large(std::string_view accept, Method method, const 
 
 // The head is still there, and with it what form of error is preferred.
 void Connection::refuse_body(int status, std::string_view text, const Now& now) noexcept {
-  refuse(status, text, parser_->guard.value(HeaderName::kAccept, head_->view()), Method::kOther, now);
+  refuse(status, text, parser_->guard.value(HeaderName::accept, head_->view()), Method::kOther, now);
 }
 
 void Connection::refuse(int status, std::string_view text, std::string_view accept, Method method,

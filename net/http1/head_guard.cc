@@ -175,7 +175,6 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
     return false;
   }
   const std::string_view name(line.data(), colon);
-  const auto keep_as = [&](HeaderName header) { keep(header, line, colon, start); };
   const auto steers = [&] {
     if (steering_.size == 0) steering_.begin = static_cast<std::uint16_t>(start);
     steering_.size = static_cast<std::uint16_t>(line_start_ - steering_.begin);
@@ -186,11 +185,7 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
     case 4:
       if (is_name(name, "host")) return take_host(trim(line.substr(colon + 1)));
       break;
-    case 5:
-      if (is_name(name, "range")) keep_as(HeaderName::kRange);
-      break;
     case 6:
-      if (is_name(name, "accept")) keep_as(HeaderName::kAccept);
       if (is_name(name, "expect")) {
         const bool is_known = equals_ignoring_case(trim(line.substr(colon + 1)), "100-continue");
         (is_known ? expects_continue_ : has_unknown_expectation_) = true;
@@ -199,24 +194,13 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
     case 7:
       if (is_name(name, "upgrade")) return steers();
       break;
-    case 8:
-      if (is_name(name, "if-range")) keep_as(HeaderName::kIfRange);
-      break;
     case 10:
-      if (is_name(name, "user-agent")) keep_as(HeaderName::kUserAgent);
       if (is_name(name, "connection")) return steers();
-      break;
-    case 12:
-      if (is_name(name, "content-type")) keep_as(HeaderName::kContentType);
-      break;
-    case 13:
-      if (is_name(name, "if-none-match")) keep_as(HeaderName::kIfNoneMatch);
       break;
     case 14:
       if (is_name(name, "content-length")) return steers() && take_length(trim(line.substr(colon + 1)));
       break;
     case 15:
-      if (is_name(name, "accept-encoding")) keep_as(HeaderName::kAcceptEncoding);
       // Each proxy may write a line of its own: the nearest one's comes last.
       if (is_name(name, "x-forwarded-for")) {
         std::shift_right(forwarded_for_.begin(), forwarded_for_.end(), 1);
@@ -233,6 +217,18 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
     default:
       break;
   }
+    // Most other headers are told apart by their length alone.
+#define PAIRPORT_LENGTH(member, name) | std::uint64_t{1} << (sizeof(name) - 1)
+  static constexpr std::uint64_t kLengths = 0 PAIRPORT_REQUEST_HEADERS(PAIRPORT_LENGTH);
+#undef PAIRPORT_LENGTH
+  if (colon >= 64 || (kLengths >> colon & 1) == 0) return true;
+#define PAIRPORT_KEEP(member, text)               \
+  if (is_name(name, text)) {                      \
+    keep(HeaderName::member, line, colon, start); \
+    return true;                                  \
+  }
+  PAIRPORT_REQUEST_HEADERS(PAIRPORT_KEEP)
+#undef PAIRPORT_KEEP
   return true;
 }
 

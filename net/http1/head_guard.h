@@ -9,6 +9,8 @@
 #include <optional>
 #include <string_view>
 
+#include <pairport/pairport.h>
+
 namespace pairport {
 
 inline constexpr std::size_t kMaxHead = 8 * 1024;
@@ -33,16 +35,16 @@ struct Framing {
   std::uint64_t length = 0;  // saturated; anything above the limit for bodies is refused anyway
 };
 
-// Headers whose values are kept while the head is read.
+// Headers whose values are kept while the head is read: those of PAIRPORT_REQUEST_HEADERS, each called like its member
+// of Request.
 enum class HeaderName : std::uint8_t {
-  kAccept,
-  kAcceptEncoding,
-  kContentType,
-  kIfNoneMatch,
-  kIfRange,
-  kRange,
-  kUserAgent,
+#define PAIRPORT_ENUMERATOR(member, name) member,
+  PAIRPORT_REQUEST_HEADERS(PAIRPORT_ENUMERATOR)
+#undef PAIRPORT_ENUMERATOR
 };
+#define PAIRPORT_COUNT(member, name) +1
+inline constexpr std::size_t kHeaderNames = 0 PAIRPORT_REQUEST_HEADERS(PAIRPORT_COUNT);
+#undef PAIRPORT_COUNT
 
 // Reads a head as it arrives, in pieces of any size, and stops at the first byte that has no business there, so that
 // its verdict does not depend on how the bytes were cut. Accepts a subset of RFC 9112:
@@ -126,7 +128,7 @@ class HeadGuard {
   std::size_t request_line_size_ = 0;
   std::size_t method_size_ = 0;
   std::size_t target_size_ = 0;
-  std::array<Place, static_cast<std::size_t>(HeaderName::kUserAgent) + 1> values_;
+  std::array<Place, kHeaderNames> values_;
   std::array<Place, kMaxForwarded> forwarded_for_;
   std::size_t forwarded_count_ = 0;
   Place steering_;

@@ -40,10 +40,12 @@ bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& resu
   Request& request = result.request;
   request.method = method_of(guard.method(head));
   request.target = guard.target(head);
-  request.accept = guard.value(HeaderName::kAccept, head);
   // Which further methods llhttp knows differs from version to version. They are refused anyway, and with them the
   // connection ends, so what the guard knows is enough.
-  if (request.method == Method::kOther) return true;
+  if (request.method == Method::kOther) {
+    request.accept = guard.value(HeaderName::accept, head);  // the error has the form that the client prefers
+    return true;
+  }
   Verdict verdict;
   llhttp_t parser;
   llhttp_init(&parser, HTTP_REQUEST, &settings());
@@ -59,12 +61,9 @@ bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& resu
   // An Upgrade that we do not know is to be ignored (RFC 9110 section 7.8): the pause is no error.
   if ((error != HPE_OK && error != HPE_PAUSED_UPGRADE) || !verdict.complete) return false;
 
-  request.user_agent = guard.value(HeaderName::kUserAgent, head);
-  request.accept_encoding = guard.value(HeaderName::kAcceptEncoding, head);
-  request.content_type = guard.value(HeaderName::kContentType, head);
-  request.if_none_match = guard.value(HeaderName::kIfNoneMatch, head);
-  request.if_range = guard.value(HeaderName::kIfRange, head);
-  request.range = guard.value(HeaderName::kRange, head);
+#define PAIRPORT_TAKE_HEADER(member, name) request.member = guard.value(HeaderName::member, head);
+  PAIRPORT_REQUEST_HEADERS(PAIRPORT_TAKE_HEADER)
+#undef PAIRPORT_TAKE_HEADER
   result.forwarded_count = guard.forwarded_count();
   for (std::size_t i = 0; i < result.forwarded_count; ++i) result.forwarded_lines[i] = guard.forwarded_for(i, head);
   result.expects_continue = guard.expects_continue();

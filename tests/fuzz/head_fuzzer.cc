@@ -187,7 +187,7 @@ void run(Input input) {
       const Parts parts = take_apart(head.view());
       expect(guard.method(head.view()) == parts.method && guard.target(head.view()) == parts.target,
              "the guard finds the same request line");
-      expect(guard.value(HeaderName::kAccept, head.view()) == parts.value("accept"),
+      expect(guard.value(HeaderName::accept, head.view()) == parts.value("accept"),
              "the guard finds the same Accept header");
       check_rules(parts, guard);
       check_parser(head.view(), parts, guard);

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "net/http1/http1.h"
+
 namespace pairport {
 namespace {
 
@@ -54,19 +56,38 @@ TEST(HeadGuard, KeepsTheValuesOfHeaders) {
   for (const auto feed : {whole, bytewise}) {
     HeadGuard guard;
     ASSERT_EQ(feed(head, guard), State::kComplete);
-    EXPECT_EQ(guard.value(HeaderName::kAccept, head), "text/html") << "the first that is not empty";
-    EXPECT_EQ(guard.value(HeaderName::kUserAgent, head), "curl/8 (x)");
-    EXPECT_EQ(guard.value(HeaderName::kAcceptEncoding, head), "gzip");
-    EXPECT_EQ(guard.value(HeaderName::kContentType, head), "a/b");
-    EXPECT_EQ(guard.value(HeaderName::kIfNoneMatch, head), "\"e\"");
-    EXPECT_EQ(guard.value(HeaderName::kIfRange, head), "\"f\"");
-    EXPECT_EQ(guard.value(HeaderName::kRange, head), "bytes=0-");
+    EXPECT_EQ(guard.value(HeaderName::accept, head), "text/html") << "the first that is not empty";
+    EXPECT_EQ(guard.value(HeaderName::user_agent, head), "curl/8 (x)");
+    EXPECT_EQ(guard.value(HeaderName::accept_encoding, head), "gzip");
+    EXPECT_EQ(guard.value(HeaderName::content_type, head), "a/b");
+    EXPECT_EQ(guard.value(HeaderName::if_none_match, head), "\"e\"");
+    EXPECT_EQ(guard.value(HeaderName::if_range, head), "\"f\"");
+    EXPECT_EQ(guard.value(HeaderName::range, head), "bytes=0-");
     // Values are told by their place: the head may lie elsewhere by now.
     const std::string moved = head;
-    EXPECT_EQ(guard.value(HeaderName::kUserAgent, moved).data(), moved.data() + moved.find("curl/8"));
+    EXPECT_EQ(guard.value(HeaderName::user_agent, moved).data(), moved.data() + moved.find("curl/8"));
     guard.reset();
     ASSERT_EQ(feed("GET / HTTP/1.1\r\nHost: x\r\n\r\n", guard), State::kComplete);
-    EXPECT_EQ(guard.value(HeaderName::kAccept, head), "") << "nothing is left of the head before";
+    EXPECT_EQ(guard.value(HeaderName::accept, head), "") << "nothing is left of the head before";
+  }
+}
+
+TEST(HeadGuard, EveryHeaderOfTheTableReachesTheRequest) {
+  std::string head = "GET / HTTP/1.1\r\nHost: x\r\n";
+#define LINE(member, name) head += name ": the " #member "\r\n";
+  PAIRPORT_REQUEST_HEADERS(LINE)
+#undef LINE
+  head += "\r\n";
+  for (const auto feed : {whole, bytewise}) {
+    HeadGuard guard;
+    ASSERT_EQ(feed(head, guard), State::kComplete);
+    RequestHead parsed;
+    ASSERT_TRUE(parse_head(head, guard, parsed));
+#define REACHES(member, name)                                               \
+  EXPECT_EQ(guard.value(HeaderName::member, head), "the " #member) << name; \
+  EXPECT_EQ(parsed.request.member, "the " #member) << name;
+    PAIRPORT_REQUEST_HEADERS(REACHES)
+#undef REACHES
   }
 }
 
