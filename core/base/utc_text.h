@@ -5,11 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+
+#include "core/base/calendar.h"
 
 namespace pairport {
 
@@ -52,12 +53,12 @@ class UtcText {
   [[gnu::noinline]] std::uint64_t set_day(std::int64_t unix_seconds) noexcept {
     const std::int64_t seconds = std::clamp(unix_seconds, std::int64_t{0}, kLast);
     day_begin_ = seconds - seconds % kDay;
-    const std::chrono::year_month_day date(std::chrono::sys_days(std::chrono::days(day_begin_ / kDay)));
-    const auto year = static_cast<std::uint32_t>(static_cast<int>(date.year()));
+    const CalendarTime date = calendar_time(day_begin_);
+    const auto year = static_cast<std::uint32_t>(date.year);
     put_two(year / 100, text_.data());
     put_two(year % 100, text_.data() + 2);
-    put_two(static_cast<unsigned>(date.month()), text_.data() + 5);
-    put_two(static_cast<unsigned>(date.day()), text_.data() + 8);
+    put_two(date.month, text_.data() + 5);
+    put_two(date.day, text_.data() + 8);
     return static_cast<std::uint64_t>(seconds - day_begin_);
   }
 

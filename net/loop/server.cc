@@ -45,8 +45,8 @@
 #include "core/limits/victims.h"
 #include "core/memory/secret_block.h"
 #include "core/store/timer_wheel.h"
+#include "net/base/clock.h"
 #include "net/base/file_descriptor.h"
-#include "net/loop/clock.h"
 #include "net/loop/refusals.h"
 #include "net/loop/transmitter.h"
 

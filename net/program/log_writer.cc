@@ -6,13 +6,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
@@ -20,6 +18,10 @@
 #include <span>
 #include <utility>
 #include <vector>
+
+#include "core/base/utc_text.h"
+#include "core/base/writer.h"
+#include "net/base/clock.h"
 
 namespace pairport {
 namespace {
@@ -44,14 +46,14 @@ std::size_t write_some(int fd, const iovec* parts, int count) noexcept {
 
 // REQUIRES: room for 128 bytes
 std::size_t loss_line(std::uint64_t lost, std::span<char> out) noexcept {
-  timespec now{};
-  tm utc{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  gmtime_r(&now.tv_sec, &utc);
-  char* at = out.data() + strftime(out.data(), out.size(), "%Y-%m-%dT%H:%M:%SZ warning: ", &utc);
-  at = std::to_chars(at, out.data() + out.size(), lost).ptr;
-  constexpr std::string_view kRest = " lines of the log were lost: whoever reads them does not keep up\n";
-  return static_cast<std::size_t>(std::copy(kRest.begin(), kRest.end(), at) - out.data());
+  std::array<char, UtcText::kSize> time;
+  return Writer(out)
+      .text(UtcText().write(wall_time_ms() / 1000, time.data()))
+      .text(" warning: ")
+      .number(lost)
+      .text(" lines of the log were lost: whoever reads them does not keep up\n")
+      .written()
+      .size();
 }
 
 }  // namespace

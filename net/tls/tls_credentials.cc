@@ -4,7 +4,6 @@
 #include "net/tls/tls_credentials.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
 #include <optional>
 
@@ -14,6 +13,7 @@
 #include <pairport/secret_memory.h>
 
 #include "core/base/ascii.h"
+#include "core/base/calendar.h"
 
 namespace pairport {
 namespace {
@@ -49,12 +49,12 @@ class PemText {
 };
 
 std::int64_t to_unix(const mbedtls_x509_time& time) noexcept {
-  using std::chrono::sys_days;
-  const std::chrono::year_month_day date{std::chrono::year(time.year),
-                                         std::chrono::month(static_cast<unsigned>(time.mon)),
-                                         std::chrono::day(static_cast<unsigned>(time.day))};
-  return std::chrono::duration_cast<std::chrono::seconds>(sys_days(date).time_since_epoch()).count() +
-         time.hour * 3600 + time.min * 60 + time.sec;
+  return unix_seconds({.year = time.year,
+                       .month = static_cast<unsigned>(time.mon),
+                       .day = static_cast<unsigned>(time.day),
+                       .hour = static_cast<unsigned>(time.hour),
+                       .minute = static_cast<unsigned>(time.min),
+                       .second = static_cast<unsigned>(time.sec)});
 }
 
 }  // namespace
