@@ -7,14 +7,12 @@
 
 #include <algorithm>
 #include <cassert>
-#include <charconv>
-#include <chrono>
 #include <cstring>
 #include <new>
 #include <utility>
 
-#include "core/memory/secret_pool.h"
 #include "net/http1/chunked.h"
+#include "net/http1/connection_context.h"
 #include "net/http1/head_guard.h"
 #include "net/http1/http1.h"
 
@@ -23,67 +21,11 @@ namespace {
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-// A few hundred bytes that are wiped when their size is forgotten.
-template <std::size_t kCapacity>
-struct Buffer {
-  std::size_t size = 0;
-  std::array<char, kCapacity> bytes;
-
-  ~Buffer() { clear(); }
-  std::string_view view() const noexcept { return {bytes.data(), size}; }
-  void append(std::string_view text) noexcept {
-    assert(text.size() <= kCapacity - size);
-    if (!text.empty()) std::memcpy(bytes.data() + size, text.data(), text.size());  // an empty view may be null
-    size += text.size();
-  }
-  // A literal, whose size the compiler knows.
-  template <std::size_t kSize>
-  void append(const char (&text)[kSize]) noexcept {
-    assert(kSize - 1 <= kCapacity - size);
-    std::memcpy(bytes.data() + size, text, kSize - 1);
-    size += kSize - 1;
-  }
-  void append(std::uint64_t number) noexcept {
-    size = static_cast<std::size_t>(std::to_chars(bytes.data() + size, bytes.data() + kCapacity, number).ptr -
-                                    bytes.data());
-  }
-  // Keeps the last `count` bytes and moves them to the front.
-  void keep_last(std::size_t count) noexcept {
-    std::memmove(bytes.data(), bytes.data() + size - count, count);
-    wipe(bytes.data() + count, size - count);
-    size = count;
-  }
-  void truncate(std::size_t count) noexcept {
-    wipe(bytes.data() + count, size - count);
-    size = count;
-  }
-  void clear() noexcept { truncate(0); }
-};
-
 std::uint64_t after(const Now& now, std::uint64_t ms) noexcept {
   return now.monotonic_ms + ms;
 }
 
 }  // namespace
-
-struct ConnectionContext::Exchange {
-  Response response;
-  Buffer<1536> head;
-  SecretPool<Exchange>::Pointer next;  // answered behind this one
-  // For an observer alone.
-  AccessEntry entry;
-  std::uint64_t started_ms = 0;
-  std::uint64_t bytes = 0;  // of the whole answer
-  // Of the first exchange in a list: the output of all of them, constructed as it is added. To clear all of it for each
-  // answer would be the longest write of many.
-  Fragment* fragments() noexcept { return reinterpret_cast<Fragment*>(fragment_bytes.data()); }
-  static constexpr std::size_t kMaxOutput = Connection::kMaxBatch * (1 + Response::kMaxFragments);
-  alignas(Fragment) std::array<std::byte, kMaxOutput * sizeof(Fragment)> fragment_bytes;
-};
-
-struct ConnectionContext::Head : Buffer<kMaxHead> {};
-struct ConnectionContext::Body : Buffer<kMaxBody> {};
-struct ConnectionContext::Rest : Buffer<Connection::kMaxInput> {};
 
 // Separate from the connection, so that the public header knows nothing of the parser.
 struct Connection::Parser {
@@ -93,69 +35,6 @@ struct Connection::Parser {
   HeadGuard guard;
   ChunkedDecoder chunked;
 };
-
-ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& limits, TrustedProxies trusted_proxies,
-                                     AccessObserver* observer, std::optional<std::uint64_t> hsts_seconds) noexcept
-    : service_(service),
-      limits_(limits),
-      trusted_proxies_(std::move(trusted_proxies)),
-      observer_(observer),
-      exchanges_(service.minimum_level()),
-      heads_(service.minimum_level()),
-      bodies_(service.minimum_level()),
-      rests_(service.minimum_level()) {
-  assert(limits.max_head_bytes <= kMaxHead && limits.max_headers <= kMaxHeaders && limits.max_body_bytes <= kMaxBody);
-  if (!hsts_seconds) return;
-  static constexpr std::string_view kHsts = "Strict-Transport-Security: max-age=";
-  char* end = std::copy(kHsts.begin(), kHsts.end(), hsts_text_.data());
-  end = std::to_chars(end, hsts_text_.data() + hsts_text_.size() - 2, *hsts_seconds).ptr;
-  *end++ = '\r';
-  *end++ = '\n';
-  hsts_line_ = {hsts_text_.data(), static_cast<std::size_t>(end - hsts_text_.data())};
-}
-
-ConnectionContext::~ConnectionContext() = default;
-
-std::string_view ConnectionContext::ok_and_date(const Now& now) noexcept {
-  if (now.unix_seconds != date_seconds_) {
-    // IMF-fixdate (RFC 9110 section 5.6.7), by hand because strftime depends on the locale.
-    static constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
-    static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    const std::chrono::sys_seconds time{std::chrono::seconds(now.unix_seconds)};
-    const auto day = std::chrono::floor<std::chrono::days>(time);
-    const std::chrono::year_month_day date(day);
-    const std::chrono::hh_mm_ss clock(time - day);
-    char* out = ok_and_date_.data();
-    const auto text = [&out](std::string_view part) { out = std::copy(part.begin(), part.end(), out); };
-    const auto digits = [&out](std::int64_t value, int count) {
-      for (int i = count - 1; i >= 0; --i, value /= 10) out[i] = static_cast<char>('0' + value % 10);
-      out += count;
-    };
-    text(kOkLine);
-    text("Date: ");
-    text(kDays.substr(std::chrono::weekday(day).c_encoding() * 3, 3));
-    text(", ");
-    digits(static_cast<unsigned>(date.day()), 2);
-    text(" ");
-    text(kMonths.substr((static_cast<unsigned>(date.month()) - 1) * 3, 3));
-    text(" ");
-    digits(static_cast<int>(date.year()), 4);
-    text(" ");
-    digits(clock.hours().count(), 2);
-    text(":");
-    digits(clock.minutes().count(), 2);
-    text(":");
-    digits(clock.seconds().count(), 2);
-    text(" GMT\r\n");
-    assert(out == ok_and_date_.data() + ok_and_date_.size());
-    date_seconds_ = now.unix_seconds;
-  }
-  return {ok_and_date_.data(), ok_and_date_.size()};
-}
-
-std::string_view ConnectionContext::date_line(const Now& now) noexcept {
-  return ok_and_date(now).substr(kOkLine.size());
-}
 
 Connection::Connection(ConnectionContext& context, const ClientAddress& peer, const Now& now,
                        Transport transport) noexcept
@@ -201,17 +80,6 @@ void Connection::close() noexcept {
   body_.reset();
   rest_.reset();
 }
-
-namespace {
-
-// Makes sure that there is a buffer; false when there is no memory for one.
-template <typename Pointer, typename Pool>
-bool acquire(Pointer& buffer, Pool& pool) noexcept {
-  if (buffer == nullptr) buffer = pool.acquire();
-  return buffer != nullptr;
-}
-
-}  // namespace
 
 void Connection::on_input(std::string_view input, const Now& now) noexcept {
   assert(input.size() <= kMaxInput);
@@ -405,25 +273,18 @@ bool Connection::add_exchange() noexcept {
 
 void Connection::describe_request(Method method, const ClientAddress& client, const Now& now) noexcept {
   if (context_.observer_ == nullptr) return;
-  last_exchange_->entry.method = method;
-  last_exchange_->entry.client = client;
-  last_exchange_->entry.route = last_exchange_->response.route();
-  last_exchange_->entry.code_hash = last_exchange_->response.code_hash();
-  last_exchange_->started_ms = now.monotonic_ms;
+  last_exchange_->describe_request(method, client, now);
 }
 
 // Answers go out in their order: what was sent belongs to the first ones.
 void Connection::report_answers() noexcept {
   std::uint64_t sent = sent_bytes_;
   for (ConnectionContext::Exchange* exchange = exchange_.get(); exchange != nullptr; exchange = exchange->next.get()) {
-    AccessEntry& entry = exchange->entry;
-    entry.status = exchange->response.status();
-    if (entry.status == 0) continue;  // gone before there was a file, and an answer
-    entry.bytes = std::min(sent, exchange->bytes);
-    entry.complete = entry.bytes == exchange->bytes;
-    entry.duration_ms = std::max(sent_at_ms_, exchange->started_ms) - exchange->started_ms;
-    sent -= entry.bytes;
-    context_.observer_->on_answer(entry);
+    if (exchange->response.status() == 0) continue;  // gone before there was a file, and an answer
+    const std::uint64_t count = std::min(sent, exchange->bytes);
+    exchange->describe_answer(count, sent_at_ms_);
+    sent -= count;
+    context_.observer_->on_answer(exchange->entry);
   }
 }
 
@@ -529,36 +390,9 @@ void Connection::refuse(int status, std::string_view text, std::string_view acce
 
 void Connection::start_answer(const Now& now) noexcept {
   const Response& response = last_exchange_->response;
-  auto& head = last_exchange_->head;
-  if (response.status() == 200) {
-    head.append(context_.ok_and_date(now));
-  } else {
-    head.append("HTTP/1.1 ");
-    head.append(static_cast<std::uint64_t>(response.status()));
-    head.append(" ");
-    head.append(reason_phrase(response.status()));
-    head.append("\r\n");
-    head.append(context_.date_line(now));
-  }
-  head.append(response.headers().wire());
-  head.append(response.extra_headers());
-  if (transport_ == Transport::kSecure) head.append(context_.hsts_line_);
-  if (response.has_content_length()) {
-    head.append("Content-Length: ");
-    head.append(response.content_length());
-    head.append("\r\n");
-  }
-  if (response.retry_after() != 0) {
-    head.append("Retry-After: ");
-    head.append(response.retry_after());
-    head.append("\r\n");
-  }
-  if (!keep_alive_) {
-    head.append("Connection: close\r\n");
-  } else if (http_1_0_) {
-    head.append("Connection: keep-alive\r\n");
-  }
-  head.append("\r\n");
+  last_exchange_->write_head(
+      context_, {.secure = transport_ == Transport::kSecure, .keep_alive = keep_alive_, .http_1_0 = http_1_0_}, now);
+  const auto& head = last_exchange_->head;
 
   // Output that was sent meanwhile (before a file was there) leaves nothing to append to.
   if (fragment_count_ == 0) next_fragment_ = exchange_->fragments();
