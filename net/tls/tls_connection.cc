@@ -15,53 +15,22 @@
 #include <utility>
 
 #include <mbedtls/ssl.h>
-#include <mbedtls/ssl_ticket.h>
 
-#include "core/memory/secret_block.h"
 #include "net/tls/mbedtls_bridge.h"
+#include "net/tls/tls_context.h"
 #include "net/tls/tls_credentials.h"
 
 namespace pairport {
 namespace {
 
-// RFC 8446 section 5.1 and 5.2, RFC 5246 section 6.2: a header of five bytes; of plaintext at most 2^14 bytes, of which
-// TLS 1.2 may make 2048 more.
-constexpr std::size_t kRecordHeader = 5;
-constexpr std::size_t kMaxPlaintext = 16 * 1024;
-constexpr std::size_t kMaxRecord = kRecordHeader + kMaxPlaintext + 2048;
 constexpr unsigned kChangeCipherSpec = 20;
 constexpr unsigned kApplicationData = 23;
 constexpr unsigned char kHandshake = 22;
 
-// What a record of ours may be longer than its plaintext: by header, explicit nonce and tag in TLS 1.2 (29 bytes), by
-// header, type, padding to a multiple of 16 and tag in TLS 1.3 (37 bytes).
-constexpr std::size_t kOverhead = 40;
-// Two records of the greatest size and some small ones before them leave in one write.
-constexpr std::size_t kOutput = 2 * (kMaxPlaintext + kOverhead) + 1024;
-
 // A fatal alert unexpected_message, for what is not even a record: nothing has to be set up to say so.
 constexpr std::string_view kUnexpectedMessage{"\x15\x03\x03\x00\x02\x02\x0a", 7};
 
-constexpr std::size_t kKeptBuffers = 64;
-
 }  // namespace
-
-// Ciphertext that waits to be read. Of a record that is not complete, one on_input() makes it grow by that much at
-// most.
-struct TlsConnection::Input {
-  std::size_t size = 0;
-  std::array<char, kMaxRecord + TlsConnection::kMaxInput> bytes;
-};
-
-// Ciphertext that waits to be sent.
-struct TlsConnection::Output {
-  std::size_t begin = 0;
-  std::size_t size = 0;  // from the start of `bytes`, what has been sent included
-  std::array<char, kOutput> bytes;
-
-  bool empty() const noexcept { return begin == size; }
-  std::size_t room() const noexcept { return bytes.size() - size; }
-};
 
 // mbedTLS's side of it.
 struct TlsConnection::Session {
@@ -92,95 +61,6 @@ struct TlsConnection::Session {
   mbedtls_ssl_context ssl;
   int result = MBEDTLS_ERR_SSL_WANT_READ;  // of the last step of the handshake
 };
-
-class TlsContext::Impl {
- public:
-  Impl(const TlsOptions& tls_options, RandomSource& random_source) noexcept
-      : options(tls_options), random(random_source) {
-    mbedtls_ssl_ticket_init(&ticket_keys);
-  }
-  ~Impl() { mbedtls_ssl_ticket_free(&ticket_keys); }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-
-  std::unique_ptr<TlsConnection::Output> take_output() noexcept {
-    if (kept == 0) return std::unique_ptr<TlsConnection::Output>(new (std::nothrow) TlsConnection::Output);
-    return std::move(outputs[--kept]);
-  }
-  void give_back(std::unique_ptr<TlsConnection::Output> output) noexcept {
-    if (output == nullptr || kept == outputs.size()) return;
-    output->begin = output->size = 0;
-    outputs[kept++] = std::move(output);
-  }
-
-  const TlsOptions options;
-  RandomSource& random;
-  mbedtls_ssl_ticket_context ticket_keys;
-  std::shared_ptr<const TlsCredentials> credentials;
-  SecretBlock plaintext;  // of the record that is being read
-  std::array<std::unique_ptr<TlsConnection::Output>, kKeptBuffers> outputs;
-  std::size_t kept = 0;
-};
-
-TlsCredentials::TlsCredentials(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
-TlsCredentials::~TlsCredentials() = default;
-
-TlsContext::TlsContext(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
-TlsContext::~TlsContext() = default;
-
-Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsOptions& options, RandomSource& random,
-                                                       SecretLevel minimum_level) {
-  if (options.min_version == TlsVersion::kTls13 && !has_tls13()) {
-    return Status(StatusCode::kInvalidArgument, library_version() + " has no TLS 1.3; use TLS 1.2, or mbedTLS 3.6");
-  }
-  if (options.lanes == 0) return Status(StatusCode::kInvalidArgument, "handshakes need at least one lane");
-  if (!mbed::init()) return Status(StatusCode::kRandomFailed, "mbedTLS could not be initialised");
-  auto impl = std::make_unique<Impl>(options, random);
-  impl->plaintext = SecretBlock::map(kMaxPlaintext, minimum_level);
-  if (!impl->plaintext) {
-    return minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
-  }
-  if (options.ticket_lifetime != 0 &&
-      mbedtls_ssl_ticket_setup(&impl->ticket_keys, tls_random, &random, MBEDTLS_CIPHER_AES_256_GCM,
-                               options.ticket_lifetime) != 0) {
-    return Status(StatusCode::kRandomFailed, "no keys for session tickets");
-  }
-  return std::unique_ptr<TlsContext>(new TlsContext(std::move(impl)));
-}
-
-Result<std::shared_ptr<const TlsCredentials>> TlsContext::load(std::span<const TlsCertificate> certificates) const {
-  auto impl = std::make_unique<TlsCredentials::Impl>(impl_->options.lanes);
-  Status status = impl->load(certificates, impl_->options, impl_->random,
-                             impl_->options.ticket_lifetime != 0 ? &impl_->ticket_keys : nullptr);
-  if (!status.ok()) return status;
-  auto credentials = std::make_shared<TlsCredentials>(std::move(impl));
-  credentials->not_after_ = credentials->impl_->not_after();
-  credentials->first_to_expire_ = certificates[credentials->impl_->first_to_expire()].name;
-  if (const auto index = credentials->impl_->only_rsa()) credentials->only_rsa_ = certificates[*index].name;
-  return std::shared_ptr<const TlsCredentials>(std::move(credentials));
-}
-
-void TlsContext::use(std::shared_ptr<const TlsCredentials> credentials) noexcept {
-  impl_->credentials = std::move(credentials);
-}
-
-const TlsCredentials* TlsContext::credentials() const noexcept {
-  return impl_->credentials.get();
-}
-
-std::size_t TlsContext::lanes() const noexcept {
-  return impl_->options.lanes;
-}
-
-bool TlsContext::has_tls13() noexcept {
-  return mbed::kHasTls13;
-}
-
-std::string TlsContext::library_version() {
-  std::array<char, 18> text{};
-  mbedtls_version_get_string_full(text.data());
-  return text.data();
-}
 
 TlsConnection::TlsConnection(TlsContext& context, Connection& connection, const Now& now) noexcept
     : context_(*context.impl_),
