@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// What a server tells its operator besides its answers, so that a flood of clients is no flood of lines.
+#ifndef PAIRPORT_NET_EVENTS_H_
+#define PAIRPORT_NET_EVENTS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include <pairport/connection.h>
+#include <pairport/server.h>
+#include <pairport/service.h>
+
+namespace pairport {
+
+// Calls ServerOptions::on_event for each event at most once a minute. Counts what was not told, and tells the sum of
+// it. One thread at a time.
+class Events {
+ public:
+  // REQUIRES: `service` and `context` outlive this object. `on_event` may be empty.
+  Events(std::function<void(ServerEvent event, int detail)> on_event, const Service& service,
+         const ConnectionContext& context);
+
+  // False: it was told less than a minute ago, or nobody listens.
+  bool tell(ServerEvent event, int detail, std::uint64_t now_ms) noexcept;
+  // A connection was refused, because its address has as many as it may.
+  void count_beyond_address() noexcept { ++beyond_address_; }
+  // A connection was closed for another one, or refused, because there are as many as there may be.
+  void count_beyond_all() noexcept { ++beyond_all_; }
+
+  // Tells what has been counted, here and in the service. To be called with every tick.
+  void tell_counts(std::uint64_t now_ms) noexcept;
+  // The same without a limit: what came since would be lost.
+  void tell_last_counts(std::uint64_t now_ms) noexcept;
+
+ private:
+  void tell_count(ServerEvent event, std::uint64_t count, std::uint64_t& told, std::uint64_t now_ms) noexcept;
+
+  const std::function<void(ServerEvent event, int detail)> on_event_;
+  const Service& service_;
+  const ConnectionContext& context_;
+  std::array<std::uint64_t, static_cast<std::size_t>(ServerEvent::kConnectionsLimited) + 1> again_at_{};
+  std::uint64_t beyond_address_ = 0;
+  std::uint64_t beyond_all_ = 0;
+  // How many of each have been told.
+  std::uint64_t beyond_address_told_ = 0;
+  std::uint64_t beyond_all_told_ = 0;
+  std::uint64_t deposits_limited_told_ = 0;
+  std::uint64_t look_ups_limited_told_ = 0;
+  std::uint64_t misses_told_ = 0;
+  std::uint64_t deposits_refused_ = 0;
+  SecretLevel level_;
+  bool untrusted_proxy_told_ = false;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_NET_EVENTS_H_

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// What the parts of a server share: the loop, its time, and what libuv still holds of them.
+#ifndef PAIRPORT_NET_LOOP_CONTEXT_H_
+#define PAIRPORT_NET_LOOP_CONTEXT_H_
+
+#include <uv.h>
+
+#include <cassert>
+#include <cstddef>
+#include <functional>
+#include <utility>
+
+#include <pairport/server.h>
+#include <pairport/service.h>
+
+#include "net/loop/events.h"
+#include "net/loop/loop_clock.h"
+
+namespace pairport {
+
+// Counts the handles that are not closed and the requests that are under way: the server is stopped when there is none.
+class HandleCount {
+ public:
+  // Calls `on_removed(left)` after each that goes; it may destroy this object when nothing is left.
+  explicit HandleCount(std::function<void(std::size_t left)> on_removed) : on_removed_(std::move(on_removed)) {}
+
+  void add(std::size_t count = 1) noexcept { count_ += count; }
+  void remove() noexcept {
+    take_back();
+    on_removed_(count_);
+  }
+  // For a request that libuv has not accepted.
+  void take_back() noexcept {
+    assert(count_ > 0);
+    --count_;
+  }
+
+ private:
+  const std::function<void(std::size_t left)> on_removed_;
+  std::size_t count_ = 0;
+};
+
+struct LoopContext {
+  uv_loop_t* const loop;
+  Service& service;
+  const ServerOptions& options;
+  Events events;
+  HandleCount handles;
+  std::function<void()> keep_ticking;  // there is something to wait for
+  LoopClock clock;
+
+  const Now& now() noexcept { return clock.now(); }
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_NET_LOOP_CONTEXT_H_

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: MIT
+// Invariants: the memory of a handle is freed in its close callback and nowhere else. write_ is in use exactly while
+// writing_, and then the channel's output is untouched. While a step of the handshake is computed nobody touches the
+// channel: nothing is read, written or deleted before that is done.
+#include "net/loop/peer.h"
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include <pairport/secret_memory.h>
+
+#include "net/loop/peers.h"
+
+namespace pairport {
+namespace {
+
+// What a uv_write_t holds without an allocation of its own.
+constexpr std::size_t kWriteBuffers = 4;
+
+}  // namespace
+
+Peer::Peer(Peers& peers, TimerId id, int fd, bool is_unix, const ClientAddress& address,
+           AddressCounter::Place&& its_place, std::unique_ptr<Channel> channel) noexcept
+    : place(std::move(its_place)),
+      peers_(peers),
+      channel_(std::move(channel)),
+      fd_(fd),
+      is_unix_(is_unix),
+      handshake_(*this, channel_->tls(), address.widest_key()) {
+  timer.id = id;
+}
+
+// Gives the socket to libuv. Closes it when that fails.
+bool Peer::attach() noexcept {
+  if (attached_) return true;
+  uv_loop_t* const loop = peers_.context().loop;
+  int error = 0;
+  if (is_unix_) {
+    uv_pipe_init(loop, &handle_.pipe, 0);
+    error = uv_pipe_open(&handle_.pipe, fd_);
+  } else {
+    uv_tcp_init(loop, &handle_.tcp);
+    error = uv_tcp_open(&handle_.tcp, fd_);
+  }
+  handle_.handle.data = this;
+  attached_ = true;
+  if (error == 0) return true;
+  ::close(fd_);
+  close();
+  return false;
+}
+
+void Peer::settle() noexcept {
+  if (attach()) read_on(!writing_ && wants_input());
+}
+
+void Peer::read_on(bool wanted) noexcept {
+  if (reading_ == wanted || !attached_) return;
+  reading_ = wanted;
+  if (!wanted) {
+    uv_read_stop(&handle_.stream);
+    return;
+  }
+  // libuv has no buffer to read into, so it only tells that there is something to read, and recv(2) reads it: its way
+  // to a socket is shorter than that of libuv's read(2), by 0.7 % of what a GET costs.
+  const auto no_buffer = [](uv_handle_t*, std::size_t, uv_buf_t* buffer) { *buffer = uv_buf_init(nullptr, 0); };
+  const auto on_readable = [](uv_stream_t* stream, ssize_t, const uv_buf_t*) {
+    static_cast<Peer*>(stream->data)->receive();
+  };
+  if (uv_read_start(&handle_.stream, no_buffer, on_readable) != 0) close();
+}
+
+void Peer::receive() noexcept {
+  if (closing_) return;
+  char* const buffer = peers_.read_buffer();
+  const ssize_t size = recv(fd_, buffer, Connection::kMaxInput, MSG_DONTWAIT);
+  if (size < 0 && errno != EAGAIN && errno != EINTR) return close();
+  if (size == 0) {
+    read_on(false);
+    channel_->on_input_end(peers_.context().now());
+  } else if (size > 0) {
+    const auto count = static_cast<std::size_t>(size);
+    bytes += count;
+    Channel::Wants wants = channel_->on_input({buffer, count}, peers_.context().now());
+    // All peers share the buffer: what was a credential is gone before the next one reads.
+    wipe(buffer, count);
+    return flush(wants);
+  }
+  flush();
+}
+
+void Peer::flush() noexcept {
+  if (closing_ || handshake_.is_computing()) return;
+  Channel::Wants wants = channel_->wants();
+  flush(wants);
+}
+
+// Sends what there is to send, then does what the channel wants. `wants`: what it wants now; used up.
+void Peer::flush(Channel::Wants& wants) noexcept {
+  // Before anything else: with a deadline missed, what a write request points to is gone, and closing cancels it.
+  if (wants.close) return close();
+  if (writing_) return arm(wants.deadline);
+  std::size_t sent_in_a_row = 0;
+  while (!wants.output.empty()) {
+    // libuv tells of a write in the next iteration of the loop, so others have their turn.
+    if (sent_in_a_row >= channel_->burst()) return write_rest(wants.output);
+    std::size_t wanted = 0;
+    for (const Fragment& fragment : wants.output) wanted += fragment.size;
+    const bool then_ended = wants.end_with_output;
+    const ssize_t sent = peers_.transmitter().send(fd_, wants.output, then_ended);
+    if (sent < 0 && sent != -EAGAIN) return close();
+    const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    bytes += taken;
+    wants = channel_->on_output(taken, peers_.context().now());
+    sent_in_a_row += taken;
+    // The end of the connection goes with the last bytes. close(2) alone would reset the connection, and drop what has
+    // not left yet, if the peer has sent something behind its request that nobody will read.
+    if (then_ended && taken == wanted) ::shutdown(fd_, SHUT_WR);
+    if (taken != wanted) return write_rest(wants.output);
+  }
+
+  if (wants.close) return close();
+  if (wants.request) {
+    end_transfer();
+  } else {
+    serve_file();
+    if (closing_) return;
+  }
+  if (wants.shutdown && !shut_down_) {
+    if (!attach()) return;
+    shut_down_ = true;
+    if (uv_shutdown(&shutdown_, &handle_.stream, [](uv_shutdown_t*, int) {}) != 0) return close();
+  }
+  read_on(wants.input);
+  if (closing_) return;
+  peers_.set_waiting(*this, wants.request);
+  arm(wants.deadline);
+  if (wants.handshake && !handshake_.is_waiting()) {
+    peers_.set_queued(*this, true);
+    peers_.handshakes().queue(handshake_);
+  }
+}
+
+// The socket is full, or it is the turn of others: libuv sends what comes next.
+void Peer::write_rest(std::span<const Fragment> output) noexcept {
+  if (!attach()) return;
+  std::array<uv_buf_t, kWriteBuffers> buffers;
+  unsigned count = 0;
+  write_size_ = 0;
+  for (const Fragment& fragment : output) {
+    if (count == buffers.size()) break;
+    // uv_buf_t is not const, but nothing writes through it.
+    buffers[count++] = uv_buf_init(const_cast<char*>(fragment.data), static_cast<unsigned>(fragment.size));
+    write_size_ += fragment.size;
+  }
+  peers_.set_waiting(*this, false);
+  write_.data = this;
+  writing_ = true;
+  read_on(false);
+  const int error = uv_write(&write_, &handle_.stream, buffers.data(), count, [](uv_write_t* write, int status) {
+    static_cast<Peer*>(write->data)->on_written(status);
+  });
+  if (error != 0) {
+    writing_ = false;
+    return close();
+  }
+  left_to_send_ = left_to_send();
+  arm(channel_->wants().deadline);
+}
+
+void Peer::on_written(int status) noexcept {
+  writing_ = false;
+  if (closing_) return;
+  if (status != 0) return close();
+  bytes += write_size_;
+  Channel::Wants wants = channel_->on_output(write_size_, peers_.context().now());
+  flush(wants);
+}
+
+// What libuv and the kernel have of it: libuv tells of a write when all of it is done, and the kernel wants more only
+// when a third of its buffer is empty, which at a low rate takes long.
+std::uint64_t Peer::left_to_send() const noexcept {
+  int queued = 0;
+  if (ioctl(fd_, SIOCOUTQ, &queued) != 0) queued = 0;
+  return uv_stream_get_write_queue_size(&handle_.stream) + static_cast<std::uint64_t>(std::max(queued, 0));
+}
+
+// Timers are set anew only when they would fire too late; one that fires too early is set again then: moving it with
+// every request would cost more.
+void Peer::arm(std::uint64_t deadline) noexcept {
+  if (closing_ || (timer.armed && timer.deadline <= deadline)) return;
+  peers_.arm(timer, deadline);
+}
+
+void Peer::on_deadline(const Now& now) noexcept {
+  if (handshake_.is_computing()) return;  // looked at when that is done
+  if (writing_) {
+    const std::uint64_t left = left_to_send();
+    if (left < left_to_send_) channel_->on_progress(now);
+    left_to_send_ = left;
+  }
+  channel_->on_deadline(now);
+  flush();
+}
+
+void Peer::serve_file() noexcept {
+  if (const std::string_view name = channel_->wants_file(); !name.empty()) {
+    if (transfer_ != nullptr && transfer_->is_opening()) return;
+    end_transfer();  // that of the answer before
+    const ServerOptions& options = peers_.context().options;
+    const bool is_challenge = channel_->wants_file_of() == FileFolder::kChallenges;
+    transfer_ = is_challenge ? FileTransfer::open(peers_.context(), *this, options.acme_webroot,
+                                                  "/.well-known/acme-challenge/", name)
+                             : FileTransfer::open(peers_.context(), *this, options.package_folder, "/", name);
+    if (transfer_ == nullptr) close();
+  } else if (const FileRange range = channel_->wants_data(); range.size != 0) {
+    if (!transfer_->read(range)) close();
+  } else {
+    end_transfer();
+  }
+}
+
+void Peer::on_file(FileOutcome outcome, const FileInfo* file) noexcept {
+  if (outcome == FileOutcome::kUnavailable) {
+    channel_->on_file_unavailable(peers_.context().now());
+  } else {
+    channel_->on_file(file, peers_.context().now());
+  }
+  flush();
+}
+
+void Peer::on_file_data(std::string_view data) noexcept {
+  // Without data the connection ends, and with it the promise of a length.
+  channel_->on_data(data, peers_.context().now());
+  flush();
+}
+
+void Peer::end_transfer() noexcept {
+  if (transfer_ != nullptr) std::exchange(transfer_, nullptr)->end();
+}
+
+void Peer::on_step_done() noexcept {
+  if (closed_) {
+    delete this;
+  } else if (!closing_) {
+    peers_.set_queued(*this, false);
+    channel_->tls()->on_handshake(peers_.context().now());
+    flush();
+  }
+}
+
+void Peer::finish(const Now& now) noexcept {
+  if (closing_) return;
+  if (handshake_.is_computing()) return close();
+  channel_->finish(now);
+  flush();
+}
+
+void Peer::close() noexcept {
+  if (closing_) return;
+  closing_ = true;
+  peers_.handshakes().leave(handshake_);
+  peers_.on_closing(*this);
+  if (attached_) {
+    uv_close(&handle_.handle, [](uv_handle_t* handle) {
+      Peer& self = *static_cast<Peer*>(handle->data);
+      self.peers_.remove(self);
+    });
+  } else {
+    ::close(fd_);  // the peer itself goes with its batch
+  }
+}
+
+void Peer::forget() noexcept {
+  end_transfer();
+  closed_ = true;
+  if (!handshake_.is_computing()) delete this;
+}
+
+}  // namespace pairport

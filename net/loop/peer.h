@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// A connected socket on the loop, with the channel that its bytes belong to.
+#ifndef PAIRPORT_NET_PEER_H_
+#define PAIRPORT_NET_PEER_H_
+
+#include <uv.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include <pairport/client_address.h>
+#include <pairport/connection.h>
+
+#include "core/limits/address_counter.h"
+#include "core/limits/victims.h"
+#include "core/store/timer_wheel.h"
+#include "net/loop/channel.h"
+#include "net/loop/file_transfer.h"
+#include "net/loop/handshakes.h"
+
+namespace pairport {
+
+class Peers;
+
+// When a peer has to be told the time; kept in the timer wheel of Peers. It may fire too early.
+struct PeerTimer {
+  std::uint64_t deadline = Connection::kNoDeadline;
+  TimerLinks links;
+  TimerId id;
+  bool armed = false;
+};
+
+// Reads, writes and closes one socket as its channel wants it. Created and forgotten by Peers; deletes itself when
+// libuv and the thread pool know it no longer.
+class Peer final : public Victims::Candidate, private FileReceiver, private HandshakeOwner {
+ public:
+  // Owns `fd` from here on. REQUIRES: `channel` is not null; `peers` outlives this object
+  Peer(Peers& peers, TimerId id, int fd, bool is_unix, const ClientAddress& address, AddressCounter::Place&& place,
+       std::unique_ptr<Channel> channel) noexcept;
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+  // Reads once, and does what the channel wants then. libuv tells of what is left.
+  void receive() noexcept;
+  // A peer that has just been accepted becomes a handle of libuv's.
+  void settle() noexcept;
+  // The deadline of `timer` has been met.
+  void on_deadline(const Now& now) noexcept;
+  // Ends after the request that is under way.
+  void finish(const Now& now) noexcept;
+  void close() noexcept;
+  // Its socket is closed, and libuv does not know it. The object is gone, or goes when its handshake is computed.
+  void forget() noexcept;
+
+  bool is_closing() const noexcept { return closing_; }
+  bool is_attached() const noexcept { return attached_; }
+  bool wants_input() const noexcept { return channel_->wants().input; }
+
+  PeerTimer timer;
+  AddressCounter::Place place;  // empty for a peer that is not counted
+
+ private:
+  union StreamHandle {
+    uv_handle_t handle;
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  };
+
+  ~Peer() = default;
+  bool attach() noexcept;
+  void flush() noexcept;
+  void flush(Channel::Wants& wants) noexcept;
+  void write_rest(std::span<const Fragment> output) noexcept;
+  void on_written(int status) noexcept;
+  void read_on(bool wanted) noexcept;
+  std::uint64_t left_to_send() const noexcept;
+  void arm(std::uint64_t deadline) noexcept;
+  void serve_file() noexcept;
+  void end_transfer() noexcept;
+
+  void on_file(FileOutcome outcome, const FileInfo* file) noexcept override;
+  void on_file_data(std::string_view data) noexcept override;
+  void on_step_begins() noexcept override { read_on(false); }
+  void on_step_done() noexcept override;
+  void on_dropped() noexcept override { close(); }
+
+  Peers& peers_;
+  const std::unique_ptr<Channel> channel_;
+  const uv_os_fd_t fd_;
+  const bool is_unix_;
+  bool attached_ = false;  // whether `handle_` is one
+  bool reading_ = false;
+  bool writing_ = false;
+  bool shut_down_ = false;
+  bool closing_ = false;
+  bool closed_ = false;             // and forgotten, but for a handshake that is being computed
+  std::size_t write_size_ = 0;      // bytes that `write_` was given
+  std::uint64_t left_to_send_ = 0;  // when that was looked at last; while writing_
+  FileTransfer* transfer_ = nullptr;
+  StreamHandle handle_;
+  uv_write_t write_;
+  uv_shutdown_t shutdown_;
+  Handshake handshake_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_NET_PEER_H_
