@@ -22,6 +22,7 @@
 #include <pairport/store.h>
 
 #include "core/memory/secret_pool.h"
+#include "core/store/slab.h"
 #include "support/process_memory.h"
 
 namespace pairport {
@@ -297,6 +298,37 @@ TEST(WithoutAddressSpace, AStoreSaysSoAtTheStart) {
               options.max_deposits = 100'000'000;
               const auto created = Store::create(options, 0);
               return !created.ok() && created.status().code() == StatusCode::kOutOfMemory ? 0 : 1;
+            }),
+            0);
+}
+
+TEST(WithoutAddressSpace, AStoreThatGetsNoMoreSaysWhatIsMissing) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers need more address space than there is memory";
+  EXPECT_EQ(in_child([] {
+              auto created = Store::create({}, 0);
+              if (!created.ok()) return 1;
+              std::size_t pages = 0;
+              std::ifstream("/proc/self/statm") >> pages;
+              const rlim_t now = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+              const rlimit little{now + Slab::kChunkSize, now + Slab::kChunkSize};
+              if (setrlimit(RLIMIT_AS, &little) != 0) return 100;
+              DepositView deposit;
+              deposit.connect_url = deposit.client_id = deposit.password = "x";
+              Status status;
+              for (int i = 0; status.ok() && i < 100'000; ++i) {
+                status = created.value()->insert("c" + std::to_string(i), deposit, 1000);
+              }
+              return status.code() == StatusCode::kOutOfMemory ? 0 : 2;
+            }),
+            0);
+}
+
+// The descriptor of the memory may have the number of standard input then.
+TEST(SecretBlock, HasTheSameLevelWithoutStandardInput) {
+  EXPECT_EQ(in_child([] {
+              const SecretLevel before = SecretBlock::map(4096).level();
+              close(0);
+              return SecretBlock::map(4096).level() == before ? 0 : 1;
             }),
             0);
 }

@@ -190,6 +190,22 @@ TEST(CodeTable, MoreEntriesWithOneHashThanASegmentHoldsAreRefusedNotLost) {
   EXPECT_LE(book.table.memory_bytes(), 20U * 1024);
 }
 
+TEST(CodeTable, ASegmentThatIsFullLeavesItsNeighboursAlone) {
+  Book book;
+  Hashes hashes(11);
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(book.add(hashes()));
+  while (book.entries.size() < 5000 && book.add(7)) {
+  }
+  EXPECT_GT(book.entries.size(), 1536U);
+  // Splits the full one, too, which may still have no room.
+  for (int i = 0; i < 8000; ++i) book.add(hashes());
+  EXPECT_GT(book.entries.size(), 8000U);
+  book.check_all();
+  while (book.entries.size() > 1800) book.remove(book.entries.size() - 1);
+  while (book.table.trimmable()) book.table.trim();
+  book.check_all();
+}
+
 // What keeps pauses short, without a clock: bytes that one insertion adds. Doubling anything would show.
 TEST(CodeTable, NoInsertionGrowsMoreThanASegmentHoweverLargeTheTable) {
   Book book;

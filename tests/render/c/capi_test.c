@@ -258,6 +258,18 @@ static int letter_a(void* user, uint8_t* out, size_t size) {
   return 0;
 }
 
+static void memory_is_bounded(void) {
+  pairport_options options = good_options();
+  int count = 0;
+  options.max_memory = 1024 * 1024;
+  options.network_share = 0; /* no limit but the memory */
+  open_with(&options);
+  while (count < 20000 && post(kJson) == 200) ++count;
+  EXPECT(count > 4000 && count < 12000);
+  EXPECT(pairport_response_retry_after(response) == 60);
+  close_all();
+}
+
 static void every_option_arrives(void) {
   pairport_options options = good_options();
   pairport_digest digest = {{"rport_9.8.7.tar.gz", 18}, {NULL, 0}};
@@ -668,6 +680,7 @@ int main(void) {
   options_of_other_versions();
   bad_options_are_named();
   every_option_arrives();
+  memory_is_bounded();
   routes_headers_and_bodies();
   bad_requests_change_nothing();
   refusals();

@@ -322,6 +322,7 @@ constexpr Case kGoodShell[] = {
     {"{ # it's\n:\n}\n(:)# it's\n:;# it's\n:&#it's\nwait\n", "P={{password}}", ""},
     {"## it's not served\n", "P={{password}}", ""},
     {": \"\\\\\"\n: a\\\nb '\\'\n", "P={{password}}", ""},
+    {": $(echo a)\"it's\" $( (echo b) )\"it's\"\n", "P={{password}}", ""},
 };
 
 constexpr Case kBadShell[] = {
@@ -359,6 +360,7 @@ constexpr Case kBadShell[] = {
     {"eval x=1 \\\\\\\n", "P={{password}}", ""},
     {"eval `\n", "P={{password}}", "`\n"},
     {"eval $(\n", "P={{password}}", ")\n"},
+    {"eval $( (:)\n", "P={{password}}", ")\n"},
     {"eval \"$(cat <<E\n", "P={{password}}", "E\n)\"\n"},
     {": ${x:=\n", "P={{password}}", "}\n"},
     {": $((\n", "P={{password}}", "))\n"},
@@ -379,6 +381,7 @@ constexpr Case kBadShell[] = {
     {"echo $'it\\'s'\n", "P={{password}}", ""},
     {"x=$(case x in x) echo;; esac)\n", "P={{password}}", ""},
     {"x=`echo \\`echo a\\``\n", "P={{password}}", ""},
+    {"x=`echo '`'`\n", "P={{password}}", ""},
     {"x=\"${y:-it's}\"\n", "P={{password}}", ""},
 };
 
@@ -420,6 +423,7 @@ constexpr Case kGoodPowerShell[] = {
     {"$x = @'\nit's \"\n '@\n'@\n$y = @\"\nsay \"\" it's\n\"@\n", "$P = {{password}}", ""},
     {"$x = @{ A = 1\n  B = @(1, 2)\n}\n$y = $x[\"A\"] + ${it's}; Write-Host `' a`\n b\n", "$P = {{password}}", ""},
     {"$x = '\u2019\u2018' + \"\u201d\u201c\"\n", "$P = {{password}}", ""},
+    {"Write-Host `\n# it's\n", "$P = {{password}}", ""},
 };
 
 constexpr Case kBadPowerShell[] = {
@@ -455,6 +459,8 @@ constexpr Case kBadPowerShell[] = {
     {"iex `\n", "$P = {{password}}", ""},
     // Not followed, so refused.
     {"Write-Host a#b\n", "$P = {{password}}", ""},
+    {"Write-Host a`\n#b\n", "$P = {{password}}", ""},
+    {"Write-Host a<# #>\n", "$P = {{password}}", ""},
     {"cmd --% /c \"\n", "$P = {{password}}", ""},
     {"Write-Host :)\n", "$P = {{password}}", ""},
 };

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Packages: what of a request is kept until its file is known.
+#include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -54,6 +57,55 @@ TEST_F(PackageTest, ARangeIsReadUpToALimit) {
     range.insert(6, size - range.size(), '0');
     EXPECT_EQ(get_file("", "", range), size <= kMost ? 206 : 200) << size;
     EXPECT_EQ(response.file_range().size, size <= kMost ? 5U : 10U) << size;
+  }
+}
+
+// RFC 9110 section 14.1.2.
+TEST_F(PackageTest, ARangeIsOneOfTheBytesThatThereAre) {
+  struct Expected {
+    std::string_view range;
+    int status;
+    std::uint64_t offset;
+    std::uint64_t size;
+    std::string_view header;
+  };
+  for (const auto& [range, status, offset, size, header] : std::initializer_list<Expected>{
+           {"bytes=0-0", 206, 0, 1, "bytes 0-0/10"},
+           {"bytes=9-", 206, 9, 1, "bytes 9-9/10"},
+           {"bytes=9-9", 206, 9, 1, "bytes 9-9/10"},
+           {"bytes=9-99", 206, 9, 1, "bytes 9-9/10"},
+           {"bytes=-1", 206, 9, 1, "bytes 9-9/10"},
+           {"bytes=-3", 206, 7, 3, "bytes 7-9/10"},
+           {"bytes=-10", 206, 0, 10, "bytes 0-9/10"},
+           {"bytes=-11", 206, 0, 10, "bytes 0-9/10"},
+           {"bytes=0-99999999999999999999", 206, 0, 10, "bytes 0-9/10"},
+           {"bytes=10-", 416, 0, 0, "bytes */10"},
+           {"bytes=-0", 416, 0, 0, "bytes */10"},
+           {"bytes=5-4", 200, 0, 10, ""},
+           {"bytes=-", 200, 0, 10, ""},
+           {"bytes=1", 200, 0, 10, ""},
+           {"bytes=0-1,3-4", 200, 0, 10, ""},
+           {"lines=0-1", 200, 0, 10, ""},
+       }) {
+    EXPECT_EQ(get_file("", "", std::string(range)), status) << range;
+    EXPECT_EQ(response.file_range().size, size) << range;
+    if (size != 0) {
+      EXPECT_EQ(response.file_range().offset, offset) << range;
+    }
+    const std::string expected = header.empty() ? "" : "Content-Range: " + std::string(header) + "\r\n";
+    EXPECT_EQ(response.extra_headers(), "ETag: " + std::string(kEtag) + "\r\n" + expected) << range;
+  }
+}
+
+TEST_F(PackageTest, OneThatIsMissingIsSaidInTheFormatThatIsAskedFor) {
+  for (const auto& [accept, type] :
+       {std::pair("*/*", "text/plain; charset=utf-8"), {"application/json", "application/problem+json"}}) {
+    Request request = request_of(Method::kGet, "/packages/a");
+    request.accept = accept;
+    EXPECT_EQ(handle(request), 0);
+    service->answer_file(nullptr, response);
+    EXPECT_EQ(response.status(), 404);
+    EXPECT_EQ(header("Content-Type"), type);
   }
 }
 

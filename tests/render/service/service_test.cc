@@ -143,6 +143,31 @@ TEST_F(ServiceTest, AScriptSaysWhenItWasMadeAndWhenItsCodeEnds) {
   }
 }
 
+// The seconds of the two clocks do not begin together.
+TEST_F(ServiceTest, AScriptSaysTheSameTimesUntilTheWallClockIsSet) {
+  const std::string code = "/" + deposit();
+  const std::int64_t begin = now.unix_seconds;
+  struct Moment {
+    std::uint64_t later_ms;
+    std::int64_t later_seconds;
+    std::string_view made;
+  };
+  for (const auto& [later_ms, later_seconds, made] : {Moment{0, 0, "2026-09-21T14:13:20Z"},
+                                                      {400, 1, "2026-09-21T14:13:20Z"},
+                                                      {1'000, 0, "2026-09-21T14:13:20Z"},
+                                                      {1'400, 2, "2026-09-21T14:13:20Z"},
+                                                      {2'000, 2, "2026-09-21T14:13:20Z"},
+                                                      {2'000, 4, "2026-09-21T14:13:22Z"},
+                                                      {3'000, 4, "2026-09-21T14:13:22Z"},
+                                                      {3'000, 3, "2026-09-21T14:13:20Z"},
+                                                      {4'000, 3'604, "2026-09-21T15:13:20Z"}}) {
+    now.monotonic_ms = 5'000'000 + later_ms;
+    now.unix_seconds = begin + later_seconds;
+    EXPECT_EQ(get(code), 200);
+    EXPECT_THAT(body(), HasSubstr("\n# made " + std::string(made))) << later_ms << " ms, " << later_seconds << " s";
+  }
+}
+
 TEST_F(ServiceTest, WhatIsNotBetweenTheMarksOfValuesIsTheSameForEveryDeposit) {
   const auto constant_part = [this](std::string_view target) {
     get(target);
@@ -788,6 +813,18 @@ TEST_F(ServiceTest, NoTargetEndsALineOfTheLocation) {
   service->redirect(request_of(Method::kGet, "/abc%0d%0aX:%20y?z=%0d"), response);
   EXPECT_EQ(response.extra_headers(), "Location: https://pair.example.com/abc%0d%0aX:%20y?z=%0d\r\n")
       << "still escaped";
+}
+
+TEST_F(ServiceTest, ATargetThatIsTooLongIsNotRedirected) {
+  for (const std::size_t size : {std::size_t{512}, std::size_t{513}, std::size_t{8000}}) {
+    const std::string target = "/" + std::string(size - 1, 'a');
+    for (const Method method : {Method::kGet, Method::kHead}) {
+      service->redirect(request_of(method, target), response);
+      EXPECT_EQ(response.status(), size <= 512 ? 308 : 414) << size;
+      EXPECT_EQ(response.extra_headers(), size <= 512 ? "Location: https://pair.example.com" + target + "\r\n" : "");
+      EXPECT_EQ(body().empty(), method == Method::kHead) << size;
+    }
+  }
 }
 
 TEST_F(ServiceTest, EveryAnswerCarriesTheCommonHeaders) {
