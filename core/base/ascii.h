@@ -4,6 +4,7 @@
 #define PAIRPORT_ASCII_H_
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -42,6 +43,18 @@ constexpr bool has_control(std::string_view text) noexcept {
 constexpr char to_lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
+
+// A set of bytes whose look-up is one load: for loops over every character of a text.
+class CharacterSet {
+ public:
+  constexpr explicit CharacterSet(std::string_view members) noexcept {
+    for (const char c : members) contains_[static_cast<unsigned char>(c)] = true;
+  }
+  constexpr bool contains(char c) const noexcept { return contains_[static_cast<unsigned char>(c)]; }
+
+ private:
+  std::array<bool, 256> contains_{};
+};
 
 // Whether all eight bytes of `word`, in whatever order, are letters and digits.
 constexpr bool are_letters_and_digits(std::uint64_t word) noexcept {

@@ -4,7 +4,6 @@
 #include "net/http1/head_guard.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <type_traits>
@@ -18,28 +17,22 @@
 namespace pairport {
 namespace {
 
-constexpr std::array<bool, 256> table_of(std::string_view characters) {
-  std::array<bool, 256> table{};
-  for (const char c : characters) table[static_cast<unsigned char>(c)] = true;
-  return table;
-}
-
 // RFC 9110 section 5.6.2.
-constexpr std::array<bool, 256> kTokenCharacters =
-    table_of("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+constexpr CharacterSet kTokenCharacters(
+    "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 // RFC 9110 section 7.2; what a URI allows in host and port.
-constexpr std::array<bool, 256> kHostCharacters =
-    table_of("-._~%!$&'()*+,;=:[]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+constexpr CharacterSet kHostCharacters(
+    "-._~%!$&'()*+,;=:[]0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
 std::size_t token_prefix(std::string_view text) noexcept {
   std::size_t size = 0;
-  while (size < text.size() && kTokenCharacters[static_cast<unsigned char>(text[size])]) ++size;
+  while (size < text.size() && kTokenCharacters.contains(text[size])) ++size;
   return size;
 }
 
 // An empty one is allowed (RFC 9112 section 3.2).
 bool is_host(std::string_view host) noexcept {
-  return std::all_of(host.begin(), host.end(), [](char c) { return kHostCharacters[static_cast<unsigned char>(c)]; });
+  return std::all_of(host.begin(), host.end(), [](char c) { return kHostCharacters.contains(c); });
 }
 
 // The first control character of `text` at `from` or behind it, or its end.

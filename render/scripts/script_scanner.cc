@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::string_view kBlank = " \t";
 // Of a shell's words: what ends one (POSIX.1-2017, 2.3 and 2.2).
-constexpr std::string_view kShellDelimiters = " \t\n;&|<>()";
-constexpr std::string_view kPowerShellDelimiters = " \t\n;&|,(){}";
+constexpr CharacterSet kShellDelimiters(" \t\n;&|<>()");
+constexpr CharacterSet kPowerShellDelimiters(" \t\n;&|,(){}");
 
 bool is_identifier_character(char c) noexcept {
   return is_letter(c) || is_digit(c) || c == '_';
@@ -43,19 +43,17 @@ bool take_identifier(std::string_view& text) noexcept {
 }
 
 // PowerShell takes typographic quotes for plain ones. The bytes of the quote that `text` begins with, 0: there is none.
+std::size_t quote(std::string_view text, char ascii, char first_curly, char last_curly) noexcept {
+  if (text.front() == ascii) return 1;
+  // The curly ones are U+2018 to U+201E, which are E2 80 98 to E2 80 9E in UTF-8.
+  if (text.front() != '\xe2' || text.size() < 3 || text[1] != '\x80') return 0;
+  return text[2] >= first_curly && text[2] <= last_curly ? 3 : 0;
+}
 std::size_t single_quote(std::string_view text) noexcept {
-  if (text.starts_with('\'')) return 1;
-  for (const std::string_view other : {"\u2018", "\u2019", "\u201a", "\u201b"}) {
-    if (text.starts_with(other)) return other.size();
-  }
-  return 0;
+  return text.empty() ? 0 : quote(text, '\'', '\x98', '\x9b');
 }
 std::size_t double_quote(std::string_view text) noexcept {
-  if (text.starts_with('"')) return 1;
-  for (const std::string_view other : {"\u201c", "\u201d", "\u201e"}) {
-    if (text.starts_with(other)) return other.size();
-  }
-  return 0;
+  return text.empty() ? 0 : quote(text, '"', '\x9c', '\x9e');
 }
 
 }  // namespace
@@ -198,7 +196,7 @@ ScriptScanner::Step ScriptScanner::shell_expansion(std::string_view rest, const 
 
 ScriptScanner::Step ScriptScanner::shell_code(std::string_view rest, const std::string& where) {
   const char c = rest.front();
-  if (kShellDelimiters.find(c) != std::string_view::npos) {
+  if (kShellDelimiters.contains(c)) {
     // Its patterns end in brackets that nothing opens.
     if (word_ == "case" && is_in(Kind::kSubstitution)) doubt("`case` in $(...)", where);
     word_.clear();
@@ -248,7 +246,7 @@ ScriptScanner::Step ScriptScanner::shell_code(std::string_view rest, const std::
       }
       return {1};
     default:
-      if (kShellDelimiters.find(c) != std::string_view::npos) return {1};
+      if (kShellDelimiters.contains(c)) return {1};
       in_word_ = true;
       word_ += c;
       return {1};
@@ -263,7 +261,7 @@ ScriptScanner::Step ScriptScanner::shell_here_document(std::string_view rest, co
   bool plain = true;
   for (; i < rest.size() && rest[i] != '\n'; ++i) {
     const char c = rest[i];
-    if (quote == '\0' && kShellDelimiters.find(c) != std::string_view::npos) break;
+    if (quote == '\0' && kShellDelimiters.contains(c)) break;
     if (c == quote) {
       quote = '\0';
     } else if (quote == '\0' && (c == '\'' || c == '"')) {
@@ -346,7 +344,7 @@ ScriptScanner::Step ScriptScanner::powershell(std::string_view rest, bool at_sta
 ScriptScanner::Step ScriptScanner::powershell_code(std::string_view rest, const std::string& where) {
   const char c = rest.front();
   const bool in_word = in_word_;
-  in_word_ = kPowerShellDelimiters.find(c) == std::string_view::npos;
+  in_word_ = !kPowerShellDelimiters.contains(c);
   if (c == '`') {
     if (rest.substr(1).starts_with('\n')) {
       continued_ = true;

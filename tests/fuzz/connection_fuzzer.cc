@@ -16,7 +16,7 @@
 #include <pairport/service.h>
 
 #include "input.h"
-#include "small_templates.h"
+#include "support/small_templates.h"
 
 namespace pairport::fuzz {
 namespace {
@@ -51,7 +51,7 @@ class World {
                                            "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
     options.serve_packages = true;
     options.serve_challenges = true;
-    options.templates = [](std::string_view name) { return small_template(name, 20'000); };
+    options.templates = [](std::string_view name) { return testing::small_template(name, 20'000); };
     auto created = Service::create(options, random_, now_);
     expect(created.ok(), "there is a service");
     service_ = std::move(created).value();

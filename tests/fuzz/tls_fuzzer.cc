@@ -18,7 +18,7 @@
 #include <pairport/tls.h>
 
 #include "input.h"
-#include "small_templates.h"
+#include "support/small_templates.h"
 #include "support/tls_kit.h"
 
 namespace pairport::fuzz {
@@ -50,7 +50,7 @@ class World {
     // What one conversation has used up must not be missed by the next one.
     options.miss_limit = {};
     options.deposit_limit = {};
-    options.templates = [](std::string_view name) { return small_template(name, 40'000); };
+    options.templates = [](std::string_view name) { return testing::small_template(name, 40'000); };
     auto created = Service::create(options, testing::test_random, now_);
     expect(created.ok(), "there is a service");
     service_ = std::move(created).value();

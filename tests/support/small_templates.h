@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Scripts for fuzzers of connections: the built-in ones would take most of the time.
-#ifndef PAIRPORT_TESTS_FUZZ_SMALL_TEMPLATES_H_
-#define PAIRPORT_TESTS_FUZZ_SMALL_TEMPLATES_H_
+// Scripts for tests and fuzzers that make many services: compiling the built-in ones would take most of the time.
+#ifndef PAIRPORT_TESTS_SUPPORT_SMALL_TEMPLATES_H_
+#define PAIRPORT_TESTS_SUPPORT_SMALL_TEMPLATES_H_
 
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 
-namespace pairport::fuzz {
+namespace pairport::testing {
 
 // A Template::Loader, but for the installer's size in bytes: long enough for answers that are not sent at once.
 inline std::optional<std::string> small_template(std::string_view name, std::size_t installer_size) {
@@ -21,6 +21,6 @@ inline std::optional<std::string> small_template(std::string_view name, std::siz
   return "echo " + std::string(name) + "\n";
 }
 
-}  // namespace pairport::fuzz
+}  // namespace pairport::testing
 
-#endif  // PAIRPORT_TESTS_FUZZ_SMALL_TEMPLATES_H_
+#endif  // PAIRPORT_TESTS_SUPPORT_SMALL_TEMPLATES_H_
