@@ -93,6 +93,8 @@ END
   # Debian's package would not get along with.
   command -v node >/dev/null || echo nodejs
   command -v npm >/dev/null || echo npm
+  # Where systemd's pkg-config file is on Debian 13.
+  if [ "$(debian_release)" -ge 13 ]; then echo systemd-dev; fi
   # Debian 13 has no yash, and Debian 12 no sudo-rs; their tests say that they are skipped.
   if [ "$(debian_release)" -lt 13 ]; then echo yash; else echo sudo-rs; fi
 }

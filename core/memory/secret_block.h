@@ -24,6 +24,9 @@ void wipe_value(Value& value) noexcept {
 // have returned, a parser for example, may have left pieces of what they worked on. Costs about 0.15 microseconds.
 PAIRPORT_EXPORT void wipe_stack() noexcept;
 
+// Wipes the vector registers alone, where copying a value leaves its last bytes: some 25 instructions.
+PAIRPORT_EXPORT void wipe_vector_registers() noexcept;
+
 // For a buffer that a library has allocated: locks the pages that it lies on, neighbours included, and leaves them out
 // of core dumps. At most kLocked; kPlain when the kernel does not grant that. Undone when the pages are unmapped.
 PAIRPORT_EXPORT SecretLevel lock_in_place(void* data, std::size_t size) noexcept;

@@ -57,11 +57,9 @@ void wipe(void* data, std::size_t size) noexcept {
   if (size != 0) explicit_bzero(data, size);
 }
 
-namespace {
-
 // memcpy(3) leaves the last bytes that it copied in vector registers. The dynamic linker saves these registers on the
 // stack at the first call of each lazily bound function, and so does the kernel when it delivers a signal.
-[[gnu::always_inline]] inline void wipe_vector_registers() noexcept {
+[[gnu::noinline]] void wipe_vector_registers() noexcept {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx")) {
     asm volatile("vzeroall" ::
@@ -97,8 +95,6 @@ namespace {
             "v24", "v25", "v26", "v27", "v28", "v29", "v30", "v31");
 #endif
 }
-
-}  // namespace
 
 // Not inlined: in the caller's frame, the array would lie beside the remains instead of over them. The functions that
 // make an answer use about 4 KiB of stack, and the dynamic linker saves 3 KiB more where a library binds lazily.

@@ -42,6 +42,7 @@
 #include <pairport/tls.h>
 #include <pairport/version.h>
 
+#include "core/memory/secret_block.h"
 #include "net/program/access_log.h"
 #include "net/program/certificate_watcher.h"
 #include "net/program/certificates.h"
@@ -110,6 +111,7 @@ Result<LoadedConfig> load_config(const std::string& requested) {
 [[gnu::noinline]] void wipe_deep_stack() {
   std::array<std::byte, 256 * 1024> remains;
   wipe(remains.data(), remains.size());
+  wipe_vector_registers();
 }
 
 // No part of the process's memory reaches a disk by way of a core dump, nor another process of the same user.

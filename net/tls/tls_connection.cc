@@ -16,6 +16,7 @@
 
 #include <mbedtls/ssl.h>
 
+#include "core/memory/secret_block.h"
 #include "net/tls/mbedtls_bridge.h"
 #include "net/tls/tls_context.h"
 #include "net/tls/tls_credentials.h"
@@ -363,6 +364,7 @@ void TlsConnection::encrypt() noexcept {
     }
     if (fragment.size != 0) break;
   }
+  wipe_vector_registers();  // they may hold plaintext
   fragment_ = {output_->bytes.data(), output_->size};
 }
 

@@ -113,6 +113,7 @@ void answer_installer(Service::Impl& service, const Target& target, const Reques
       show_life(service, found.expires_seconds(), now, times, values);
       send_script(language.installer, values, target, request, response);
       wipe_value(values.deposit.fingerprint);
+      wipe_vector_registers();
       return;
     }
     service.limits.misses->take(request.client, now.monotonic_ms);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <memory>
@@ -26,6 +27,7 @@
 #include "support/gunzip.h"
 #include "support/service_fixture.h"
 #include "support/shell.h"
+#include "support/vector_registers.h"
 
 namespace pairport::testing {
 namespace {
@@ -1203,6 +1205,25 @@ TEST_F(ServiceTest, AResponseForgetsWhatItHeld) {
   ASSERT_TRUE(holds(response, "pairing_code"));
   response.reset();
   EXPECT_FALSE(holds(response, "pairing_code"));
+}
+
+// Whoever calls next may save them: the dynamic linker does on the stack, the kernel when a signal comes.
+TEST_F(ServiceTest, NoCredentialIsLeftInVectorRegisters) {
+  ServiceOptions options = unlimited();
+  options.static_deposit = StaticDeposit{"0000000", "http://rport.example.com:8080",
+                                         "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", ""};
+  for (int i = 0; i < 40; ++i) options.static_deposit->password += "Kq7xZ2mW9p";
+  open(options);
+  const std::string password = options.static_deposit->password;
+  std::string copy(password.size(), '.');
+  std::memcpy(copy.data(), password.data(), password.size());
+  const bool left_by_copying = vector_registers().find("7xZ2mW9p") != std::string_view::npos;
+  Request request = request_of(Method::kGet, "/0000000");
+  request.client = client;
+  service->handle(request, now, response);
+  EXPECT_EQ(vector_registers().find("7xZ2mW9p"), std::string_view::npos);
+  EXPECT_EQ(response.status(), 200);
+  if (!left_by_copying) GTEST_SKIP() << "copying leaves nothing in the registers of this processor that can be seen";
 }
 
 TEST_F(ServiceTest, AResponseIsWipedWhenItEnds) {
