@@ -538,6 +538,14 @@ class Limits(WithCertificates):
             with service.tls(source="127.1.0.2") as client:
                 self.assertEqual(exchange(client, "/update")[0][:13], b"HTTP/1.1 200 ")
 
+    def test_threads_for_handshakes(self):
+        counts = []
+        for threads in (2, 5):
+            with HttpsService([self.ec], f"  tls_threads = {threads}\n") as service:
+                service.tls().close()
+                counts.append(len(os.listdir(f"/proc/{service.process.pid}/task")))
+        self.assertEqual(counts[1] - counts[0], 3)
+
     def test_threads_that_compute_preempt_nobody(self):
         with HttpsService([self.ec]) as service:
             pid = service.process.pid
