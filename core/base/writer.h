@@ -3,12 +3,13 @@
 #ifndef PAIRPORT_WRITER_H_
 #define PAIRPORT_WRITER_H_
 
-#include <cassert>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string_view>
+
+#include "core/base/check.h"
 
 namespace pairport {
 
@@ -19,7 +20,7 @@ class Writer {
       : begin_(buffer.data()), out_(begin_), end_(begin_ + buffer.size()) {}
 
   Writer& text(std::string_view text) noexcept {
-    assert(text.size() <= static_cast<std::size_t>(end_ - out_));
+    PAIRPORT_CHECK(text.size() <= static_cast<std::size_t>(end_ - out_));
     if (!text.empty()) std::memcpy(out_, text.data(), text.size());  // an empty view may be null
     out_ += text.size();
     return *this;
@@ -37,7 +38,7 @@ class Writer {
   template <typename Quote>
   Writer& quoted(std::string_view value, Quote&& quote) noexcept {
     out_ = quote(value, out_);
-    assert(out_ <= end_);
+    PAIRPORT_CHECK(out_ <= end_);
     return *this;
   }
   std::string_view written() const noexcept { return {begin_, static_cast<std::size_t>(out_ - begin_)}; }

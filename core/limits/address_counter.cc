@@ -6,11 +6,12 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 #include <limits>
 #include <new>
 
 #include <xxhash.h>
+
+#include "core/base/check.h"
 
 namespace pairport {
 
@@ -53,7 +54,7 @@ AddressCounter::Place AddressCounter::take(const ClientKey& key) noexcept {
 
 void AddressCounter::give_back(std::uint64_t hash) noexcept {
   std::size_t free = find(hash);
-  assert(entries_[free].hash == hash && entries_[free].count > 0);
+  PAIRPORT_CHECK(entries_[free].hash == hash && entries_[free].count > 0);
   if (--entries_[free].count != 0) return;
   --clients_;
   // Entries behind the freed slot move up, as far as that brings none in front of its own (Knuth, TAOCP vol. 3, 6.4,

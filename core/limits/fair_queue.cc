@@ -4,14 +4,15 @@
 #include "core/limits/fair_queue.h"
 
 #include <algorithm>
-#include <cassert>
 
 #include <xxhash.h>
+
+#include "core/base/check.h"
 
 namespace pairport {
 
 FairQueue::Waiter* FairQueue::push(Waiter& waiter, const ClientKey& client, bool is_late) noexcept {
-  assert(!waiter.waiting_);
+  PAIRPORT_CHECK(!waiter.waiting_);
   const std::size_t number = XXH3_64bits_withSeed(client.bytes.data(), client.bytes.size(), seed_) % kQueues;
   waiter.queue_ = static_cast<std::uint16_t>(number + (is_late ? kQueues : 0));
   Round& round = is_late ? late_ : in_time_;

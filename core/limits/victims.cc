@@ -7,13 +7,14 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 #include <cstdlib>
 #include <limits>
 #include <new>
 #include <utility>
 
 #include <xxhash.h>
+
+#include "core/base/check.h"
 
 namespace pairport {
 namespace {
@@ -55,7 +56,7 @@ Victims::Victims(std::size_t most, std::uint64_t hash_seed, Table<Holder*> chain
       by_size_(std::move(by_size)) {}
 
 Victims::~Victims() {
-  assert(size_ == 0);
+  PAIRPORT_CHECK(size_ == 0);
 }
 
 Victims::Holder** Victims::chain_of(const ClientKey& key) noexcept {
@@ -97,7 +98,7 @@ void Victims::resize(Holder& holder, std::size_t size) noexcept {
 }
 
 bool Victims::add(Candidate& candidate, const ClientKey* key, std::uint64_t now_ms) noexcept {
-  assert(candidate.shelf_ == nullptr);
+  PAIRPORT_CHECK(candidate.shelf_ == nullptr);
   if (size_ == most_) return false;
   Holder* holder = key == nullptr ? nullptr : find(*key);
   if (holder == nullptr) {

@@ -7,7 +7,8 @@
 #include "core/store/code_table.h"
 
 #include <algorithm>
-#include <cassert>
+
+#include "core/base/check.h"
 
 namespace pairport {
 
@@ -119,7 +120,7 @@ bool CodeTable::prepare(std::uint32_t hash) noexcept {
 
 void CodeTable::insert(std::uint32_t hash, std::uint32_t ref) noexcept {
   const std::size_t i = index_of(hash);
-  assert(counts_[i] < pages_[i] * kPageLoad);
+  PAIRPORT_CHECK(counts_[i] < pages_[i] * kPageLoad);
   place(i, {hash, ~ref});
   ++counts_[i];
   ++count_;
@@ -138,7 +139,7 @@ void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
 
   std::size_t at = home_of(hash, size);
   while (place_in(block_of(segment, at)) == kBlockSlots) {
-    assert(block_of(segment, at).empty() == 0);
+    PAIRPORT_CHECK(block_of(segment, at).empty() == 0);
     at = next_block(at, size);
   }
   std::size_t hole = place_in(block_of(segment, at));
@@ -164,7 +165,7 @@ void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
 
 // Undoes the last split. Segments that are not merged keep their pages: a table that empties comes to all of them.
 void CodeTable::trim() noexcept {
-  assert(trimmable());
+  PAIRPORT_CHECK(trimmable());
   const std::size_t upper = segment_count_ - 1;
   const std::size_t lower = buddy_of_last();
   const std::size_t pages = merged_pages();

@@ -5,10 +5,11 @@
 #include "core/store/slab.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
 #include <memory>
 #include <utility>
+
+#include "core/base/check.h"
 
 namespace pairport {
 namespace {
@@ -76,7 +77,7 @@ bool Slab::map_chunk(std::size_t allowed_bytes) noexcept {
 }
 
 void Slab::trim() noexcept {
-  assert(trimmable());
+  PAIRPORT_CHECK(trimmable());
   const std::uint32_t chunk = empty_;
   remove(chunks_, empty_, chunk);
   --empty_chunks_;
@@ -116,7 +117,7 @@ void Slab::give_page(std::uint32_t page) noexcept {
 }
 
 Slab::Ref Slab::allocate(std::size_t size, std::size_t allowed_bytes) noexcept {
-  assert(size > 0 && size <= kMaxSize);
+  PAIRPORT_CHECK(size > 0 && size <= kMaxSize);
   const std::size_t size_class = class_of(size);
   std::uint32_t page = partial_[size_class];
   if (page == kNoPage) {
@@ -161,7 +162,7 @@ void Slab::release(Ref ref, std::size_t size) noexcept {
   const std::size_t offset = static_cast<std::size_t>(ref & kUnitMask) << kUnitBits;
   const auto page = static_cast<std::uint32_t>(chunk * kPagesPerChunk + (offset >> kPageBits));
   Page& node = pages_[page];
-  assert(node.in_use && node.live > 0 && size_of_class(node.size_class) == slot_size);
+  PAIRPORT_CHECK(node.in_use && node.live > 0 && size_of_class(node.size_class) == slot_size);
   const bool was_full = node.free_slot == kNoSlot && (node.fresh + std::size_t{1}) * slot_size > kPageSize;
 
   const auto slot = static_cast<std::uint16_t>((offset & (kPageSize - 1)) / slot_size);

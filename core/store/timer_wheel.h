@@ -5,9 +5,10 @@
 #define PAIRPORT_TIMER_WHEEL_H_
 
 #include <array>
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
+
+#include "core/base/check.h"
 
 namespace pairport {
 
@@ -45,14 +46,14 @@ class TimerWheel {
 
   // REQUIRES: `id` is not armed; its deadline is final.
   void arm(TimerId id) noexcept {
-    assert(id < kFirstReservedTimerId);
+    PAIRPORT_CHECK(id < kFirstReservedTimerId);
     ++size_;
     place(id);
   }
 
   // REQUIRES: `id` is armed.
   void cancel(TimerId id) noexcept {
-    assert(size_ > 0);
+    PAIRPORT_CHECK(size_ > 0);
     unlink(id);
     --size_;
   }

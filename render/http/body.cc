@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cassert>
 #include <cstdint>
 #include <cstring>
 #include <new>
@@ -15,6 +14,7 @@
 #include <simdjson.h>
 
 #include "core/base/ascii.h"
+#include "core/base/check.h"
 #include "core/deposit/deposit_fields.h"
 #include "core/memory/secret_block.h"
 
@@ -187,7 +187,7 @@ void BodyDecoder::wipe() noexcept {
 }
 
 BodyVerdict BodyDecoder::decode(std::string_view content_type, std::string_view body, DepositInput& input) noexcept {
-  assert(body.size() <= kMaxBody);
+  PAIRPORT_CHECK(body.size() <= kMaxBody);
   wipe();
   input = {};
   const std::string_view type = trim(content_type.substr(0, content_type.find(';')));

@@ -5,12 +5,12 @@
 #include "render/scripts/template.h"
 
 #include <algorithm>
-#include <cassert>
 #include <cstring>
 
 #include <pairport/http.h>
 
 #include "core/base/ascii.h"
+#include "core/base/check.h"
 #include "core/base/utc_text.h"
 #include "core/deposit/deposit_fields.h"
 #include "render/scripts/quote.h"
@@ -243,7 +243,7 @@ Result<Template> Template::compile(std::string_view name, Dialect dialect, const
 std::size_t Template::render(const SlotValues& values, char* out) const noexcept {
   char* end = out;
   const auto show = [&end](std::string_view text, bool is_literal) {
-    assert(text.size() <= kMaxShownTime);
+    PAIRPORT_CHECK(text.size() <= kMaxShownTime);
     if (is_literal) *end++ = '\'';
     // A time of the calendar, with a size that the compiler knows, costs no call.
     if (text.size() == UtcText::kSize) {
@@ -287,7 +287,7 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
     }
     end += piece.text.size();
   }
-  assert(static_cast<std::size_t>(end - out) <= kMaxBlock);
+  PAIRPORT_CHECK(static_cast<std::size_t>(end - out) <= kMaxBlock);
   return static_cast<std::size_t>(end - out);
 }
 
