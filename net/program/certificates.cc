@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,6 +15,7 @@
 #include <pairport/secret_memory.h>
 
 #include "net/base/file_descriptor.h"
+#include "net/program/read_file.h"
 
 namespace pairport {
 namespace {
@@ -32,7 +32,7 @@ class FileText {
   FileText(const FileText&) = delete;
   FileText& operator=(const FileText&) = delete;
 
-  std::string_view view() const noexcept { return {bytes_.data(), bytes_.size()}; }
+  std::string_view view() const noexcept { return bytes_; }
 
   Status read(const std::string& path, bool is_key) {
     // O_NONBLOCK: a FIFO must not hold the thread.
@@ -44,17 +44,7 @@ class FileText {
       return bad(path, "everybody on this machine can use the key; take that away: chmod o= " + path);
     }
     if (static_cast<std::uint64_t>(status.st_size) > kMaxFile) return bad(path, "too long for a PEM file");
-    // All at once: growing would leave copies behind.
-    bytes_.resize(static_cast<std::size_t>(status.st_size));
-    std::size_t size = 0;
-    while (size < bytes_.size()) {
-      const ssize_t count = ::read(file.get(), bytes_.data() + size, bytes_.size() - size);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return cannot_read(path);
-      if (count == 0) break;
-      size += static_cast<std::size_t>(count);
-    }
-    bytes_.resize(size);
+    if (!read_all(file.get(), bytes_, kMaxFile)) return cannot_read(path);
     return StatusCode::kOk;
   }
 
@@ -70,7 +60,7 @@ class FileText {
   }
 
   const char* const key_;
-  std::vector<char> bytes_;
+  std::string bytes_;
 };
 
 struct Pair {

@@ -10,22 +10,23 @@ ROOT = runner.ROOT
 LAYERS = ["core", "render", "net"]
 # System and library headers, and the only places that may include them.
 RESTRICTED = [
-    (r"uv\.h", r"net/(loop/|program/(certificate_watcher\.(h|cc)|main\.cc)$)"),
+    (r"uv\.h", r"net/(loop/|program/(certificate_watcher\.(h|cc)|(main|program)\.cc)$)"),
     (r"llhttp\.h", r"net/(http1/http1|program/main)\.cc$"),
     (r"(mbedtls|psa)/.*", r"net/tls/"),
     (r"(sys/socket|netdb|netinet/.*|sys/un)\.?h?", r"net/"),
     (r"arpa/inet\.h", r"core/limits/client_address\.cc$"),  # inet_pton: text to bytes, no socket
-    (r"(time|ctime|sys/time)(\.h)?", r"net/(base/clock\.h|program/main\.cc)$"),
+    (r"(time|ctime|sys/time)(\.h)?", r"net/base/clock\.h$"),
     (r"(toml\+\+|CLI)/.*", r"net/program/(config|main)\.cc$"),
-    (r"(spdlog|fmt)/.*", r"net/program/(log\.(h|cc)|(start_checks|main)\.cc)$"),
+    (r"(spdlog|fmt)/.*", r"net/program/(log\.(h|cc)|messages\.(h|cc)|(start_checks|process|program|main)\.cc)$"),
     (r"(iostream|fstream|cstdio|stdio\.h)", r"net/program/main\.cc$"),
 ]
 # Words that mean a hidden clock, output, the environment or randomness below main.
 FORBIDDEN_WORDS = [
-    (r"\b(getenv|secure_getenv|setenv)\b", r"net/program/main\.cc$"),
-    (r"\b(clock_gettime|gettimeofday|system_clock::now|steady_clock::now|time\(nullptr\)|uv_hrtime)\b", r"net/(base/clock\.h|loop/peers\.cc|program/main\.cc)$"),
+    (r"\b(getenv|secure_getenv)\b", r"net/program/main\.cc$"),
+    (r"\bsetenv\b", r"net/program/process\.cc$"),
+    (r"\b(clock_gettime|gettimeofday|system_clock::now|steady_clock::now|time\(nullptr\)|uv_hrtime)\b", r"net/(base/clock\.h|loop/peers\.cc)$"),
     (r"\b(getrandom|random_device|rand\(|arc4random)\b", r"core/memory/kernel_random\.cc$"),
-    (r"\b(printf|fprintf|puts|std::cout|std::cerr|spdlog::)", r"net/program/(log\.(h|cc)|(start_checks|main)\.cc)$"),
+    (r"\b(printf|fprintf|puts|std::cout|std::cerr|spdlog::)", r"net/program/(log\.(h|cc)|messages\.(h|cc)|(start_checks|process|program|main)\.cc)$"),
     (r"\b(abort|exit|_exit)\(", r"net/program/main\.cc$"),
 ]
 

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// What the program tells its operator while it serves.
+#ifndef PAIRPORT_NET_MESSAGES_H_
+#define PAIRPORT_NET_MESSAGES_H_
+
+#include <memory>
+
+#include <spdlog/logger.h>
+
+#include <pairport/access.h>
+#include <pairport/server.h>
+#include <pairport/service.h>
+#include <pairport/tls.h>
+
+#include "net/program/access_log.h"
+#include "net/program/log_writer.h"
+
+namespace pairport {
+
+// How long the certificates are valid still, and what else an operator should know of them.
+void log_certificates(const TlsCredentials& credentials, bool only_warnings);
+
+// An event of the server, with its cause and the setting that it is about.
+void log_event(const Service& service, ServerEvent event, int detail);
+
+// One line for each answer.
+class AccessLog final : public AccessObserver {
+ public:
+  // REQUIRES: format is not kOff
+  AccessLog(AccessFormat format, bool shorten, std::shared_ptr<LogWriter> writer);
+
+  void on_answer(const AccessEntry& entry) noexcept override;
+
+ private:
+  const AccessFormat format_;
+  const bool shorten_;
+  const std::shared_ptr<spdlog::logger> log_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_NET_MESSAGES_H_
