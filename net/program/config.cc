@@ -7,59 +7,16 @@
 #include <charconv>
 #include <concepts>
 #include <cstdint>
-#include <functional>
-#include <limits>
 #include <optional>
 #include <set>
 #include <span>
-#include <sstream>
 #include <utility>
 
-#include <toml++/toml.h>
+#include "net/program/toml_reader.h"
+#include "net/program/units.h"
 
 namespace pairport {
 namespace {
-
-// "10m", "90s", "1h30m", "180d", "500ms": whole numbers with d, h, m, s and ms, in milliseconds. Less than a
-// millennium.
-std::optional<std::uint64_t> parse_duration(std::string_view text) {
-  constexpr std::uint64_t kLongest = std::uint64_t{1000} * 366 * 86'400'000;
-  std::uint64_t ms = 0;
-  if (text.empty()) return std::nullopt;
-  while (!text.empty()) {
-    std::uint32_t count = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-    if (error != std::errc() || end == text.data() + text.size()) return std::nullopt;
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-    static constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {
-        {"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
-    const auto* const unit = std::find_if(std::begin(kUnits), std::end(kUnits),
-                                          [text](const auto& known) { return text.starts_with(known.first); });
-    if (unit == std::end(kUnits)) return std::nullopt;
-    ms += count * unit->second;
-    if (ms > kLongest) return std::nullopt;
-    text.remove_prefix(unit->first.size());
-  }
-  return ms;
-}
-
-// "512M": a whole number of bytes, or with K, M or G (powers of 1024).
-std::optional<std::uint64_t> parse_size(std::string_view text) {
-  std::uint32_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc()) return std::nullopt;
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (unit.empty()) return count;
-  if (unit == "K") return std::uint64_t{count} << 10;
-  if (unit == "M") return std::uint64_t{count} << 20;
-  if (unit == "G") return std::uint64_t{count} << 30;
-  return std::nullopt;
-}
-
-bool has_no_control_character(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
 
 template <typename Rule>
 const Rule& find_rule(std::span<const Rule> rules, std::string_view key) {
@@ -96,100 +53,11 @@ bool is_absolute_path(std::string_view text) {
   return text.starts_with('/') && has_no_control_character(text);
 }
 
-// What toml++ says without what it quotes of the file, which may be a part of a password.
-std::string_view without_quotations(std::string_view description) {
-  description = description.substr(0, description.find(", saw "));
-  static constexpr std::string_view kExpected = "expected ";  // what toml++ quotes behind it are its own words
-  const std::string_view before = description.substr(0, description.find('\''));
-  if (before.size() == description.size() || before.ends_with(kExpected)) return description;
-  return before.substr(0, before.find_last_not_of(": ") + 1);
-}
-
-class Reader {
+// A table of the file whose keys are settings of the service or of the server, too.
+class Section : public TomlSection {
  public:
-  explicit Reader(std::string_view file_name) : file_name_(file_name) {}
+  using TomlSection::TomlSection;
 
-  void report(const toml::source_region& where, std::string_view key, std::string_view what) {
-    errors_ << (errors_.tellp() > 0 ? "\n" : "") << file_name_;
-    if (where.begin.line != 0) errors_ << ":" << where.begin.line;
-    errors_ << ": ";
-    if (!key.empty()) {
-      // A quoted key may hold anything.
-      for (const char c : key) errors_ << (has_no_control_character({&c, 1}) ? c : '?');
-      errors_ << ": ";
-    }
-    errors_ << what;
-  }
-  std::string errors() const { return errors_.str(); }
-
- private:
-  std::string file_name_;
-  std::ostringstream errors_;
-};
-
-// One table of the file; a missing one reads as empty.
-class Section {
- public:
-  Section(Reader& reader, const toml::table& root, std::string_view name) : reader_(reader), name_(name) {
-    const toml::node* node = root.get(name);
-    if (node == nullptr) return;
-    table_ = node->as_table();
-    if (table_ == nullptr) reader_.report(node->source(), "[" + name_ + "]", "expected a table");
-  }
-
-  bool present() const { return table_ != nullptr; }
-
-  // Calls `use(value)`, which returns whether the value will do.
-  template <typename T, typename Use>
-  void read(std::string_view key, std::string_view expected, Use&& use) {
-    known_.insert(std::string(key));
-    const toml::node* node = find(key);
-    if (node == nullptr) return;
-    const auto* typed = node->as<T>();
-    if (typed == nullptr || !use(typed->get()))
-      reader_.report(node->source(), name_of(key), "expected " + std::string(expected));
-  }
-
-  void string(std::string_view key, std::string& target, std::string_view expected = "a string",
-              bool (*check)(std::string_view) = has_no_control_character) {
-    read<std::string>(key, expected, [&](const std::string& value) {
-      target = value;
-      return check(value);
-    });
-  }
-  // Calls `use(element)` for each element of a list of strings that is not empty, or for a string alone.
-  void one_or_more(std::string_view key, std::string_view expected,
-                   const std::function<bool(const std::string&)>& use) {
-    if (const toml::node* node = find(key); node != nullptr && node->is_array() && !node->as_array()->empty()) {
-      return strings(key, expected, use);
-    }
-    read<std::string>(key, expected, use);
-  }
-  // Calls `use(element)` for each element of a list of strings.
-  void strings(std::string_view key, std::string_view expected, const std::function<bool(const std::string&)>& use) {
-    known_.insert(std::string(key));
-    const toml::node* node = find(key);
-    if (node == nullptr) return;
-    const toml::array* list = node->as_array();
-    const bool good = list != nullptr && std::all_of(list->begin(), list->end(), [&](const toml::node& element) {
-                        const auto text = element.value<std::string>();
-                        return text && use(*text);
-                      });
-    if (!good) reader_.report(node->source(), name_of(key), "expected " + std::string(expected));
-  }
-  void boolean(std::string_view key, bool& target) {
-    read<bool>(key, "true or false", [&](bool value) {
-      target = value;
-      return true;
-    });
-  }
-  void integer(std::string_view key, std::size_t& target, std::int64_t least, std::int64_t most) {
-    read<std::int64_t>(key, "a whole number from " + std::to_string(least) + " to " + std::to_string(most),
-                       [&](std::int64_t value) {
-                         target = static_cast<std::size_t>(std::max<std::int64_t>(value, 0));
-                         return value >= least && value <= most;
-                       });
-  }
   // A setting of the service or of the server: its rule says what is expected. `parse(value)` puts the value into
   // `options` and returns whether it could.
   template <typename T, typename Options, typename Parse>
@@ -231,48 +99,6 @@ class Section {
       return true;
     });
   }
-  void table(std::string_view key, std::string_view expected, const std::function<bool(const toml::table&)>& use) {
-    known_.insert(std::string(key));
-    const toml::node* node = find(key);
-    if (node == nullptr) return;
-    const toml::table* table = node->as_table();
-    if (table == nullptr || !use(*table))
-      reader_.report(node->source(), name_of(key), "expected " + std::string(expected));
-  }
-  void require(std::string_view key) {
-    if (table_ != nullptr && !table_->contains(key)) reader_.report(table_->source(), name_of(key), "is missing");
-  }
-
-  bool has(std::string_view key) const { return find(key) != nullptr; }
-
-  // Says of a key, or of the table when it is not there, what no single value shows.
-  void report(std::string_view key, std::string_view what) {
-    const toml::node* node = find(key);
-    if (node == nullptr) node = table_;
-    reader_.report(node == nullptr ? toml::source_region{} : node->source(), name_of(key), what);
-  }
-
-  // To be called when every key has been read.
-  void finish() {
-    if (table_ == nullptr) return;
-    for (const auto& [key, node] : *table_) {
-      if (known_.contains(std::string(key.str()))) continue;
-      std::string list;
-      for (const std::string& name : known_) list += (list.empty() ? "" : ", ") + name;
-      reader_.report(key.source(), name_of(key.str()), "there is no such key; [" + name_ + "] has " + list);
-    }
-  }
-
- private:
-  const toml::node* find(std::string_view key) const { return table_ == nullptr ? nullptr : table_->get(key); }
-  std::string name_of(std::string_view key) const {
-    return "[" + name_ + "]" + (key.empty() ? "" : " ") + std::string(key);
-  }
-
-  Reader& reader_;
-  std::string name_;
-  const toml::table* table_ = nullptr;
-  std::set<std::string> known_;
 };
 
 // What the keys about HTTPS say about each other.
@@ -298,8 +124,8 @@ void check_https(Section& section, const std::optional<bool>& redirect, Config& 
   config.redirect_to_https = redirect.value_or(some && https_url);
 }
 
-void read_server(Reader& reader, const toml::table& root, Config& config) {
-  Section section(reader, root, "server");
+void read_server(TomlErrors& errors, const toml::table& root, Config& config) {
+  Section section(errors, root, "server");
   std::vector<ListenAddress> addresses;
   section.one_or_more("address",
                       "host:port, [IPv6]:port, :port or unix:/path, or a URL http://host:port or https://host:port, or "
@@ -376,8 +202,8 @@ void read_server(Reader& reader, const toml::table& root, Config& config) {
   section.finish();
 }
 
-void read_static_deposit(Reader& reader, const toml::table& root, Config& config) {
-  Section section(reader, root, "static-deposit");
+void read_static_deposit(TomlErrors& errors, const toml::table& root, Config& config) {
+  Section section(errors, root, "static-deposit");
   if (!section.present()) return;
   StaticDeposit deposit;
   for (const auto& [key, target] : {std::pair("code", &deposit.code),
@@ -390,13 +216,13 @@ void read_static_deposit(Reader& reader, const toml::table& root, Config& config
   }
   section.finish();
   config.service.static_deposit = deposit;
-  if (reader.errors().empty()) {
+  if (errors.text().empty()) {
     if (const Status status = check_static_deposit(deposit); !status.ok()) section.report("", status.message());
   }
 }
 
-void read_pairing(Reader& reader, const toml::table& root, Config& config) {
-  Section section(reader, root, "pairing");
+void read_pairing(TomlErrors& errors, const toml::table& root, Config& config) {
+  Section section(errors, root, "pairing");
   ServiceOptions& service = config.service;
   section.time_out("ttl", service, service.ttl_ms);
   section.setting("code_length", service, service.code_length);
@@ -409,8 +235,8 @@ void read_pairing(Reader& reader, const toml::table& root, Config& config) {
   section.finish();
 }
 
-void read_limits(Reader& reader, const toml::table& root, Config& config) {
-  Section section(reader, root, "limits");
+void read_limits(TomlErrors& errors, const toml::table& root, Config& config) {
+  Section section(errors, root, "limits");
   ServiceOptions& service = config.service;
   section.setting("deposits_per_second", service, service.deposit_limit.per_second);
   section.setting("deposit_burst", service, service.deposit_limit.burst);
@@ -440,8 +266,8 @@ void read_limits(Reader& reader, const toml::table& root, Config& config) {
   section.finish();
 }
 
-void read_security(Reader& reader, const toml::table& root, Config& config) {
-  Section section(reader, root, "security");
+void read_security(TomlErrors& errors, const toml::table& root, Config& config) {
+  Section section(errors, root, "security");
   bool require_locked = false;
   section.boolean("require_locked_memory", require_locked);
   if (require_locked) config.service.store.minimum_level = SecretLevel::kLocked;
@@ -454,8 +280,8 @@ void read_security(Reader& reader, const toml::table& root, Config& config) {
   section.finish();
 }
 
-void read_log(Reader& reader, const toml::table& root, Config& config) {
-  Section section(reader, root, "log");
+void read_log(TomlErrors& errors, const toml::table& root, Config& config) {
+  Section section(errors, root, "log");
   section.read<std::string>("access", "\"off\", \"text\" or \"json\"", [&](const std::string& value) {
     config.access_log = value == "text"   ? AccessFormat::kText
                         : value == "json" ? AccessFormat::kJson
@@ -466,8 +292,8 @@ void read_log(Reader& reader, const toml::table& root, Config& config) {
   section.finish();
 }
 
-void read_installer(Reader& reader, const toml::table& root, Config& config) {
-  Section section(reader, root, "installer");
+void read_installer(TomlErrors& errors, const toml::table& root, Config& config) {
+  Section section(errors, root, "installer");
   InstallerOptions& installer = config.service.installer;
   std::string package_dir;
   section.string("package_dir", package_dir, "the absolute path of a folder", is_absolute_path);
@@ -509,32 +335,29 @@ void read_installer(Reader& reader, const toml::table& root, Config& config) {
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, std::string_view file_name) {
-  Reader reader(file_name);
+  TomlErrors errors(file_name);
+  const std::optional<toml::table> parsed = parse_toml(text, file_name, errors);
+  if (!parsed) return Status(StatusCode::kBadConfiguration, errors.text());
+  const toml::table& root = *parsed;
   Config config;
-  toml::table root;
-  try {
-    root = toml::parse(text, file_name);
-  } catch (const toml::parse_error& error) {
-    reader.report(error.source(), "", "not valid TOML: " + std::string(without_quotations(error.description())));
-    return Status(StatusCode::kBadConfiguration, reader.errors());
-  }
-  read_server(reader, root, config);
-  read_static_deposit(reader, root, config);
-  read_pairing(reader, root, config);
-  read_limits(reader, root, config);
-  read_security(reader, root, config);
-  read_log(reader, root, config);
-  read_installer(reader, root, config);
+  read_server(errors, root, config);
+  read_static_deposit(errors, root, config);
+  read_pairing(errors, root, config);
+  read_limits(errors, root, config);
+  read_security(errors, root, config);
+  read_log(errors, root, config);
+  read_installer(errors, root, config);
   static const std::set<std::string_view> kSections = {"server", "static-deposit", "pairing", "limits", "security",
                                                        "log",    "installer"};
   for (const auto& [key, node] : root) {
     if (kSections.contains(key.str())) continue;
     std::string list;
     for (const std::string_view name : kSections) list += (list.empty() ? "[" : ", [") + std::string(name) + "]";
-    reader.report(key.source(), key.str(), "there is no such table or key here; expected " + list);
+    errors.report(key.source(), key.str(), "there is no such table or key here; expected " + list);
   }
-  if (std::string errors = reader.errors(); !errors.empty())
-    return Status(StatusCode::kBadConfiguration, std::move(errors));
+  if (std::string text_of_errors = errors.text(); !text_of_errors.empty()) {
+    return Status(StatusCode::kBadConfiguration, std::move(text_of_errors));
+  }
   return config;
 }
 

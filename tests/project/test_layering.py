@@ -16,7 +16,8 @@ RESTRICTED = [
     (r"(sys/socket|netdb|netinet/.*|sys/un)\.?h?", r"net/"),
     (r"arpa/inet\.h", r"core/limits/client_address\.cc$"),  # inet_pton: text to bytes, no socket
     (r"(time|ctime|sys/time)(\.h)?", r"net/base/clock\.h$"),
-    (r"(toml\+\+|CLI)/.*", r"net/program/(config|main)\.cc$"),
+    (r"toml\+\+/.*", r"net/program/toml_reader\.h$"),
+    (r"CLI/.*", r"net/program/main\.cc$"),
     (r"(spdlog|fmt)/.*", r"net/program/(log\.(h|cc)|messages\.(h|cc)|(start_checks|process|program|main)\.cc)$"),
     (r"(iostream|fstream|cstdio|stdio\.h)", r"net/program/main\.cc$"),
 ]

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Reading TOML with an eye to whoever wrote it: every problem is reported with its line, and unknown keys are, too.
+#ifndef PAIRPORT_NET_TOML_READER_H_
+#define PAIRPORT_NET_TOML_READER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+#include <toml++/toml.h>
+
+namespace pairport {
+
+bool has_no_control_character(std::string_view text) noexcept;
+
+// Collects what is wrong with a file: one line for each problem, with file, line and key; never a value.
+class TomlErrors {
+ public:
+  // `file_name` is only for messages.
+  explicit TomlErrors(std::string_view file_name) : file_name_(file_name) {}
+
+  // `where`: line 0 is no line. `key` may be empty.
+  void report(const toml::source_region& where, std::string_view key, std::string_view what);
+  // Without the last line's end; empty: there is nothing wrong.
+  std::string text() const { return errors_.str(); }
+
+ private:
+  std::string file_name_;
+  std::ostringstream errors_;
+};
+
+// Parses `text`. Nothing: it is not TOML, and `errors` says where.
+std::optional<toml::table> parse_toml(std::string_view text, std::string_view file_name, TomlErrors& errors);
+
+// One table of the file; a missing one reads as empty.
+class TomlSection {
+ public:
+  // All of them outlive the object.
+  TomlSection(TomlErrors& errors, const toml::table& root, std::string_view name);
+
+  bool present() const { return table_ != nullptr; }
+
+  // Calls `use(value)`, which returns whether the value will do.
+  template <typename T, typename Use>
+  void read(std::string_view key, std::string_view expected, Use&& use) {
+    known_.insert(std::string(key));
+    const toml::node* node = find(key);
+    if (node == nullptr) return;
+    const auto* typed = node->as<T>();
+    if (typed == nullptr || !use(typed->get()))
+      errors_.report(node->source(), name_of(key), "expected " + std::string(expected));
+  }
+
+  void string(std::string_view key, std::string& target, std::string_view expected = "a string",
+              bool (*check)(std::string_view) = has_no_control_character);
+  // Calls `use(element)` for each element of a list of strings that is not empty, or for a string alone.
+  void one_or_more(std::string_view key, std::string_view expected, const std::function<bool(const std::string&)>& use);
+  // Calls `use(element)` for each element of a list of strings.
+  void strings(std::string_view key, std::string_view expected, const std::function<bool(const std::string&)>& use);
+  void boolean(std::string_view key, bool& target);
+  void integer(std::string_view key, std::size_t& target, std::int64_t least, std::int64_t most);
+  void table(std::string_view key, std::string_view expected, const std::function<bool(const toml::table&)>& use);
+  void require(std::string_view key) {
+    if (table_ != nullptr && !table_->contains(key)) errors_.report(table_->source(), name_of(key), "is missing");
+  }
+
+  bool has(std::string_view key) const { return find(key) != nullptr; }
+
+  // Says of a key, or of the table when it is not there, what no single value shows.
+  void report(std::string_view key, std::string_view what);
+
+  // To be called when every key has been read.
+  void finish();
+
+ protected:
+  const toml::node* find(std::string_view key) const { return table_ == nullptr ? nullptr : table_->get(key); }
+
+ private:
+  std::string name_of(std::string_view key) const {
+    return "[" + name_ + "]" + (key.empty() ? "" : " ") + std::string(key);
+  }
+
+  TomlErrors& errors_;
+  std::string name_;
+  const toml::table* table_ = nullptr;
+  std::set<std::string> known_;
+};
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_NET_TOML_READER_H_
