@@ -382,6 +382,12 @@ TEST(SecretPool, HandsOutCleanObjectsAndUsesTheirMemoryAgain) {
     buffer->text.fill('s');
     place = buffer.get();
   }
+  // Its memory is kept, and wiped already.
+  ASSERT_FALSE(mapping_of(place).empty());
+  const volatile char* const released = reinterpret_cast<const char*>(place);
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < sizeof(Buffer); ++i) left += released[i] == 's' ? 1U : 0U;
+  EXPECT_EQ(left, 0U);
   const auto again = pool.acquire();
   ASSERT_NE(again, nullptr);
   EXPECT_EQ(again.get(), place);
