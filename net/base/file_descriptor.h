@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A file descriptor that is closed by its owner's end.
+// A file descriptor that its owner's destructor closes.
 #ifndef PAIRPORT_NET_FILE_DESCRIPTOR_H_
 #define PAIRPORT_NET_FILE_DESCRIPTOR_H_
 

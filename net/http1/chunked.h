@@ -13,8 +13,8 @@ namespace pairport {
 // Takes the chunked coding off a body that arrives in pieces of any size. No chunk extensions, no trailers, CRLF only:
 // nobody sends them in a deposit, and parsers disagree about them. A chunk size has at most 16 digits, leading zeros
 // included, which is what fits 64 bits: zeros without end would keep a connection busy that never sends a body. Decoded
-// here and not by llhttp, because its versions do not agree on what they let through, and a check in front of it would
-// have to be this very decoder.
+// here and not by llhttp, because its versions differ in what they accept, and a check in front of it would have to be
+// this very decoder.
 class ChunkedDecoder {
  public:
   enum class State { kIncomplete, kComplete, kMalformed, kTooLarge };

@@ -121,8 +121,8 @@ bool Connection::may_read_ahead() const noexcept {
          output_bytes_ < kMaxBatchBytes && wants_file().empty();
 }
 
-// Answers the next request together with those before, if all of it is here and nothing is wrong with it. What it
-// leaves is looked at once more when the answers are on their way.
+// Answers the next request together with those before, if all of it is here and nothing is wrong with it. Otherwise it
+// is read once more when the answers are on their way.
 bool Connection::read_ahead(std::string_view& input, const Now& now) noexcept {
   HeadGuard& guard = parser_->guard;
   RequestHead parsed;
@@ -192,7 +192,7 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   if (framing.length > context_.limits_.max_body_bytes) return refuse_too_large(accept, method, now);
   if (!parsed) return refuse(400, "the request is not valid HTTP", accept, method, now);
   if (transport_ == Transport::kRedirecting && method != Method::kGet && method != Method::kHead) {
-    // Refused whatever its body holds, which is better not sent at all.
+    // Refused whatever its body holds, so that the client does not send the body at all.
     return add_exchange() ? dispatch(parsed_head, {}, now) : close();
   }
   if (parsed_head.has_unknown_expectation) {
@@ -245,8 +245,8 @@ void Connection::read_body(std::string_view& input, const Now& now) noexcept {
   dispatch(parsed, body.view(), now);
 }
 
-// What has come buys time for more, up to the time for a whole body: a byte now and then would hold its place for all
-// of that.
+// Each byte that has come extends the deadline, up to the time for a whole body. Without a minimum rate a byte now and
+// then would hold a place for all of that time.
 void Connection::move_body_deadline() noexcept {
   const ConnectionLimits& limits = context_.limits_;
   const std::uint64_t rate = std::max<std::uint64_t>(limits.min_bytes_per_second, 1);
@@ -276,7 +276,7 @@ void Connection::describe_request(Method method, const ClientAddress& client, co
   last_exchange_->describe_request(method, client, now);
 }
 
-// Answers go out in their order: what was sent belongs to the first ones.
+// Answers go out in their order, so the bytes that were sent belong to the first ones.
 void Connection::report_answers() noexcept {
   std::uint64_t sent = sent_bytes_;
   for (ConnectionContext::Exchange* exchange = exchange_.get(); exchange != nullptr; exchange = exchange->next.get()) {
@@ -373,7 +373,7 @@ void Connection::refuse_too_large(std::string_view accept, Method method, const 
   refuse(413, text.view(), accept, method, now);
 }
 
-// The head is still there, and with it what form of error is preferred.
+// The head is still there, and with it the form of error that the client prefers.
 void Connection::refuse_body(int status, std::string_view text, const Now& now) noexcept {
   refuse(status, text, parser_->guard.value(HeaderName::accept, head_->view()), Method::kOther, now);
 }

@@ -61,8 +61,8 @@ std::size_t plain_end(std::string_view text, std::size_t from) noexcept {
   return i;
 }
 
-// Whether a header has this name. REQUIRES: `name` is a token, `lower` consists of small letters and hyphens. No other
-// character of a token than a letter's capital becomes one of these by the bit that tells cases apart.
+// Whether a header has this name. REQUIRES: `name` is a token, `lower` consists of small letters and hyphens. The bit
+// that distinguishes the cases of a letter turns no other character of a token into one of these.
 template <std::size_t kSize>
 bool is_name(std::string_view name, const char (&lower)[kSize]) noexcept {
   constexpr std::size_t kLength = kSize - 1;

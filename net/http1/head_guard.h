@@ -46,14 +46,14 @@ enum class HeaderName : std::uint8_t {
 inline constexpr std::size_t kHeaderNames = 0 PAIRPORT_REQUEST_HEADERS(PAIRPORT_COUNT);
 #undef PAIRPORT_COUNT
 
-// Reads a head as it arrives, in pieces of any size, and stops at the first byte that has no business there, so that
-// its verdict does not depend on how the bytes were cut. Accepts a subset of RFC 9112:
+// Reads a head as it arrives, in pieces of any size, and stops at the first byte that is not allowed there, so that its
+// verdict does not depend on how the bytes were cut. Accepts a subset of RFC 9112:
 //   request-line = token SP 1*VCHAR SP ("HTTP/1.0" / "HTTP/1.1") CRLF
 //   header-line  = token ":" *(HTAB / SP / VCHAR / obs-text) CRLF
 // no line folding, no bare CR or LF, no other control characters; at most as many bytes and headers as allowed; exactly
 // one Host on 1.1 and at most one on 1.0; at most one Content-Length, of digits only; Transfer-Encoding at most once,
 // only `chunked`, only on 1.1, and never with Content-Length. What llhttp accepts beyond that differs from version to
-// version, and is how requests are smuggled.
+// version, which is how requests are smuggled.
 class HeadGuard {
  public:
   enum class State { kIncomplete, kComplete, kError };

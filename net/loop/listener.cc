@@ -25,7 +25,7 @@ namespace {
 // The kernel doubles it for its own overhead: about 400 KiB of an answer are on their way at most, so that a file of
 // the package folder still reaches 64 Mbit/s at a round trip of 50 ms.
 constexpr int kSendBuffer = 256 * 1024;
-// How long the kernel keeps a connection to itself whose client has said nothing yet. The least that it knows.
+// Seconds for which the kernel holds back a connection whose client has sent nothing yet. The smallest value.
 constexpr int kDeferSeconds = 1;
 // The kernel cuts it to net.core.somaxconn.
 constexpr int kBacklog = 4096;
@@ -152,7 +152,7 @@ Result<Listener> Listener::open(std::string_view address, const SocketFile& file
   int error = EADDRNOTAVAIL;
   bool first = true;
   for (const addrinfo* info : candidates) {
-    // IPv4 alone only where there is no IPv6: not where its port is taken.
+    // IPv4 alone only where there is no IPv6, not where the port is taken.
     if (host.empty() && !std::exchange(first, false) && error != EAFNOSUPPORT && error != EADDRNOTAVAIL) break;
     Listener listener;
     listener.fd_ = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -165,10 +165,10 @@ Result<Listener> Listener::open(std::string_view address, const SocketFile& file
     setsockopt(listener.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     // Inherited by every connection (Linux), so that none of them needs a system call for it.
     setsockopt(listener.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    // Also inherited. What the kernel holds for a peer that does not read would else grow to megabytes each.
+    // Also inherited. Otherwise the kernel buffers megabytes for each peer that does not read.
     setsockopt(listener.fd_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
-    // The request of a client that is not on this machine comes a moment behind its connection. To be woken by the
-    // latter, to find nothing to read and to poll for it costs half as much again as the rest (doc/benchmarks.md,
+    // The request of a client on another machine comes a moment after its connection. Waking up for the connection,
+    // finding nothing to read and polling for the request would cost half as much as all the rest (doc/benchmarks.md,
     // late_request).
     setsockopt(listener.fd_, IPPROTO_TCP, TCP_DEFER_ACCEPT, &kDeferSeconds, sizeof(kDeferSeconds));
     if (info->ai_family == AF_INET6) {

@@ -12,7 +12,7 @@
 namespace pairport {
 namespace {
 
-// What one look reads at most: who sends more than that in a tick is not waiting for an answer.
+// Most bytes that are read in one tick: a client that sends more is not waiting for an answer.
 constexpr int kReads = 16;
 
 // False when there is nothing more to wait for.

@@ -17,7 +17,7 @@
 namespace pairport {
 namespace {
 
-// Pieces of one vectored write; what is beyond is sent by the next.
+// Pieces of one vectored write; the next one sends the rest.
 constexpr std::size_t kMaxVectors = 64;
 
 std::size_t pages_of(std::size_t size) noexcept {
@@ -76,7 +76,7 @@ Transmitter::Transmitter(std::span<const std::string_view> parts, Clock clock) :
   if (!passage_.in) parts_.clear();
 }
 
-// Only a whole part can be taken from its pipe: what is left of one goes the other way.
+// Only a whole part can be taken from its pipe: the rest of a part is sent by a vectored write.
 Transmitter::Part* Transmitter::part_of(const Fragment& fragment) noexcept {
   if (fragment.size < kMinPart) return nullptr;
   for (Part& part : parts_) {
@@ -150,7 +150,7 @@ ssize_t Transmitter::send_by_reference(int socket, std::span<const Fragment> fra
 }
 
 ssize_t Transmitter::send(int socket, std::span<const Fragment> fragments, bool then_ended) noexcept {
-  // The first long part decides for all: an answer has one.
+  // An answer has one long part, so the first one decides.
   Part* part = nullptr;
   for (std::size_t i = 0; i < fragments.size() && part == nullptr; ++i) part = part_of(fragments[i]);
   if (part == nullptr || fragments.size() > kMaxVectors) {

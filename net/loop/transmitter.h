@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Puts fragments on a socket; long ones that never change without copying them.
+// Writes fragments to a socket, and long ones that never change without copying them.
 #ifndef PAIRPORT_NET_TRANSMITTER_H_
 #define PAIRPORT_NET_TRANSMITTER_H_
 
@@ -24,9 +24,9 @@ struct Pipe {
 };
 
 // Writes to non-blocking stream sockets (TCP or Unix). Copies of the long parts are prepared once as pages in pipes; an
-// answer can then refer to these pages instead of having the kernel copy them. Whether that is cheaper is measured
-// while answers are sent, for each part. What the kernel does not grant is sent like everything else, by a vectored
-// write. One thread at a time.
+// answer can then refer to these pages, and the kernel copies nothing. Measures for each part whether that is cheaper,
+// while answers are sent. Where the kernel refuses it, the part is sent by a vectored write like everything else. One
+// thread at a time.
 class Transmitter {
  public:
   // A clock that never goes back, in nanoseconds.
@@ -42,22 +42,22 @@ class Transmitter {
   // Sends as much of `fragments`, from the first one on, as the socket takes. Returns how many bytes that is; fewer
   // than all: the socket is full. A negative result is an error number (-EAGAIN: not a byte). REQUIRES: the process
   // ignores SIGPIPE.
-  // `then_ended`: once it has taken everything the socket is shut down at once, or written to. What fills no segment
-  // waits for that, so that a connection's end goes with the last bytes.
+  // `then_ended`: the caller shuts the socket down, or writes to it, at once when it has taken everything. A segment
+  // that is not full waits for that, so that the end of the connection goes with the last bytes.
   ssize_t send(int socket, std::span<const Fragment> fragments, bool then_ended = false) noexcept;
 
   // How many parts can be sent without copying them.
   std::size_t prepared() const noexcept { return parts_.size(); }
 
-  // What tee(2) and splice(2) cost against a vectored write depends on the machine: on what a copy costs that starts or
-  // ends in another core's cache, and what it costs to count references to a page there. CPU per GET of the whole
-  // service with wrk as its client, against the same service with vectored writes only, on two virtual machines that
-  // call themselves the same (EPYC, family 26, two cores, Linux 6.18):
+  // Whether tee(2) and splice(2) are cheaper than a vectored write depends on the machine: on the cost of a copy that
+  // starts or ends in another core's cache, and on the cost of counting references to a page there. CPU per GET of the
+  // whole service with wrk as its client, against the same service with vectored writes only, on two virtual machines
+  // that call themselves the same (EPYC, family 26, two cores, Linux 6.18):
   //   bytes of the part   9 K     23 K    32 K    71 K
   //   one machine         1.09    0.94    0.86    0.61
   //   another                     1.04    1.07    1.11
   // sendfile(2) from a memory file costs more than both on either (transmitter_bench: 1.04 to 1.25 of tee and splice).
-  // Below this size the two further system calls cost what the copy does, everywhere.
+  // Below this size the two additional system calls cost as much as the copy, on every machine.
   static constexpr std::size_t kMinPart = 16 * 1024;
 
  private:

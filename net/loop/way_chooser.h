@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which of two ways to do the same thing costs less, where that depends on the machine.
+// Finds out which of two ways to do the same thing costs less on this machine.
 #ifndef PAIRPORT_NET_WAY_CHOOSER_H_
 #define PAIRPORT_NET_WAY_CHOOSER_H_
 
@@ -9,11 +9,11 @@ namespace pairport {
 
 enum class Way : std::uint8_t { kFirst, kSecond };
 
-// A two-armed bandit (Robbins, "Some aspects of the sequential design of experiments", 1952) that is not greedy now and
-// then: of kPeriod turns two are trials, one each way, one behind the other, and the faster of the two scores. A way is
-// preferred until the other leads by kLead. Only who was faster counts, not by how much, so that a turn which was
-// interrupted counts no more than another. The first trials follow each other without a pause, so that some dozens of
-// turns decide. Knows no clock. One thread at a time.
+// A two-armed bandit (Robbins, "Some aspects of the sequential design of experiments", 1952) that explores now and
+// then: two of kPeriod turns are trials, one for each way, one after the other, and the faster way scores. A way is
+// preferred until the other leads by kLead. Only the order counts, not the difference, so that an interrupted turn
+// counts no more than another. The first trials follow each other without a pause, so that some dozens of turns decide.
+// Knows no clock. One thread at a time.
 class WayChooser {
  public:
   static constexpr std::uint32_t kPeriod = 64;
@@ -22,7 +22,7 @@ class WayChooser {
 
   explicit WayChooser(Way preferred) noexcept : preferred_(preferred) {}
 
-  // How the next turn is to be taken, and whether it is a trial, whose time is to be told to took().
+  // The way of the next turn, and whether it is a trial: then its time is reported to took().
   struct Turn {
     Way way;
     bool timed;
@@ -37,7 +37,7 @@ class WayChooser {
     }
     return {(place == 0) == starts_with_other_ ? other() : preferred_, true};
   }
-  // REQUIRES: the last turn was a trial. A trial that came to nothing is not told of, and its pair does not count.
+  // REQUIRES: the last turn was a trial. A trial that failed is not reported, and its pair does not count.
   void took(std::uint64_t time) noexcept {
     if (turn_ % 2 != 0) {
       first_time_ = time;

@@ -18,8 +18,8 @@
 namespace pairport {
 
 // Looks at the files every kIntervalMs, in libuv's thread pool, and loads them when they have changed and then have
-// stayed the same for an interval: whoever replaces a certificate and its key does so one after the other. New
-// connections then use what was loaded; when it cannot be, everything stays as it is. Belongs to one loop's thread.
+// stayed the same for an interval, because a certificate and its key are replaced one after the other. New connections
+// then use what was loaded; if loading fails, everything stays as it is. Belongs to one loop's thread.
 class CertificateWatcher {
  public:
   static constexpr std::uint64_t kIntervalMs = 2'000;

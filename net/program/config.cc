@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every key is described once, where it is read: its type, its bounds and the text that says what is expected. What a
-// setting of the service must be is said by option_rules() alone. Keys that nobody has asked for are unknown.
+// Every key is described once, where it is read: its type, its bounds and the text that says what is expected. For the
+// settings of the service and the server option_rules() and server_option_rules() say that. Other keys are unknown.
 #include "net/program/config.h"
 
 #include <algorithm>
@@ -101,7 +101,7 @@ class Section : public TomlSection {
   }
 };
 
-// What the keys about HTTPS say about each other.
+// Checks that the keys about HTTPS agree.
 void check_https(Section& section, const std::optional<bool>& redirect, Config& config) {
   const auto is_tls = [](const ListenAddress& address) { return address.tls; };
   const bool some = std::any_of(config.addresses.begin(), config.addresses.end(), is_tls);

@@ -32,7 +32,7 @@ constexpr std::size_t kStack = std::size_t{128} << 10;
 // Somebody else may have made the descriptor non-blocking.
 constexpr int kPollMs = 1000;
 
-// One write(2), as far as it goes. 0: nothing of it can be written, whatever is tried.
+// One writev(2): returns how many bytes it took. 0: nothing can be written.
 std::size_t write_some(int fd, const iovec* parts, int count) noexcept {
   for (;;) {
     const ssize_t written = writev(fd, parts, count);
@@ -68,7 +68,7 @@ struct LogWriter::Buffer {
     text.copy(bytes.data(), text.size() - first, first);
     size += text.size();
   }
-  // With a line about what is lost before it, if something is. `line` may be empty: that alone.
+  // Puts a line about lost lines in front of it, if there are any. `line` may be empty.
   bool add(std::string_view line, std::size_t room) noexcept {
     std::array<char, 128> text;
     const std::size_t told = lost == 0 ? 0 : loss_line(lost, text);
@@ -97,7 +97,7 @@ struct LogWriter::Buffer {
   std::vector<char> bytes;
   std::size_t head = 0;
   std::size_t size = 0;
-  std::uint64_t lost = 0;  // lines, since the last one that told of it
+  std::uint64_t lost = 0;  // lines, since the last line about them
   bool running = false;    // the thread writes, until it ends
   bool ending = false;     // it ends as soon as nothing is left
   std::mutex mutex;

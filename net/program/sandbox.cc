@@ -68,7 +68,7 @@ struct RulesetAttributes {
 };
 
 constexpr std::uint64_t kReading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-// What a folder holds is no business of who knows the names of the files it needs.
+// Without the right to list a folder: the reader knows the names of the files it needs.
 constexpr std::uint64_t kReadingFiles = LANDLOCK_ACCESS_FS_READ_FILE;
 
 std::uint64_t file_rights(long abi) {
@@ -179,8 +179,8 @@ namespace {
 #define SYS_memfd_secret 447
 #endif
 
-// What programs are built against today ends here. A later number gets what an older kernel says, ENOSYS, so that
-// whoever tries a new system call falls back.
+// The last system call that programs are built against today. A later number fails with ENOSYS, as on an older kernel,
+// so that whoever tries a new system call falls back.
 constexpr std::uint32_t kLastKnownCall = 450;
 #ifdef __x86_64__
 constexpr std::uint32_t kX32Bit = 0x40000000;
@@ -205,8 +205,8 @@ constexpr long kAllowed[] = {
     SYS_getpid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_uname, SYS_rt_sigaction, SYS_rt_sigprocmask,
     SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit, SYS_exit_group};
 
-// No mistake and no library makes these: whoever executes or traces from in here is an intruder, who gets no second
-// try.
+// No mistake and no library makes these calls: a process that executes or traces from here has been taken over, and
+// gets no second try.
 constexpr long kFatal[] = {SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev};
 
 // A condition on 32 bits of an argument: (word & mask) == value, or the opposite.
@@ -328,10 +328,10 @@ Filter make_filter(const SandboxOptions& options) {
   filter.allow_if_any(SYS_sendmsg, std::array{without(2, MSG_FASTOPEN)});
   for (const long call : kAllowed) filter.on(call, SECCOMP_RET_ALLOW);
   for (const long call : kFatal) filter.on(call, SECCOMP_RET_KILL_PROCESS);
-  // send(2), to who is connected already.
+  // send(2), on a socket that is connected already.
   filter.allow_if_all(SYS_sendto, std::array{without(3, MSG_FASTOPEN), value(4, 0), Condition{4, kAll, 0, true}});
-  // The log may be a file. What is in it stays: it is neither truncated nor, through a copy of its descriptor or
-  // without O_APPEND, written over.
+  // The log may be a file, whose lines must stay: nothing may truncate it, or overwrite it through a copy of its
+  // descriptor or without O_APPEND.
   const Condition no_log{0, kAll, STDERR_FILENO, false, true};
   filter.allow_if_all(SYS_ftruncate, std::array{no_log});
   filter.allow_if_any(SYS_openat, std::array{without(2, kOpensForWriting)});

@@ -12,13 +12,13 @@ struct SandboxOptions {
   // Files, and folders with everything beneath them, that are read later. A rule belongs to the file or folder that is
   // there now: name the folder where files are going to be replaced.
   std::vector<std::string> read_only_paths;
-  // The same, but folders are not listed: for who knows the names of the files in them.
+  // The same, but folders are not listed: for a reader that knows the names of the files in them.
   std::vector<std::string> unlisted_paths;
   // Folders in which files are removed later, such as that of a listening Unix socket.
   std::vector<std::string> removal_folders;
 };
 
-// Whether one part of the sandbox is in force, and a line for the log that says what that means, or why not.
+// Whether one part of the sandbox is in force, and a line for the log: what that means, or why it is not.
 struct SandboxPart {
   bool in_force = false;
   std::string text;
@@ -31,9 +31,9 @@ struct SandboxPart {
 // capabilities).
 SandboxPart forbid_new_privileges();
 
-// seccomp: io_uring_setup(2) fails with ENOSYS, as in a kernel without it: no filter sees into such a ring. For before
-// a loop is created: libuv 1.50 makes itself a ring then, whatever UV_USE_IO_URING says, and would later end the
-// process where restrict_system_calls() denies it the use.
+// seccomp: io_uring_setup(2) fails with ENOSYS, as in a kernel without it, because no filter sees into a ring. To be
+// called before a loop is created: libuv 1.50 creates a ring with it, whatever UV_USE_IO_URING says, and would later
+// end the process where restrict_system_calls() denies the use of the ring.
 SandboxPart refuse_io_uring();
 
 // Landlock: no file is opened for writing, created, renamed or removed but as `options` says, none is read outside of

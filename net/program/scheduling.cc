@@ -11,7 +11,7 @@
 namespace pairport {
 
 void prefer_short_turns() noexcept {
-  // Anything else is somebody's decision.
+  // Another policy is a decision of the operator.
   if (sched_getscheduler(0) != SCHED_OTHER) return;
   // sched_attr of <linux/sched/types.h>, which cannot be included together with <sched.h>.
   struct {
@@ -20,7 +20,7 @@ void prefer_short_turns() noexcept {
     std::uint64_t flags = 1;  // SCHED_FLAG_RESET_ON_FORK
     std::int32_t nice = 0;
     std::uint32_t priority = 0;
-    std::uint64_t runtime = 100'000;  // nanoseconds of a turn
+    std::uint64_t runtime = 100'000;  // nanoseconds of a slice
     std::uint64_t deadline = 0;
     std::uint64_t period = 0;
   } attributes;

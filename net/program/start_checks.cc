@@ -34,7 +34,7 @@ rlim_t raise_limit(__rlimit_resource resource) {
   return limit.rlim_cur;
 }
 
-// Of a listening address of the configuration; empty: a Unix socket.
+// The host of a listening address of the configuration; empty: a Unix socket.
 std::string host_of_address(std::string_view address) {
   return address.starts_with(kUnix) ? std::string() : host_of("http://" + std::string(address));
 }
@@ -114,7 +114,7 @@ void allow_certificates(const Config& config, SandboxOptions& options) {
   }
 }
 
-// The files of Unix sockets go at the end.
+// The files of Unix sockets are removed at the end.
 void allow_sockets(const Config& config, SandboxOptions& options) {
   static constexpr std::array<std::string_view, 6> kShared = {"/run", "/var/run", "/tmp", "/var/tmp", "/dev/shm", "/"};
   for (const ListenAddress& address : config.addresses) {

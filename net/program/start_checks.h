@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the program looks at before it serves, so that an operator reads at the start what would otherwise be found out
-// under load, or never. Everything is said in the log.
+// Checks before the first request, so that an operator learns at the start what would otherwise show under load, or
+// never. The results are in the log.
 #ifndef PAIRPORT_NET_START_CHECKS_H_
 #define PAIRPORT_NET_START_CHECKS_H_
 
@@ -19,14 +19,15 @@ namespace pairport {
 // Raises the limits of the process as far as they go, and warns where that is not far enough.
 void check_limits(const Config& config);
 
-// The folders of the configuration, which must not turn out to be missing when somebody needs them. kBadConfiguration.
+// Checks that the folders of the configuration exist and can be read, before somebody needs them. kBadConfiguration.
 Status check_folders(const Config& config);
 
 // Warns when a proxy seems to be in front of the service, and `config` trusts none; and when anybody on this machine
 // can pass for a proxy. `url` is how clients reach the service.
 void warn_of_proxies(const Config& config, std::string_view url);
 
-// What of the file system the service needs once it runs. Warns of what else can be read or removed through it.
+// The part of the file system that the service needs once it runs. Warns of what else can be read or removed through
+// it.
 SandboxOptions choose_sandbox(const Config& config);
 
 // Exposed for tests.

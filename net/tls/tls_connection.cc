@@ -33,7 +33,7 @@ constexpr std::string_view kUnexpectedMessage{"\x15\x03\x03\x00\x02\x02\x0a", 7}
 
 }  // namespace
 
-// mbedTLS's side of it.
+// The side of mbedTLS.
 struct TlsConnection::Session {
   explicit Session(TlsConnection& owner) noexcept : connection(owner) { mbedtls_ssl_init(&ssl); }
   ~Session() { mbedtls_ssl_free(&ssl); }
@@ -151,7 +151,7 @@ void TlsConnection::on_input(std::string_view input, const Now& now) noexcept {
   }
 }
 
-// What begins unlike a handshake record. A request in plain HTTP gets an answer that its sender can read.
+// The input does not begin like a handshake record. A request in plain HTTP gets an answer that its sender can read.
 void TlsConnection::refuse(std::string_view input, const Now& now) noexcept {
   if (input.front() >= 'A' && input.front() <= 'Z') {
     state_ = State::kPlain;
@@ -169,7 +169,7 @@ void TlsConnection::refuse_record(const Now& now) noexcept {
   end(false, now);
 }
 
-// Copies what has not been read yet, behind what is kept already: the memory that it lies in goes back to its owner.
+// Appends the input that has not been read yet to what is kept, because its memory goes back to the caller.
 void TlsConnection::keep_source() noexcept {
   if (state_ != State::kHandshake && state_ != State::kOpen) return;
   if (source_.empty()) return;
@@ -218,7 +218,7 @@ void TlsConnection::handshake() noexcept {
     session_->result = mbedtls_ssl_setup(&session_->ssl, &credentials_->impl_->config(*lane_));
     if (session_->result != 0) return;
   }
-  // Of the input only whole records, so that a peer cannot ask for a step with every byte.
+  // Only whole records of the input, so that a peer cannot cause a step with every byte.
   const std::string_view behind = source_.substr(usable_);
   source_ = source_.substr(0, usable_);
   session_->result = mbedtls_ssl_handshake(&session_->ssl);
@@ -250,17 +250,18 @@ void TlsConnection::on_handshake(const Now& now) noexcept {
   }
 }
 
-// What mbedTLS cannot even read it returns without a word. A peer should know why it is left (RFC 8446 section 6).
+// mbedTLS sends no alert for a record that it cannot read. A peer should learn why the connection ends (RFC 8446
+// section 6).
 void TlsConnection::explain(int error) noexcept {
   if (is_sending() || peer_ended_ || error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) return;
   if (output_ == nullptr) output_ = context_.take_output();
   if (output_ == nullptr) return;
   mbedtls_ssl_send_alert_message(&session_->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR);
-  // Before it has read a hello mbedTLS knows no version, and 2.28 writes 0.0: nobody would read that.
+  // Before mbedTLS has read a hello it knows no version, and 2.28 writes 0.0, which no client would read.
   if (is_sending() && output_->begin == 0 && output_->bytes[1] == 0) output_->bytes[1] = output_->bytes[2] = 3;
 }
 
-// What has been read makes room.
+// Gives up the part of input_ that has been read.
 void TlsConnection::compact_input() noexcept {
   if (input_ == nullptr) return;
   if (source_.empty()) return input_.reset();

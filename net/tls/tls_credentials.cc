@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariant: every lane has the same certificates in the same order, each parsed anew. In mbedTLS a key and the group
-// that belongs to it are changed by their use (blinding values, precomputed points), behind a lock or behind none.
+// Invariant: every lane has the same certificates in the same order, each parsed anew. Using a key changes it and its
+// group in mbedTLS (blinding values, precomputed points), sometimes behind a lock and sometimes not.
 #include "net/tls/tls_credentials.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 namespace pairport {
 namespace {
 
-// Not enough for anybody since 2014 (NIST SP 800-57), and no client of today accepts less.
+// Less has been disallowed since 2014 (NIST SP 800-57), and no client of today accepts it.
 constexpr std::size_t kMinRsaBits = 2048;
 
 std::string error_text(int error) {
@@ -67,7 +67,7 @@ int tls_random(void* context, unsigned char* out, std::size_t size) noexcept {
 bool matches_host(std::string_view pattern, std::string_view host) noexcept {
   if (host.ends_with('.')) host.remove_suffix(1);
   if (pattern.starts_with("*.")) {
-    // The asterisk stands for one label, and for a whole one.
+    // The asterisk stands for exactly one whole label.
     const std::size_t dot = host.find('.');
     if (dot == std::string_view::npos || dot == 0) return false;
     pattern.remove_prefix(1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Inside of TlsCredentials: what a handshake on one lane needs.
+// The inside of TlsCredentials: what a handshake on one lane needs.
 #ifndef PAIRPORT_NET_TLS_CREDENTIALS_H_
 #define PAIRPORT_NET_TLS_CREDENTIALS_H_
 
@@ -21,7 +21,7 @@
 
 namespace pairport {
 
-// mbedTLS's source of randomness from ours; `context` is a RandomSource.
+// A source of randomness in the form that mbedTLS calls; `context` is a RandomSource.
 int tls_random(void* context, unsigned char* out, std::size_t size) noexcept;
 
 // Whether a certificate for `pattern`, which may begin with `*.`, is one for `host` (RFC 6125 section 6.4). The case of

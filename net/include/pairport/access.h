@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a server tells about each answer, for an access log.
+// What a server reports of each answer, for an access log.
 #ifndef PAIRPORT_ACCESS_H_
 #define PAIRPORT_ACCESS_H_
 

@@ -29,7 +29,7 @@ inline constexpr std::uint64_t kMaxTimeout = std::uint64_t{24} * 3600 * 1000;
 constexpr bool is_timeout(std::uint64_t ms) noexcept {
   return ms >= 1 && ms <= kMaxTimeout;
 }
-// What that is, completing the sentence "expected ...", as people write it.
+// Its form in a configuration, which completes the sentence "expected ...".
 inline constexpr std::string_view kTimeoutExpected =
     "a duration from \"1ms\" to \"24h\", such as \"500ms\", \"30s\" or \"1m30s\"";
 
@@ -41,19 +41,19 @@ struct ConnectionLimits {
   std::size_t max_body_bytes = kMaxBody;  // beyond it 413
   std::uint64_t head_timeout =
       10'000;  // from the first byte of a request (or the start of the connection) to the end of its head
-  // From the end of the head to the end of the body; 408. Also 408: after kBodyGraceMs, less has come of it than the
-  // minimum rate asks of the time that is over then.
+  // From the end of the head to the end of the body; beyond it 408. A body is refused earlier, with 408, too, when
+  // after kBodyGraceMs it is behind the minimum rate.
   std::uint64_t body_timeout = 20'000;
   std::uint64_t idle_timeout = 60'000;  // between two requests
-  // An answer may take this long and, on top, as long as its bytes take at the minimum rate. The peer may also take
-  // nothing of it for this long at most.
+  // An answer may take this long plus the time of its bytes at the minimum rate. It ends earlier when the peer takes
+  // nothing of it for this long.
   std::uint64_t answer_timeout = 10'000;
   std::uint64_t min_bytes_per_second = 1024;  // of bodies, too
-  // How long to wait for the peer's end after an answer to a request that was not read to its end.
+  // How long to wait for the end of the peer after an answer to a request that was not read completely.
   std::uint64_t linger_timeout = 2'000;
 };
 
-// What carries the bytes of a connection, and with it what may go over it.
+// How the bytes of a connection travel, which decides what may be served over it.
 enum class Transport : std::uint8_t {
   kPlain,
   kSecure,       // encrypted: answers carry Strict-Transport-Security, where that is configured
@@ -165,9 +165,9 @@ class PAIRPORT_EXPORT Connection {
   // The first `sent` bytes of output() are on their way (or copied): any number up to all of them.
   void on_output(std::size_t sent, const Now& now) noexcept;
 
-  // The peer goes on taking bytes, as far as the owner can tell: the socket has fewer bytes left to send than before
-  // (SIOCOUTQ of tcp(7) and unix(7)). Without this only on_output() counts, and a buffer that has to become emptier
-  // first hides for a while that a slow peer reads.
+  // The peer goes on taking bytes: the socket has fewer bytes left to send than before (SIOCOUTQ of tcp(7) and
+  // unix(7)). Without this call only on_output() counts as progress, and the buffer of the kernel hides for a while
+  // that a slow peer reads.
   void on_progress(const Now& now) noexcept;
 
   // Whether on_input() may be called; false while output is pending, so that a peer that does not read cannot make us
@@ -190,7 +190,7 @@ class PAIRPORT_EXPORT Connection {
   FileFolder wants_file_of() const noexcept;
   // `file`: what was found, or null. The owner keeps it open until the answer has been sent or the connection closes.
   void on_file(const FileInfo* file, const Now& now) noexcept;
-  // The piece of that file to read next, as far as the owner likes; of size 0 when none is needed now.
+  // The piece of that file to read next, or a first part of it; of size 0 when none is needed now.
   FileRange wants_data() const noexcept {
     return state_ == State::kAnswering && output().empty() ? file_rest_ : FileRange{};
   }

@@ -32,7 +32,7 @@ extern "C" {
 
 struct uv_loop_s; /* libuv's uv_loop_t */
 
-/* What goes wrong without an answer that says so to the operator. */
+/* What an operator should know and no answer shows. */
 enum {
   PAIRPORT_EVENT_DEPOSITS_REFUSED = 0,   /* there is no room for more */
   PAIRPORT_EVENT_ACCEPT_PAUSED = 1,      /* no descriptor or memory for a new connection; `detail` is the errno */

@@ -24,12 +24,12 @@ struct uv_loop_s;
 
 namespace pairport {
 
-// What goes wrong without an answer that says so to its operator.
+// What an operator should know and no answer shows.
 enum class ServerEvent {
   kDepositsRefused,  // there is no room for more
   kAcceptPaused,     // no file descriptor or memory for a new connection: errno
   kMemoryFell,       // the protection of memory for credentials is less than it was: see Store::level()
-  // More handshakes of TLS wait than may: of the client with most of them the one that has waited longest is closed.
+  // More handshakes of TLS wait than max_handshakes: of the client with most of them the oldest one is closed.
   kHandshakesDropped,
   // Requests were answered with 429: how many since this was told last.
   kDepositsLimited,
@@ -75,7 +75,7 @@ struct ServerOptions {
   // Threads that compute handshakes ask the kernel for SCHED_BATCH (sched(7)), once and for good: when they are woken
   // they preempt nobody, so that the loop and others on its core go on. For a process whose pool does nothing urgent.
   bool batch_handshakes = false;
-  // Told of every answer; may be null, else outlives the server.
+  // Called for every answer; may be null, else outlives the server.
   AccessObserver* observer = nullptr;
   // Called from the loop with an event and its detail, for each event at most once a minute; may be empty, must not
   // throw or call back.
@@ -84,15 +84,14 @@ struct ServerOptions {
   std::uint64_t drain_timeout = 10'000;
 };
 
-// What one setting of ServerOptions must be. The same for every way to set it: C++, the C interface, a configuration
-// file.
+// The rule for one setting of ServerOptions. It is the same for C++, the C interface and the configuration file.
 struct ServerOptionRule {
   std::string_view name;      // as users write it: "max_connections", "head_timeout"
   std::string_view expected;  // completes the sentence "expected ..."
   bool (*holds)(const ServerOptions& options);
 };
 
-// The rules for numbers and times. For whoever reads settings one by one, to say where the wrong one stands. Valid for
+// The rules for numbers and times, for a reader of single settings that reports where the wrong one stands. Valid for
 // ever.
 PAIRPORT_EXPORT std::span<const ServerOptionRule> server_option_rules() noexcept;
 
@@ -100,7 +99,7 @@ PAIRPORT_EXPORT std::span<const ServerOptionRule> server_option_rules() noexcept
 // Server::attach() calls it.
 PAIRPORT_EXPORT Status check_options(const ServerOptions& options);
 
-// What becomes of the connections of a listener, or of one that is adopted.
+// How the connections of a listener, or an adopted one, are served.
 struct ListenOptions {
   // Serve nothing, because everything crosses the network in clear: GET and HEAD are sent to the service's URL (308),
   // which must be https; deposits are refused (403).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// TLS without any I/O: a filter between bytes of the network and a Connection, of mbedTLS.
+// TLS without any I/O, by mbedTLS: a filter between the bytes of the network and a Connection.
 #ifndef PAIRPORT_TLS_H_
 #define PAIRPORT_TLS_H_
 
@@ -39,7 +39,7 @@ struct TlsOptions {
   // that no lock of the library makes lanes wait for each other.
   std::size_t lanes = 1;
   std::uint64_t handshake_timeout = 10'000;  // milliseconds from the start of the connection
-  // How long to wait for the peer's end after ours, in milliseconds.
+  // How long to wait for the end of the peer after our own, in milliseconds.
   std::uint64_t linger_timeout = 2'000;
   // Seconds for which a ticket resumes a session (RFC 5077, RFC 8446 section 4.6.1); its keys are replaced as often,
   // and kept for twice as long. 0: no tickets.
@@ -116,8 +116,8 @@ class PAIRPORT_EXPORT TlsContext {
 // Every step of a handshake is one such piece of work, of up to some milliseconds. Records after the handshake are
 // encrypted and decrypted in on_input() and on_output(), about 3 microseconds for each KiB.
 //
-// Our end is told by a close_notify alert (RFC 8446 section 6.1), unless the last answer could not be sent whole: a
-// peer sees a truncation as such.
+// A close_notify alert tells the peer that we end the connection (RFC 8446 section 6.1). It is not sent when the last
+// answer could not be sent whole, so that the peer recognises the truncation.
 //
 // A connection that has sent nothing yet costs nothing but this object; from its first whole record to its end it holds
 // about 40 KiB, and 35 KiB more each while output or input waits. What mbedTLS allocates is wiped, but not locked in
@@ -143,7 +143,7 @@ class PAIRPORT_EXPORT TlsConnection {
   std::span<const Fragment> output() const noexcept;
   void on_output(std::size_t sent, const Now& now) noexcept;
 
-  // To be called after anything has been told to the Connection directly: a file, a piece of it, finish().
+  // To be called after a direct call of the Connection: on_file(), on_data(), finish().
   void on_answer(const Now& now) noexcept;
 
   // Whether a step of the handshake can be computed.
