@@ -68,7 +68,7 @@ class [[nodiscard]] Result {
   // REQUIRES: ok()
   T& value() & noexcept { return *value_; }
   const T& value() const& noexcept { return *value_; }
-  T&& value() && noexcept { return std::move(*value_); }
+  T value() && noexcept { return std::move(*value_); }
 
  private:
   Status status_;

@@ -131,7 +131,8 @@ class PAIRPORT_EXPORT Response {
   // All headers but extra_headers() and Date, Content-Length, Connection and Retry-After, which the transport adds.
   const HeaderBlock& headers() const noexcept { return *headers_; }
   // Headers made for this answer, as bytes of an HTTP/1 header section.
-  std::string_view extra_headers() const noexcept { return extra_headers_; }
+  std::string_view extra_headers() const& noexcept { return extra_headers_; }
+  std::string_view extra_headers() const&& = delete;
   // Seconds for a Retry-After header; 0: none.
   std::uint32_t retry_after() const noexcept { return retry_after_; }
   // Bytes of the body for Content-Length: for HEAD those that GET would send.
@@ -140,17 +141,20 @@ class PAIRPORT_EXPORT Response {
   bool has_content_length() const noexcept { return status_ != 204 && status_ != 304; }
   // What to send; empty for HEAD. At most kMaxFragments, none of them empty.
   static constexpr std::size_t kMaxFragments = 4;
-  std::span<const Fragment> body() const noexcept { return {fragments_.data(), fragment_count_}; }
+  std::span<const Fragment> body() const& noexcept { return {fragments_.data(), fragment_count_}; }
+  std::span<const Fragment> body() const&& = delete;
 
   // The file that the answer needs. When it is not empty, there is no answer yet: the owner of the service opens the
   // file and calls Service::answer_file().
-  std::string_view file_name() const noexcept { return file_.name; }
+  std::string_view file_name() const& noexcept { return file_.name; }
+  std::string_view file_name() const&& = delete;
   // With a file_name(): the folder that it is in.
   FileFolder file_folder() const noexcept { return file_.folder; }
   // With a file_name(): whether the request was HEAD.
   bool is_head() const noexcept { return file_.is_head; }
   // After that: what of the file the body consists of, instead of body().
-  const FileRange& file_range() const noexcept { return file_.range; }
+  const FileRange& file_range() const& noexcept { return file_.range; }
+  const FileRange& file_range() const&& = delete;
 
   // Wipes the scratch and forgets the answer.
   void reset() noexcept;
