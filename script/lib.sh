@@ -97,6 +97,8 @@ END
   if [ "$(debian_release)" -ge 13 ]; then echo systemd-dev; fi
   # Debian 13 has no yash, and Debian 12 no sudo-rs; their tests say that they are skipped.
   if [ "$(debian_release)" -lt 13 ]; then echo yash; else echo sudo-rs; fi
+  # That of Debian 13 finds something else.
+  if [ "$(debian_release)" -lt 13 ]; then echo clang-tidy; fi
 }
 
 # What the benchmarks need on top of a build.

@@ -119,11 +119,11 @@ std::string_view to_string(SecretLevel level) noexcept {
 
 SecretLevel lock_in_place(void* data, std::size_t size) noexcept {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(data) / page * page;
-  const auto end = (reinterpret_cast<std::uintptr_t>(data) + size + page - 1) / page * page;
-  void* const pages = reinterpret_cast<void*>(begin);
-  madvise(pages, end - begin, MADV_DONTDUMP);
-  return mlock(pages, end - begin) == 0 ? SecretLevel::kLocked : SecretLevel::kPlain;
+  const std::size_t before = reinterpret_cast<std::uintptr_t>(data) % page;
+  void* const pages = static_cast<char*>(data) - before;
+  const std::size_t bytes = (before + size + page - 1) / page * page;
+  madvise(pages, bytes, MADV_DONTDUMP);
+  return mlock(pages, bytes) == 0 ? SecretLevel::kLocked : SecretLevel::kPlain;
 }
 
 SecretBlock SecretBlock::map(std::size_t size, SecretLevel minimum) noexcept {

@@ -200,7 +200,7 @@ Status Server::Impl::adopt(int fd, const ListenOptions& options) {
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   }
-  const Status status = peers_->add(fd, address, transport_of(options));
+  Status status = peers_->add(fd, address, transport_of(options));
   peers_->settle_newcomers();
   return status;
 }

@@ -52,7 +52,7 @@ std::string default_url(const std::vector<OpenAddress>& addresses) {
     best = std::find_if(addresses.begin(), addresses.end(),
                         [](const OpenAddress& address) { return !address.listener.is_unix(); });
   }
-  const std::string url = best->url();
+  std::string url = best->url();
   if (!best->listener.is_any()) return url;
   return url.substr(0, url.find("//") + 2) + "127.0.0.1" + url.substr(url.rfind(':'));
 }
