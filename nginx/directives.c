@@ -106,13 +106,6 @@ static char* ngx_http_pairport_set_number(ngx_conf_t* cf, ngx_command_t* cmd, vo
 
 /* Options that are written in another way than the library has them. */
 
-static char* ngx_http_pairport_set_url(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
-  pairport_string* url = &((ngx_http_pairport_main_conf_t*)conf)->options.url;
-  char* error = ngx_http_pairport_set_text(cf, cmd, conf);
-  while (error == NGX_CONF_OK && url->size != 0 && url->data[url->size - 1] == '/') --url->size;
-  return error;
-}
-
 static char* ngx_http_pairport_set_locked(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
   int* level = (int*)((char*)conf + cmd->offset);
   char* error = ngx_http_pairport_set_flag(cf, cmd, conf);
@@ -176,44 +169,28 @@ static char* ngx_http_pairport_set_templates(ngx_conf_t* cf, ngx_command_t* cmd,
 #define PAIRPORT_OPTION_MEMBER(kind, member) \
   PAIRPORT_MEMBER(options.member) * sizeof(char[_Generic(((pairport_options*)0)->member, PAIRPORT_TYPE_##kind : 1)])
 
-/* An option of the library, and its directive. */
-#define PAIRPORT_OPTION(name, kind, member) \
-  PAIRPORT_SETTING(name, NGX_CONF_TAKE1, ngx_http_pairport_set_##kind, PAIRPORT_OPTION_MEMBER(kind, member))
-#define PAIRPORT_SWITCH(name, member) \
-  PAIRPORT_SETTING(name, NGX_CONF_FLAG, ngx_http_pairport_set_flag, PAIRPORT_OPTION_MEMBER(flag, member))
+#define PAIRPORT_ARGUMENTS_text NGX_CONF_TAKE1
+#define PAIRPORT_ARGUMENTS_count NGX_CONF_TAKE1
+#define PAIRPORT_ARGUMENTS_bytes NGX_CONF_TAKE1
+#define PAIRPORT_ARGUMENTS_milliseconds NGX_CONF_TAKE1
+#define PAIRPORT_ARGUMENTS_number NGX_CONF_TAKE1
+#define PAIRPORT_ARGUMENTS_flag NGX_CONF_FLAG
 
-/* An option of the library is a row here and nothing else. */
+/* The directive of a setting of the library. */
+#define PAIRPORT_DIRECTIVE(kind, member, name)                                                \
+  PAIRPORT_SETTING("pairport_" name, PAIRPORT_ARGUMENTS_##kind, ngx_http_pairport_set_##kind, \
+                   PAIRPORT_OPTION_MEMBER(kind, member)),
+
 ngx_command_t ngx_http_pairport_commands[] = {
     {ngx_string("pairport"), NGX_HTTP_LOC_CONF | NGX_CONF_FLAG, ngx_http_pairport_set, NGX_HTTP_LOC_CONF_OFFSET,
      offsetof(ngx_http_pairport_loc_conf_t, enable), NULL},
     {ngx_string("pairport_access_log"), PAIRPORT_ANYWHERE | NGX_CONF_FLAG, ngx_conf_set_flag_slot,
      NGX_HTTP_LOC_CONF_OFFSET, offsetof(ngx_http_pairport_loc_conf_t, access_log), NULL},
     PAIRPORT_SETTING("pairport_first_worker", NGX_CONF_FLAG, ngx_conf_set_flag_slot, PAIRPORT_MEMBER(first_worker)),
-    PAIRPORT_SETTING("pairport_url", NGX_CONF_TAKE1, ngx_http_pairport_set_url, PAIRPORT_OPTION_MEMBER(text, url)),
-    PAIRPORT_OPTION("pairport_ttl", milliseconds, ttl_ms),
-    PAIRPORT_OPTION("pairport_code_length", count, code_length),
-    PAIRPORT_OPTION("pairport_max_deposits", count, max_deposits),
-    PAIRPORT_OPTION("pairport_max_memory", bytes, max_memory),
-    PAIRPORT_SETTING("pairport_require_locked_memory", NGX_CONF_FLAG, ngx_http_pairport_set_locked,
-                     PAIRPORT_OPTION_MEMBER(flag, minimum_memory)),
-    PAIRPORT_OPTION("pairport_deposits_per_second", number, deposits_per_second),
-    PAIRPORT_OPTION("pairport_deposit_burst", number, deposit_burst),
-    PAIRPORT_OPTION("pairport_misses_per_second", number, misses_per_second),
-    PAIRPORT_OPTION("pairport_miss_burst", number, miss_burst),
-    PAIRPORT_OPTION("pairport_ipv6_budgets", text, ipv6_budgets),
-    PAIRPORT_OPTION("pairport_network_share", number, network_share),
+    PAIRPORT_OPTIONS(PAIRPORT_DIRECTIVE)
+        PAIRPORT_SETTING("pairport_require_locked_memory", NGX_CONF_FLAG, ngx_http_pairport_set_locked,
+                         PAIRPORT_OPTION_MEMBER(flag, minimum_memory)),
     PAIRPORT_SETTING("pairport_static_deposit", NGX_CONF_TAKE5, ngx_http_pairport_set_static, 0),
-    PAIRPORT_OPTION("pairport_version", text, version),
-    PAIRPORT_OPTION("pairport_unstable_version", text, unstable_version),
-    PAIRPORT_OPTION("pairport_linux_url", text, linux_url),
-    PAIRPORT_OPTION("pairport_windows_url", text, windows_url),
-    PAIRPORT_OPTION("pairport_checksums_url", text, checksums_url),
-    PAIRPORT_OPTION("pairport_deb_repo", text, deb_repo),
-    PAIRPORT_OPTION("pairport_rpm_repo", text, rpm_repo),
-    PAIRPORT_OPTION("pairport_repo_keys", text, repo_keys),
-    PAIRPORT_OPTION("pairport_tacoscript_url", text, tacoscript_url),
-    PAIRPORT_SWITCH("pairport_use_repositories", use_repositories),
-    PAIRPORT_SWITCH("pairport_strict_checksums", strict_checksums),
     PAIRPORT_SETTING("pairport_sha256", NGX_CONF_TAKE2, ngx_http_pairport_add_digest, 0),
     PAIRPORT_SETTING("pairport_templates", NGX_CONF_TAKE1, ngx_http_pairport_set_templates, PAIRPORT_MEMBER(templates)),
     ngx_null_command};

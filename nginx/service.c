@@ -71,7 +71,9 @@ ngx_int_t ngx_http_pairport_check_service(ngx_conf_t* cf, ngx_http_pairport_main
   pairport_service* service = NULL;
   char message[1024] = "";
   int code;
-  if (conf->options.url.size == 0) {
+  pairport_string* url = &conf->options.url;
+  while (url->size != 0 && url->data[url->size - 1] == '/') --url->size;
+  if (url->size == 0) {
     ngx_log_error(
         NGX_LOG_EMERG, cf->log, 0,
         "pairport_url is missing: the URL at which clients reach the location with \"pairport on\", for instance "

@@ -15,7 +15,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <pairport/access.h>
@@ -83,49 +85,41 @@ int fail(StatusCode code, std::string_view text, char* message, std::size_t mess
   return static_cast<int>(code);
 }
 
+std::string_view called(const ServerOptionRule& row) noexcept {
+  return row.name;
+}
+
+// Calls `use(member of the C structure, member of ServerOptions)` for each number and time.
+template <typename C, typename Use>
+void for_each_limit(C& c, ServerOptions& options, Use&& use) {
+  for (const ServerOptionRule& row : server_option_rules()) {
+#define PAIRPORT_USE(name)                                                  \
+  if (called(row) == #name) {                                               \
+    using Value = std::remove_cvref_t<decltype(c.name)>;                    \
+    use(c.name, std::get<Value& (*)(ServerOptions&)>(row.member)(options)); \
+  }
+    PAIRPORT_SERVER_LIMITS(PAIRPORT_USE)
+#undef PAIRPORT_USE
+  }
+}
+
 // May throw std::bad_alloc.
 pairport_server_options default_options() {
-  const ServerOptions defaults;
-  const ConnectionLimits& limits = defaults.connection;
+  ServerOptions defaults;
   pairport_server_options options{};
   options.size = sizeof(options);
-  options.max_head_bytes = limits.max_head_bytes;
-  options.max_headers = limits.max_headers;
-  options.max_body_bytes = limits.max_body_bytes;
-  options.head_timeout = limits.head_timeout;
-  options.body_timeout = limits.body_timeout;
-  options.idle_timeout = limits.idle_timeout;
-  options.answer_timeout = limits.answer_timeout;
-  options.min_bytes_per_second = limits.min_bytes_per_second;
-  options.linger_timeout = limits.linger_timeout;
-  options.drain_timeout = defaults.drain_timeout;
-  options.max_connections = defaults.max_connections;
-  options.max_connections_per_address = defaults.max_connections_per_address;
+  for_each_limit(options, defaults, [](auto& c, const auto& cpp) { c = cpp; });
   const TlsOptions tls;
   options.min_tls_version = static_cast<int>(tls.min_version);
   options.ticket_lifetime = tls.ticket_lifetime;
   options.handshake_lanes = tls.lanes;
-  options.max_handshakes = defaults.max_handshakes;
   options.handshake_timeout = tls.handshake_timeout;
   return options;
 }
 
 // May throw std::bad_alloc.
 Status convert(const pairport_server_options& from, ServerOptions& to) {
-  ConnectionLimits& limits = to.connection;
-  limits.max_head_bytes = from.max_head_bytes;
-  limits.max_headers = from.max_headers;
-  limits.max_body_bytes = from.max_body_bytes;
-  limits.head_timeout = from.head_timeout;
-  limits.body_timeout = from.body_timeout;
-  limits.idle_timeout = from.idle_timeout;
-  limits.answer_timeout = from.answer_timeout;
-  limits.min_bytes_per_second = from.min_bytes_per_second;
-  limits.linger_timeout = from.linger_timeout;
-  to.drain_timeout = from.drain_timeout;
-  to.max_connections = from.max_connections;
-  to.max_connections_per_address = from.max_connections_per_address;
-  to.max_handshakes = from.max_handshakes;
+  for_each_limit(from, to, [](const auto& c, auto& cpp) { cpp = c; });
   to.batch_handshakes = from.batch_handshakes != 0;
   if (from.send_hsts != 0) to.hsts_seconds = from.hsts_seconds;
   if (Status status = check_options(to); !status.ok()) return status;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every key is described once, where it is read: its type, its bounds and the text that says what is expected. For the
-// settings of the service and the server option_rules() and server_option_rules() say that. Other keys are unknown.
+// Every key is described once: those of the service and the server by the rows of option_rules() and
+// server_option_rules(), the program's own where they are read. Other keys are unknown.
 #include "net/program/config.h"
 
 #include <algorithm>
@@ -9,26 +9,14 @@
 #include <cstdint>
 #include <optional>
 #include <set>
-#include <span>
 #include <utility>
+#include <variant>
 
 #include "net/program/toml_reader.h"
 #include "net/program/units.h"
 
 namespace pairport {
 namespace {
-
-template <typename Rule>
-const Rule& find_rule(std::span<const Rule> rules, std::string_view key) {
-  return *std::find_if(rules.begin(), rules.end(), [key](const Rule& rule) { return rule.name == key; });
-}
-// The rule of a setting of the service or of the server, which is called as its key here. REQUIRES: there is one
-const OptionRule& rule_of(std::string_view key, const ServiceOptions&) {
-  return find_rule(option_rules(), key);
-}
-const ServerOptionRule& rule_of(std::string_view key, const ServerOptions&) {
-  return find_rule(server_option_rules(), key);
-}
 
 // One address of the configuration: as a URL, or in the form for Listener::open(), which means http. A URL may lack the
 // port; then it is that of the scheme.
@@ -58,48 +46,67 @@ class Section : public TomlSection {
  public:
   using TomlSection::TomlSection;
 
-  // A setting of the service or of the server: its rule says what is expected. `parse(value)` puts the value into
-  // `options` and returns whether it could.
-  template <typename T, typename Options, typename Parse>
-  void setting(std::string_view key, const Options& options, Parse&& parse) {
-    const auto& rule = rule_of(key, options);
-    read<T>(key, rule.expected, [&](const T& value) { return parse(value) && rule.holds(options); });
+  // The row of a setting says what its key is called, how its value is written, and what is expected.
+  template <typename Row, typename Options>
+  void setting(const Row& row, Options& options) {
+    std::visit([&](const auto member) { read_as(row, member(options), options); }, row.member);
   }
-  // A duration, in milliseconds.
-  template <typename Options>
-  void time_out(std::string_view key, const Options& options, std::uint64_t& target) {
-    setting<std::string>(key, options, [&](const std::string& value) {
-      const auto ms = parse_duration(value);
-      target = ms.value_or(0);
-      return ms.has_value();
-    });
+
+ private:
+  // `parse(value)` puts the value into the member and returns whether it could.
+  template <typename T, typename Row, typename Options, typename Parse>
+  void read_if(const Row& row, const Options& options, Parse&& parse) {
+    read<T>(row.name, row.expected, [&](const T& value) { return parse(value) && row.holds(options); });
   }
-  void setting(std::string_view key, const ServiceOptions& service, std::string& target) {
-    setting<std::string>(key, service, [&](const std::string& value) {
+  template <typename Row, typename Options>
+  void read_as(const Row& row, std::string& target, const Options& options) {
+    read_if<std::string>(row, options, [&](const std::string& value) {
       target = value;
       return true;
     });
   }
-  template <typename Options, std::unsigned_integral Number>
-  void setting(std::string_view key, const Options& options, Number& target) {
-    setting<std::int64_t>(key, options, [&](std::int64_t value) {
-      target = static_cast<Number>(value);
-      return std::in_range<Number>(value);
+  template <typename Row, typename Options>
+  void read_as(const Row& row, bool& target, const Options& options) {
+    read_if<bool>(row, options, [&](bool value) {
+      target = value;
+      return true;
     });
   }
-  void setting(std::string_view key, const ServiceOptions& service, double& target) {
-    if (const toml::node* node = find(key); node != nullptr && node->is_integer()) {
-      return setting<std::int64_t>(key, service, [&](std::int64_t value) {
+  template <typename Row, typename Options, std::unsigned_integral Number>
+  void read_as(const Row& row, Number& target, const Options& options) {
+    if (row.kind == OptionKind::kCount) {
+      return read_if<std::int64_t>(row, options, [&](std::int64_t value) {
+        target = static_cast<Number>(value);
+        return std::in_range<Number>(value);
+      });
+    }
+    read_if<std::string>(row, options, [&](const std::string& value) {
+      const auto number = row.kind == OptionKind::kBytes ? parse_size(value) : parse_duration(value);
+      target = static_cast<Number>(number.value_or(0));
+      return number.has_value();
+    });
+  }
+  template <typename Row, typename Options>
+  void read_as(const Row& row, double& target, const Options& options) {
+    if (const toml::node* node = find(row.name); node != nullptr && node->is_integer()) {
+      return read_if<std::int64_t>(row, options, [&](std::int64_t value) {
         target = static_cast<double>(value);
         return true;
       });
     }
-    setting<double>(key, service, [&](double value) {
+    read_if<double>(row, options, [&](double value) {
       target = value;
       return true;
     });
   }
 };
+
+// The settings of the service that are in the table `name` of the file.
+void read_settings(Section& section, std::string_view name, ServiceOptions& options) {
+  for (const OptionRule& row : option_rules()) {
+    if (row.table == name) section.setting(row, options);
+  }
+}
 
 // Checks that the keys about HTTPS agree.
 void check_https(Section& section, const std::optional<bool>& redirect, Config& config) {
@@ -136,11 +143,11 @@ void read_server(TomlErrors& errors, const toml::table& root, Config& config) {
                         return address.has_value();
                       });
   if (!addresses.empty()) config.addresses = std::move(addresses);
-  section.setting<std::string>("url", config.service, [&config](const std::string& value) {
+  section.read<std::string>("url", kServiceUrlExpected, [&config](const std::string& value) {
     config.url = value;
     while (config.url.ends_with('/')) config.url.pop_back();
     config.service.url = config.url;
-    return true;
+    return is_service_url(config.url);
   });
   const auto is_unix = [](const ListenAddress& address) { return address.address.starts_with("unix:"); };
   const bool all_unix = std::all_of(config.addresses.begin(), config.addresses.end(), is_unix);
@@ -223,46 +230,18 @@ void read_static_deposit(TomlErrors& errors, const toml::table& root, Config& co
 
 void read_pairing(TomlErrors& errors, const toml::table& root, Config& config) {
   Section section(errors, root, "pairing");
-  ServiceOptions& service = config.service;
-  section.time_out("ttl", service, service.ttl_ms);
-  section.setting("code_length", service, service.code_length);
-  section.setting("max_deposits", service, service.store.max_deposits);
-  section.setting<std::string>("max_memory", service, [&](const std::string& value) {
-    const auto bytes = parse_size(value);
-    service.store.max_bytes = bytes.value_or(0);
-    return bytes.has_value();
-  });
+  read_settings(section, "pairing", config.service);
   section.finish();
 }
 
 void read_limits(TomlErrors& errors, const toml::table& root, Config& config) {
   Section section(errors, root, "limits");
-  ServiceOptions& service = config.service;
-  section.setting("deposits_per_second", service, service.deposit_limit.per_second);
-  section.setting("deposit_burst", service, service.deposit_limit.burst);
-  section.setting("misses_per_second", service, service.miss_limit.per_second);
-  section.setting("miss_burst", service, service.miss_limit.burst);
-  section.setting("ipv6_budgets", service, service.ipv6_budgets);
-  section.setting("network_share", service, service.network_share);
-  ServerOptions& server = config.server;
-  section.setting("max_connections", server, server.max_connections);
-  section.setting("max_connections_per_address", server, server.max_connections_per_address);
-  ConnectionLimits& connection = server.connection;
-  section.setting("max_head_bytes", server, connection.max_head_bytes);
-  section.setting("max_headers", server, connection.max_headers);
-  section.setting("max_body_bytes", server, connection.max_body_bytes);
-  section.time_out("head_timeout", server, connection.head_timeout);
-  section.time_out("body_timeout", server, connection.body_timeout);
-  section.time_out("idle_timeout", server, connection.idle_timeout);
-  section.time_out("answer_timeout", server, connection.answer_timeout);
-  section.setting("min_bytes_per_second", server, connection.min_bytes_per_second);
-  section.time_out("linger_timeout", server, connection.linger_timeout);
-  section.time_out("drain_timeout", server, server.drain_timeout);
+  read_settings(section, "limits", config.service);
+  for (const ServerOptionRule& row : server_option_rules()) section.setting(row, config.server);
   section.read<std::string>("tls_handshake_timeout", kTimeoutExpected, [&](const std::string& value) {
     config.tls_handshake_timeout = parse_duration(value).value_or(0);
     return is_timeout(config.tls_handshake_timeout);
   });
-  section.setting("max_handshakes", server, server.max_handshakes);
   section.finish();
 }
 
@@ -306,28 +285,15 @@ void read_installer(TomlErrors& errors, const toml::table& root, Config& config)
     installer.checksums_url = "{pairing_url}/packages/checksums.txt";
     installer.use_repositories = false;
   }
-  for (const auto& [key, target] : {std::pair("version", &installer.version),
-                                    {"unstable_version", &installer.unstable_version},
-                                    {"linux_url", &installer.linux_url},
-                                    {"windows_url", &installer.windows_url},
-                                    {"checksums_url", &installer.checksums_url},
-                                    {"deb_repo", &installer.deb_repo},
-                                    {"rpm_repo", &installer.rpm_repo},
-                                    {"repo_keys", &installer.repo_keys},
-                                    {"tacoscript_url", &installer.tacoscript_url}}) {
-    section.setting(key, config.service, *target);
-  }
-  section.boolean("use_repositories", installer.use_repositories);
-  section.boolean("strict_checksums", installer.strict_checksums);
+  read_settings(section, "installer", config.service);
   section.string("templates", config.templates_folder, "the path of a folder");
-  const OptionRule& digests = rule_of("sha256", config.service);
-  section.table("sha256", "a table: " + std::string(digests.expected), [&](const toml::table& table) {
+  section.table("sha256", "a table: " + std::string(kDigestsExpected), [&](const toml::table& table) {
     for (const auto& [name, node] : table) {
       const auto digest = node.value<std::string>();
       if (!digest) return false;
       installer.sha256[std::string(name.str())] = *digest;
     }
-    return digests.holds(config.service);
+    return are_digests(installer.sha256);
   });
   section.finish();
 }

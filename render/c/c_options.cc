@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Invariant: what is not in a table here has no counterpart of the same kind, and is converted by hand in both
-// directions.
+// Invariant: what is no setting of PAIRPORT_OPTIONS is converted by hand, in both directions.
 #include "render/c/c_options.h"
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <variant>
 
 #include <pairport/secret_memory.h>
 
@@ -18,37 +19,36 @@ static_assert(PAIRPORT_MEMORY_PLAIN == static_cast<int>(SecretLevel::kPlain));
 static_assert(PAIRPORT_MEMORY_LOCKED == static_cast<int>(SecretLevel::kLocked));
 static_assert(PAIRPORT_MEMORY_MEMFD_SECRET == static_cast<int>(SecretLevel::kMemfdSecret));
 
-// A member of the C structure, and the member of `Options` that it stands for.
-template <typename Options, typename C, typename Value>
-struct Pair {
-  C pairport_options::*c;
-  Value Options::*cpp;
-};
+// What the members of a setting's kind become, and back.
+bool& member(ServiceOptions& options, const OptionRule& row, const int*) noexcept {
+  return std::get<bool& (*)(ServiceOptions&)>(row.member)(options);
+}
+std::string& member(ServiceOptions& options, const OptionRule& row, const pairport_string*) noexcept {
+  return std::get<std::string& (*)(ServiceOptions&)>(row.member)(options);
+}
+double& member(ServiceOptions& options, const OptionRule& row, const double*) noexcept {
+  return std::get<double& (*)(ServiceOptions&)>(row.member)(options);
+}
+std::uint64_t& member(ServiceOptions& options, const OptionRule& row, const std::uint64_t*) noexcept {
+  return std::get<std::uint64_t& (*)(ServiceOptions&)>(row.member)(options);
+}
 
-constexpr Pair<InstallerOptions, pairport_string, std::string> kInstallerTexts[] = {
-    {&pairport_options::version, &InstallerOptions::version},
-    {&pairport_options::unstable_version, &InstallerOptions::unstable_version},
-    {&pairport_options::linux_url, &InstallerOptions::linux_url},
-    {&pairport_options::windows_url, &InstallerOptions::windows_url},
-    {&pairport_options::checksums_url, &InstallerOptions::checksums_url},
-    {&pairport_options::deb_repo, &InstallerOptions::deb_repo},
-    {&pairport_options::rpm_repo, &InstallerOptions::rpm_repo},
-    {&pairport_options::repo_keys, &InstallerOptions::repo_keys},
-    {&pairport_options::tacoscript_url, &InstallerOptions::tacoscript_url},
+// Calls `use(member of the C structure, member of ServiceOptions)` for each setting.
+template <typename C, typename Use>
+void for_each_setting(C& c, ServiceOptions& options, Use&& use) {
+  for (const OptionRule& row : option_rules()) {
+#define PAIRPORT_USE(kind, name_in_c, text) \
+  if (row.name == (text)) use(c.name_in_c, member(options, row, &c.name_in_c));
+    PAIRPORT_OPTIONS(PAIRPORT_USE)
+#undef PAIRPORT_USE
+  }
+}
+
+struct StaticMember {
+  pairport_string pairport_options::*c;
+  std::string StaticDeposit::*cpp;
 };
-constexpr Pair<InstallerOptions, int, bool> kInstallerSwitches[] = {
-    {&pairport_options::use_repositories, &InstallerOptions::use_repositories},
-    {&pairport_options::strict_checksums, &InstallerOptions::strict_checksums},
-};
-constexpr Pair<ServiceOptions, pairport_string, std::string> kTexts[] = {
-    {&pairport_options::url, &ServiceOptions::url},
-    {&pairport_options::ipv6_budgets, &ServiceOptions::ipv6_budgets},
-};
-constexpr Pair<ServiceOptions, int, bool> kSwitches[] = {
-    {&pairport_options::serve_packages, &ServiceOptions::serve_packages},
-    {&pairport_options::hash_codes, &ServiceOptions::hash_codes},
-};
-constexpr Pair<StaticDeposit, pairport_string, std::string> kStaticDeposit[] = {
+constexpr StaticMember kStaticDeposit[] = {
     {&pairport_options::static_code, &StaticDeposit::code},
     {&pairport_options::static_connect_url, &StaticDeposit::connect_url},
     {&pairport_options::static_fingerprint, &StaticDeposit::fingerprint},
@@ -59,24 +59,20 @@ constexpr Pair<StaticDeposit, pairport_string, std::string> kStaticDeposit[] = {
 }  // namespace
 
 pairport_options default_options() {
-  static const ServiceOptions defaults;
-  const InstallerOptions& installer = defaults.installer;
+  static ServiceOptions defaults;  // C strings point into it, and nobody writes to it
   pairport_options options{};
   options.size = sizeof(options);
-  for (const auto& [c, cpp] : kTexts) options.*c = string_of(defaults.*cpp);
-  for (const auto& [c, cpp] : kInstallerTexts) options.*c = string_of(installer.*cpp);
-  for (const auto& [c, cpp] : kSwitches) options.*c = defaults.*cpp ? 1 : 0;
-  for (const auto& [c, cpp] : kInstallerSwitches) options.*c = installer.*cpp ? 1 : 0;
-  options.ttl_ms = defaults.ttl_ms;
-  options.code_length = defaults.code_length;
-  options.max_deposits = defaults.store.max_deposits;
-  options.max_memory = defaults.store.max_bytes;
+  const auto set = [](auto& c, const auto& cpp) {
+    if constexpr (std::is_same_v<decltype(c), pairport_string&>) {
+      c = string_of(cpp);
+    } else {
+      c = cpp;
+    }
+  };
+  for_each_setting(options, defaults, set);
+  options.serve_packages = defaults.serve_packages ? 1 : 0;
+  options.hash_codes = defaults.hash_codes ? 1 : 0;
   options.minimum_memory = static_cast<int>(defaults.store.minimum_level);
-  options.deposits_per_second = defaults.deposit_limit.per_second;
-  options.deposit_burst = defaults.deposit_limit.burst;
-  options.misses_per_second = defaults.miss_limit.per_second;
-  options.miss_burst = defaults.miss_limit.burst;
-  options.network_share = defaults.network_share;
   return options;
 }
 
@@ -86,19 +82,20 @@ bool convert(const pairport_options& from, ServiceOptions& to) {
     valid = valid && is_string(value);
     return valid ? std::string(view(value)) : std::string();
   };
-  for (const auto& [c, cpp] : kTexts) to.*cpp = text(from.*c);
-  for (const auto& [c, cpp] : kInstallerTexts) to.installer.*cpp = text(from.*c);
-  for (const auto& [c, cpp] : kSwitches) to.*cpp = from.*c != 0;
-  for (const auto& [c, cpp] : kInstallerSwitches) to.installer.*cpp = from.*c != 0;
-  to.ttl_ms = from.ttl_ms;
-  to.code_length = from.code_length;
-  to.store.max_deposits = from.max_deposits;
-  to.store.max_bytes = from.max_memory;
+  const auto set = [&text](const auto& c, auto& cpp) {
+    if constexpr (std::is_same_v<decltype(c), const pairport_string&>) {
+      cpp = text(c);
+    } else if constexpr (std::is_same_v<decltype(cpp), bool&>) {
+      cpp = c != 0;
+    } else {
+      cpp = c;
+    }
+  };
+  for_each_setting(from, to, set);
+  to.serve_packages = from.serve_packages != 0;
+  to.hash_codes = from.hash_codes != 0;
   if (from.minimum_memory < PAIRPORT_MEMORY_PLAIN || from.minimum_memory > PAIRPORT_MEMORY_MEMFD_SECRET) return false;
   to.store.minimum_level = static_cast<SecretLevel>(from.minimum_memory);
-  to.deposit_limit = {from.deposits_per_second, from.deposit_burst};
-  to.miss_limit = {from.misses_per_second, from.miss_burst};
-  to.network_share = from.network_share;
   if (from.static_code.size != 0) {
     StaticDeposit& deposit = to.static_deposit.emplace();
     for (const auto& [c, cpp] : kStaticDeposit) deposit.*cpp = text(from.*c);

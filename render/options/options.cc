@@ -2,6 +2,7 @@
 // Invariant: no rule ever fails for the defaults, and no text here holds a value.
 #include <algorithm>
 #include <string>
+#include <type_traits>
 
 #include <pairport/deposit.h>
 #include <pairport/options.h>
@@ -65,36 +66,71 @@ constexpr std::string_view kUrl =
 
 using Options = const ServiceOptions&;
 
+// A number of the options is 64 bits wide, whatever its name.
+static_assert(std::is_same_v<std::size_t, std::uint64_t>);
+
+// The member at the end of a path of members.
+template <auto... kPath>
+constexpr auto& at(ServiceOptions& options) noexcept {
+  return (options.*....*kPath);
+}
+template <auto kMember>
+constexpr auto& installer(ServiceOptions& options) noexcept {
+  return options.installer.*kMember;
+}
+template <auto kMember>
+constexpr OptionRule version_row(std::string_view name) noexcept {
+  return {"installer",        name,     OptionKind::kText,
+          installer<kMember>, kVersion, [](Options o) { return is_version(o.installer.*kMember); }};
+}
+template <auto kMember>
+constexpr OptionRule url_row(std::string_view name) noexcept {
+  return {"installer",        name, OptionKind::kText,
+          installer<kMember>, kUrl, [](Options o) { return is_url_template(o.installer.*kMember); }};
+}
+template <auto kMember>
+constexpr OptionRule switch_row(std::string_view name) noexcept {
+  return {"installer", name, OptionKind::kSwitch, installer<kMember>, "true or false", [](Options) { return true; }};
+}
+template <auto... kPath>
+constexpr OptionRule limit_row(std::string_view name) noexcept {
+  return {"limits",     name,   OptionKind::kNumber,
+          at<kPath...>, kLimit, [](Options o) { return is_limit((o.* ... .*kPath)); }};
+}
+
 constexpr OptionRule kRules[] = {
-    {"url", "an http or https URL with a host, of at most 512 characters, without user, query and fragment",
+    {"", "url", OptionKind::kText, at<&ServiceOptions::url>, kServiceUrlExpected,
      [](Options o) { return is_service_url(o.url); }},
-    {"ttl", "a duration from \"1s\" to \"24h\" in whole seconds, such as \"10m\" or \"1h30m\"",
+    {"pairing", "ttl", OptionKind::kMilliseconds, at<&ServiceOptions::ttl_ms>,
+     "a duration from \"1s\" to \"24h\" in whole seconds, such as \"10m\" or \"1h30m\"",
      [](Options o) { return o.ttl_ms >= 1000 && o.ttl_ms % 1000 == 0 && o.ttl_ms <= kMaxTtlMs; }},
-    {"code_length", "a whole number from 7 to 32",
+    {"pairing", "code_length", OptionKind::kCount, at<&ServiceOptions::code_length>, "a whole number from 7 to 32",
      [](Options o) { return o.code_length >= kMinCodeLength && o.code_length <= kMaxCodeLength; }},
-    {"max_deposits", "a whole number from 1 to 100000000",
+    {"pairing", "max_deposits", OptionKind::kCount, at<&ServiceOptions::store, &Store::Options::max_deposits>,
+     "a whole number from 1 to 100000000",
      [](Options o) { return o.store.max_deposits >= 1 && o.store.max_deposits <= kMostDeposits; }},
-    {"max_memory", "a size from \"1M\" to \"30G\", such as \"512M\"",
+    {"pairing", "max_memory", OptionKind::kBytes, at<&ServiceOptions::store, &Store::Options::max_bytes>,
+     "a size from \"1M\" to \"30G\", such as \"512M\"",
      [](Options o) { return o.store.max_bytes >= kLeastMemory && o.store.max_bytes <= kMostMemory; }},
-    {"deposits_per_second", kLimit, [](Options o) { return is_limit(o.deposit_limit.per_second); }},
-    {"deposit_burst", kLimit, [](Options o) { return is_limit(o.deposit_limit.burst); }},
-    {"misses_per_second", kLimit, [](Options o) { return is_limit(o.miss_limit.per_second); }},
-    {"miss_burst", kLimit, [](Options o) { return is_limit(o.miss_limit.burst); }},
-    {"ipv6_budgets", kNetworkBudgetsExpected,
+    limit_row<&ServiceOptions::deposit_limit, &RateLimit::per_second>("deposits_per_second"),
+    limit_row<&ServiceOptions::deposit_limit, &RateLimit::burst>("deposit_burst"),
+    limit_row<&ServiceOptions::miss_limit, &RateLimit::per_second>("misses_per_second"),
+    limit_row<&ServiceOptions::miss_limit, &RateLimit::burst>("miss_burst"),
+    {"limits", "ipv6_budgets", OptionKind::kText, at<&ServiceOptions::ipv6_budgets>, kNetworkBudgetsExpected,
      [](Options o) { return NetworkBudgets::parse(o.ipv6_budgets).has_value(); }},
-    {"network_share", "a number from 0 (off) to 1",
+    {"limits", "network_share", OptionKind::kNumber, at<&ServiceOptions::network_share>, "a number from 0 (off) to 1",
      [](Options o) { return o.network_share >= 0 && o.network_share <= 1; }},
-    {"version", kVersion, [](Options o) { return is_version(o.installer.version); }},
-    {"unstable_version", kVersion, [](Options o) { return is_version(o.installer.unstable_version); }},
-    {"linux_url", kUrl, [](Options o) { return is_url_template(o.installer.linux_url); }},
-    {"windows_url", kUrl, [](Options o) { return is_url_template(o.installer.windows_url); }},
-    {"checksums_url", kUrl, [](Options o) { return is_url_template(o.installer.checksums_url); }},
-    {"deb_repo", kUrl, [](Options o) { return is_url_template(o.installer.deb_repo); }},
-    {"rpm_repo", kUrl, [](Options o) { return is_url_template(o.installer.rpm_repo); }},
-    {"repo_keys", kUrl, [](Options o) { return is_url_template(o.installer.repo_keys); }},
-    {"tacoscript_url", kUrl, [](Options o) { return is_url_template(o.installer.tacoscript_url); }},
-    {"sha256", "names of files without path and spaces, and SHA-256 digests, each of 64 hexadecimal digits",
-     [](Options o) { return std::all_of(o.installer.sha256.begin(), o.installer.sha256.end(), is_digest); }},
+    version_row<&InstallerOptions::version>("version"),
+    version_row<&InstallerOptions::unstable_version>("unstable_version"),
+    url_row<&InstallerOptions::linux_url>("linux_url"),
+    url_row<&InstallerOptions::windows_url>("windows_url"),
+    url_row<&InstallerOptions::checksums_url>("checksums_url"),
+    url_row<&InstallerOptions::deb_repo>("deb_repo"),
+    url_row<&InstallerOptions::rpm_repo>("rpm_repo"),
+    url_row<&InstallerOptions::repo_keys>("repo_keys"),
+    url_row<&InstallerOptions::tacoscript_url>("tacoscript_url"),
+    switch_row<&InstallerOptions::use_repositories>("use_repositories"),
+    switch_row<&InstallerOptions::strict_checksums>("strict_checksums"),
 };
 
 }  // namespace
@@ -110,12 +146,19 @@ std::span<const OptionRule> option_rules() noexcept {
   return kRules;
 }
 
+bool are_digests(const std::map<std::string, std::string>& digests) noexcept {
+  return std::all_of(digests.begin(), digests.end(), is_digest);
+}
+
 Status check_options(const ServiceOptions& options) {
   std::string text;
+  const auto expect = [&text](std::string_view name, std::string_view expected) {
+    text.append(text.empty() ? "" : "; ").append(name).append(": expected ").append(expected);
+  };
   for (const OptionRule& rule : kRules) {
-    if (rule.holds(options)) continue;
-    text.append(text.empty() ? "" : "; ").append(rule.name).append(": expected ").append(rule.expected);
+    if (!rule.holds(options)) expect(rule.name, rule.expected);
   }
+  if (!are_digests(options.installer.sha256)) expect("sha256", kDigestsExpected);
   return text.empty() ? Status() : Status(StatusCode::kInvalidArgument, std::move(text));
 }
 

@@ -92,20 +92,20 @@ Template::Constants script_constants(const ServiceOptions& options) {
     for (const char c : digest) sha256 += to_lower(c);
     sha256 += "  " + file;
   }
-  return {{"version", installer.version},
-          {"unstable_version", installer.unstable_version},
-          {"linux_url", expand(installer.linux_url)},
-          {"windows_url", expand(installer.windows_url)},
-          {"checksums_url", expand(installer.checksums_url)},
-          {"deb_repo", expand(installer.deb_repo)},
-          {"rpm_repo", expand(installer.rpm_repo)},
-          {"repo_keys", expand(installer.repo_keys)},
-          {"tacoscript_url", expand(installer.tacoscript_url)},
-          {"use_repositories", installer.use_repositories ? "true" : "false"},
-          {"sha256", sha256},
-          {"strict_checksums", installer.strict_checksums ? "true" : "false"},
-          {"pairing_url", options.url},
-          {"pairport_version", PAIRPORT_VERSION}};
+  Template::Constants constants = {
+      {"sha256", sha256}, {"pairing_url", options.url}, {"pairport_version", PAIRPORT_VERSION}};
+  ServiceOptions copy;  // rows give access to what may be written, and the static deposit is not copied
+  copy.installer = installer;
+  for (const OptionRule& row : option_rules()) {
+    if (row.table != "installer") continue;
+    std::string& value = constants[std::string(row.name)];
+    if (row.kind == OptionKind::kSwitch) {
+      value = std::get<bool& (*)(ServiceOptions&)>(row.member)(copy) ? "true" : "false";
+    } else {
+      value = expand(std::get<std::string& (*)(ServiceOptions&)>(row.member)(copy));
+    }
+  }
+  return constants;
 }
 
 }  // namespace pairport

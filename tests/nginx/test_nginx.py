@@ -70,15 +70,22 @@ def await_(condition, seconds=20):
         time.sleep(0.02)
 
 
+def settings_of_library():
+    """Kind, member and name of each setting: the rows of PAIRPORT_OPTIONS. A C++ test compares them with the rules."""
+    header = (ROOT / "render" / "include" / "pairport" / "pairport.h").read_text(encoding="utf-8")
+    return re.findall(r'^ +X\((text|flag|count|bytes|milliseconds|number), (\w+), "(\w+)"\)', header, re.M)
+
+
 def directives_of_module():
     source = (ROOT / "nginx" / "directives.c").read_text(encoding="utf-8")
-    return set(re.findall(r'(?:PAIRPORT_(?:OPTION|SWITCH|SETTING)\(|\{ngx_string\()"(pairport\w*)"', source))
+    assert "PAIRPORT_OPTIONS(PAIRPORT_DIRECTIVE)" in source
+    return {f"pairport_{name}" for _, _, name in settings_of_library()} | set(
+        re.findall(r'(?:PAIRPORT_SETTING\(|\{ngx_string\()"(pairport\w*)"', source)) - {"pairport_"}
 
 
 def rules_of_library():
-    """The settings that have a rule, each by its name."""
-    source = (ROOT / "render" / "options" / "options.cc").read_text(encoding="utf-8")
-    return set(re.findall(r'^    \{"(\w+)",', re.search(r"kRules\[\] = \{\n(.*?)\n\};", source, re.S)[1], re.M))
+    """The settings that can be wrong, each by its name."""
+    return {name for kind, _, name in settings_of_library() if kind != "flag"} | {"sha256"}
 
 
 class Directives(unittest.TestCase):
@@ -205,7 +212,8 @@ class Directives(unittest.TestCase):
         structure = re.search(r"typedef struct pairport_options \{(.*?)\}", header, re.S)[1]
         members = set(re.findall(r"(\w+);", structure))
         source = (ROOT / "nginx" / "directives.c").read_text(encoding="utf-8")
-        written = set(re.findall(r"PAIRPORT_(?:OPTION|SWITCH|OPTION_MEMBER)\([^()]*?(\w+)\)", source)) | set(re.findall(r"options->(\w+)", source))
+        written = {member for _, member, _ in settings_of_library()} | set(
+            re.findall(r"PAIRPORT_OPTION_MEMBER\([^()]*?(\w+)\)", source)) | set(re.findall(r"options->(\w+)", source))
         self.assertLessEqual({"url", "ttl_ms", "static_password", "network_share"}, written & members, "both are where they are looked for")
         # The size is nobody's setting; the module sets the others itself; it has no files to serve and the kernel's random bytes.
         others = {"size", "digests", "digest_count", "hash_codes", "load_template", "template_user", "serve_packages", "random", "random_user"}

@@ -114,6 +114,8 @@ class Documents(unittest.TestCase):
                          if path.is_file() and path.suffix not in (".md", ".svg", ".abi") and "corpus" not in path.parts and path.name != "test_readme.py")
         text += read("CMakeLists.txt") + read("CMakePresets.json")
         words = set(re.findall(r"[A-Za-z0-9_]+", text)) | {path.stem for path in (ROOT / "tests").rglob("*")}
+        # The module of nginx makes its directives from the settings of the library.
+        words |= {f"pairport_{name}" for name in re.findall(r'X\(\w+, \w+, "(\w+)"\)', read("render/include/pairport/pairport.h"))}
         top = {path.name for path in ROOT.iterdir()}
         count, missing = 0, []
         for name, document in MANUAL.items():

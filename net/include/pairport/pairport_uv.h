@@ -135,6 +135,23 @@ typedef struct pairport_server_options {
   void* event_user;
 } pairport_server_options;
 
+/* The numbers and times among them, as X(member), whose names are those in messages and in [limits] of a configuration
+ * file. */
+#define PAIRPORT_SERVER_LIMITS(X) \
+  X(max_connections)              \
+  X(max_connections_per_address)  \
+  X(max_head_bytes)               \
+  X(max_headers)                  \
+  X(max_body_bytes)               \
+  X(head_timeout)                 \
+  X(body_timeout)                 \
+  X(idle_timeout)                 \
+  X(answer_timeout)               \
+  X(min_bytes_per_second)         \
+  X(linger_timeout)               \
+  X(drain_timeout)                \
+  X(max_handshakes)
+
 /* Writes the defaults to `options`, whose `size` bytes are sizeof(pairport_server_options) of the caller.
  * PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had; PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_options_init(pairport_server_options* options, size_t size) PAIRPORT_NOEXCEPT;

@@ -84,15 +84,16 @@ struct ServerOptions {
   std::uint64_t drain_timeout = 10'000;
 };
 
-// The rule for one setting of ServerOptions. It is the same for C++, the C interface and the configuration file.
+// One setting of ServerOptions: as OptionRule of options.h, and in the table [limits] of the configuration file.
 struct ServerOptionRule {
-  std::string_view name;      // as users write it: "max_connections", "head_timeout"
+  std::string_view name;  // as users write it: "max_connections", "head_timeout"
+  OptionKind kind;
+  OptionMember<ServerOptions> member;
   std::string_view expected;  // completes the sentence "expected ..."
   bool (*holds)(const ServerOptions& options);
 };
 
-// The rules for numbers and times, for a reader of single settings that reports where the wrong one stands. Valid for
-// ever.
+// The numbers and times. Static storage.
 PAIRPORT_EXPORT std::span<const ServerOptionRule> server_option_rules() noexcept;
 
 // All of these rules. kInvalidArgument names each setting that breaks one and what is expected of it.

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include <pairport/code.h>
 #include <pairport/export.h>
@@ -92,18 +93,38 @@ inline constexpr std::size_t kMaxServiceUrl = 512;
 // slash at the end, at most kMaxServiceUrl characters, and valid for check_connect_url(): a host, no user, and a port
 // from 1 to 65535 or none.
 PAIRPORT_EXPORT bool is_service_url(std::string_view url) noexcept;
+inline constexpr std::string_view kServiceUrlExpected =
+    "an http or https URL with a host, of at most 512 characters, without user, query and fragment";
 
-// The rule for one setting of ServiceOptions. The same for every front end: the configuration file, the C interface,
-// and the directives of nginx.
+// What a setting holds. Front ends write the same value in their own ways: 600'000 ms are "10m" in the configuration
+// file, 10m in nginx and 600000 in C.
+enum class OptionKind { kText, kSwitch, kCount, kMilliseconds, kBytes, kNumber };
+
+// The member of `Options` that a setting is: one of these functions, of the type that its kind needs.
+template <typename Options>
+using OptionMember = std::variant<std::string& (*)(Options&), bool& (*)(Options&), std::uint64_t& (*)(Options&),
+                                  std::uint32_t& (*)(Options&), double& (*)(Options&)>;
+
+// One setting of ServiceOptions: what every front end knows of it. The configuration file, the C interface, the
+// directives of nginx and the scripts loop over these rows, so that a new setting is a member and a row.
 struct OptionRule {
-  std::string_view name;      // as users write it: "ttl", "max_memory", "linux_url"
+  std::string_view table;  // of the configuration file; empty: each front end reads it in a way of its own
+  std::string_view name;   // as users write it: "ttl", "max_memory", "linux_url"
+  OptionKind kind;
+  OptionMember<ServiceOptions> member;
   std::string_view expected;  // completes the sentence "expected ..."
   bool (*holds)(const ServiceOptions& options);
 };
 
-// The rules for every setting but static_deposit, for which see check_static_deposit(). A front end that reads settings
-// one by one can report the place of the wrong one. Static storage.
+// Every setting but static_deposit, for which see check_static_deposit(). A front end that reads settings one by one
+// can report the place of the wrong one. Static storage.
 PAIRPORT_EXPORT std::span<const OptionRule> option_rules() noexcept;
+
+// Whether each entry is valid for InstallerOptions::sha256: a file's name without path and spaces, and 64 hexadecimal
+// digits.
+PAIRPORT_EXPORT bool are_digests(const std::map<std::string, std::string>& digests) noexcept;
+inline constexpr std::string_view kDigestsExpected =
+    "names of files without path and spaces, and SHA-256 digests, each of 64 hexadecimal digits";
 
 // All of these rules. kInvalidArgument names each setting that breaks one and what is expected of it, never a value.
 // Service::create() calls it.

@@ -168,6 +168,33 @@ typedef struct pairport_options {
   double network_share;
 } pairport_options;
 
+/* The settings among them, as X(kind, member, name): whoever reads settings, from a file for example, may loop over
+ * them. The name is the one in messages; the kinds are text (pairport_string), flag (int), count and bytes (size_t),
+ * milliseconds (uint64_t) and number (double). */
+#define PAIRPORT_OPTIONS(X)                             \
+  X(text, url, "url")                                   \
+  X(milliseconds, ttl_ms, "ttl")                        \
+  X(count, code_length, "code_length")                  \
+  X(count, max_deposits, "max_deposits")                \
+  X(bytes, max_memory, "max_memory")                    \
+  X(number, deposits_per_second, "deposits_per_second") \
+  X(number, deposit_burst, "deposit_burst")             \
+  X(number, misses_per_second, "misses_per_second")     \
+  X(number, miss_burst, "miss_burst")                   \
+  X(text, ipv6_budgets, "ipv6_budgets")                 \
+  X(number, network_share, "network_share")             \
+  X(text, version, "version")                           \
+  X(text, unstable_version, "unstable_version")         \
+  X(text, linux_url, "linux_url")                       \
+  X(text, windows_url, "windows_url")                   \
+  X(text, checksums_url, "checksums_url")               \
+  X(text, deb_repo, "deb_repo")                         \
+  X(text, rpm_repo, "rpm_repo")                         \
+  X(text, repo_keys, "repo_keys")                       \
+  X(text, tacoscript_url, "tacoscript_url")             \
+  X(flag, use_repositories, "use_repositories")         \
+  X(flag, strict_checksums, "strict_checksums")
+
 /* Writes the defaults to `options`, whose `size` bytes are sizeof(pairport_options) of the caller.
  * PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had; PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_options_init(pairport_options* options, size_t size) PAIRPORT_NOEXCEPT;
