@@ -85,18 +85,14 @@ int fail(StatusCode code, std::string_view text, char* message, std::size_t mess
   return static_cast<int>(code);
 }
 
-std::string_view called(const ServerOptionRule& row) noexcept {
-  return row.name;
-}
-
 // Calls `use(member of the C structure, member of ServerOptions)` for each number and time.
 template <typename C, typename Use>
 void for_each_limit(C& c, ServerOptions& options, Use&& use) {
   for (const ServerOptionRule& row : server_option_rules()) {
-#define PAIRPORT_USE(name)                                                  \
-  if (called(row) == #name) {                                               \
-    using Value = std::remove_cvref_t<decltype(c.name)>;                    \
-    use(c.name, std::get<Value& (*)(ServerOptions&)>(row.member)(options)); \
+#define PAIRPORT_USE(limit)                                                  \
+  if (row.name == #limit) {                                                  \
+    using Value = std::remove_cvref_t<decltype(c.limit)>;                    \
+    use(c.limit, std::get<Value& (*)(ServerOptions&)>(row.member)(options)); \
   }
     PAIRPORT_SERVER_LIMITS(PAIRPORT_USE)
 #undef PAIRPORT_USE

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/base/ascii.h"
+#include "net/loop/socket_options.h"
 
 namespace pairport {
 namespace {
@@ -25,9 +26,6 @@ namespace {
 // The kernel doubles it for its own overhead: about 400 KiB of an answer are on their way at most, so that a file of
 // the package folder still reaches 64 Mbit/s at a round trip of 50 ms.
 constexpr int kSendBuffer = 256 * 1024;
-// Of an answer that its client does not take yet. Gzipped scripts fit. With 17 x 480 connections that never read, 64
-// KiB left room in the kernel's memory for TCP of a machine with 24 GiB, and twice as much did not.
-constexpr int kMostUnsent = 64 * 1024;
 // Seconds for which the kernel holds back a connection whose client has sent nothing yet. The smallest value.
 constexpr int kDeferSeconds = 1;
 // The kernel cuts it to net.core.somaxconn.
@@ -166,14 +164,9 @@ Result<Listener> Listener::open(std::string_view address, const SocketFile& file
     const int on = 1;
     const int off = 0;
     setsockopt(listener.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    // Inherited by every connection (Linux), so that none of them needs a system call for it.
-    setsockopt(listener.fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    set_tcp_options(listener.fd_);
     // Also inherited. Otherwise the kernel buffers megabytes for each peer that does not read.
     setsockopt(listener.fd_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
-    // Also inherited. A socket that has this much to send is not writable. Without it, thousands of peers that do not
-    // read fill what the kernel has for all TCP connections (tcp_mem); then every write fails although epoll reports
-    // that it would not, and the loop does nothing else.
-    setsockopt(listener.fd_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMostUnsent, sizeof(kMostUnsent));
     // The request of a client on another machine comes a moment after its connection. Waking up for the connection,
     // finding nothing to read and polling for the request would cost half as much as all the rest (doc/benchmarks.md,
     // late_request).

@@ -8,8 +8,6 @@
 #include <pairport/server.h>
 
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
@@ -22,6 +20,7 @@
 #include "net/loop/acceptors.h"
 #include "net/loop/loop_context.h"
 #include "net/loop/peers.h"
+#include "net/loop/socket_options.h"
 
 namespace pairport {
 namespace {
@@ -196,10 +195,7 @@ Status Server::Impl::adopt(int fd, const ListenOptions& options) {
     ::close(fd);
     return {StatusCode::kSystem, "not a connected socket, or the server is stopping"};
   }
-  if (address.ss_family != AF_UNIX) {
-    const int on = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  }
+  if (address.ss_family != AF_UNIX) set_tcp_options(fd);
   Status status = peers_->add(fd, address, transport_of(options));
   peers_->settle_newcomers();
   return status;

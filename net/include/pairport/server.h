@@ -137,7 +137,7 @@ class PAIRPORT_EXPORT Server {
   Status listen(Listener listener, const ListenOptions& options = {});
 
   // Serves a connected stream socket (TCP or Unix) that somebody else has accepted, and owns `fd` from here on, also on
-  // failure. kInvalidArgument (options), kSystem, kOutOfMemory.
+  // failure. A TCP socket gets TCP_NODELAY and TCP_NOTSENT_LOWAT. kInvalidArgument (options), kSystem, kOutOfMemory.
   Status adopt(int fd, const ListenOptions& options = {});
 
   // Stops listening, lets answers that are under way finish (at most drain_timeout), closes everything and then calls

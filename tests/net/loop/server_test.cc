@@ -235,7 +235,7 @@ TEST_F(ServerTest, KeepsAConnectionOpenAndAnswersPipelinedRequests) {
   EXPECT_EQ(server_->connections(), 1U);
 }
 
-TEST_F(ServerTest, ConnectionsSendWithoutDelay) {
+TEST_F(ServerTest, ConnectionsSendWithoutDelayAndBufferLittle) {
   auto listener = Listener::open("127.0.0.1:0");
   ASSERT_TRUE(listener.ok());
   const std::string& url = listener.value().url();
@@ -248,6 +248,9 @@ TEST_F(ServerTest, ConnectionsSendWithoutDelay) {
   socklen_t size = sizeof(on);
   EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size), 0);
   EXPECT_NE(on, 0) << "inherited from the listening socket";
+  int unsent = 0;
+  EXPECT_EQ(getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, &size), 0);
+  EXPECT_EQ(unsent, 64 * 1024) << "bytes that the kernel buffers for a peer that does not read";
   ::close(fd);
 }
 
