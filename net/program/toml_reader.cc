@@ -32,15 +32,21 @@ std::optional<toml::table> parse_toml(std::string_view text, std::string_view fi
 }
 
 void TomlErrors::report(const toml::source_region& where, std::string_view key, std::string_view what) {
-  errors_ << (errors_.tellp() > 0 ? "\n" : "") << file_name_;
-  if (where.begin.line != 0) errors_ << ":" << where.begin.line;
-  errors_ << ": ";
+  std::string line = file_name_;
+  if (where.begin.line != 0) line += ":" + std::to_string(where.begin.line);
+  line += ": ";
   if (!key.empty()) {
     // A quoted key may hold anything.
-    for (const char c : key) errors_ << (has_no_control_character({&c, 1}) ? c : '?');
-    errors_ << ": ";
+    for (const char c : key) line += has_no_control_character({&c, 1}) ? c : '?';
+    line += ": ";
   }
-  errors_ << what;
+  errors_.emplace(where.begin.line, line.append(what));
+}
+
+std::string TomlErrors::text() const {
+  std::string text;
+  for (const auto& [number, line] : errors_) text.append(text.empty() ? "" : "\n").append(line);
+  return text;
 }
 
 TomlSection::TomlSection(TomlErrors& errors, const toml::table& root, std::string_view name)

@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -18,7 +18,8 @@ namespace pairport {
 
 bool has_no_control_character(std::string_view text) noexcept;
 
-// Collects what is wrong with a file: one line for each problem, with file, line and key; never a value.
+// Collects what is wrong with a file: one line for each problem, with file, line and key, in the order of the file;
+// never a value.
 class TomlErrors {
  public:
   // `file_name` is only for messages.
@@ -27,11 +28,11 @@ class TomlErrors {
   // `where`: line 0 is no line. `key` may be empty.
   void report(const toml::source_region& where, std::string_view key, std::string_view what);
   // Without the last line's end; empty: there is nothing wrong.
-  std::string text() const { return errors_.str(); }
+  std::string text() const;
 
  private:
   std::string file_name_;
-  std::ostringstream errors_;
+  std::multimap<toml::source_index, std::string> errors_;  // by line
 };
 
 // Parses `text`. Nothing: it is not TOML, and `errors` says where.

@@ -426,6 +426,18 @@ TEST(ConfigTest, RefusesDurationsThatMeanNothing) {
   }
 }
 
+TEST(Config, ErrorsStandInTheOrderOfTheFile) {
+  const auto config =
+      parse_config("[limits]\nmiss_burst = -1\nmax_headers = 7\ndeposit_burst = -1\n[server]\nhsts = 1\n", "f");
+  ASSERT_FALSE(config.ok());
+  std::string_view text = config.status().message();
+  for (const char* line :
+       {"f:2: [limits] miss_burst", "f:3: [limits] max_headers", "f:4: [limits] deposit_burst", "f:6: [server] hsts"}) {
+    EXPECT_THAT(std::string(text), ::testing::StartsWith(line));
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  }
+}
+
 // The same rules as in every other front end: option_rules().
 TEST(ConfigTest, RefusesWhatNoFrontEndTakes) {
   const auto url = [](const std::string& value) { return error_of("[server]\nurl = \"" + value + "\"\n"); };
