@@ -97,7 +97,7 @@ class Program {
   Status listen();
   void watch_signals();
   void watch_certificates();
-  int serve(Status ready);
+  int serve(const Status& ready);
   void stop();
 
   void on_terminate(int number);
@@ -256,7 +256,7 @@ void Program::watch_certificates() {
 }
 
 // Runs the loop until something stops it, at once when the program is not `ready`.
-int Program::serve(Status ready) {
+int Program::serve(const Status& ready) {
   // Before it is the caller that writes, and may wait: nobody is served yet.
   if (!log_->start()) spdlog::warn("no thread for the log: whoever reads it can stop the service");
   if (ready.ok()) {
