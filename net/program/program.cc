@@ -152,7 +152,7 @@ int Program::run() {
   uv_close(reinterpret_cast<uv_handle_t*>(&first_stream_), nullptr);
   warn_of_proxies(config_, url_);
   if (ready.ok()) ready = enter_sandbox(config_, io_uring_);
-  return serve(std::move(ready));
+  return serve(ready);
 }
 
 // Certificates, addresses and the service, in the order in which an operator wants to hear of their faults.
