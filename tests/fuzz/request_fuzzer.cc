@@ -80,7 +80,8 @@ void check_target(std::string_view text) {
     case Route::kInstaller: {
       const std::string code(target.code());
       expect(!code.empty() && code.size() <= 128 && code.find('/') == std::string::npos, "a code is one segment");
-      expect(*path == code || *path == code + ".sh" || *path == code + ".ps1", "a code is what was asked for");
+      expect(*path == code || *path == code + ".sh" || *path == code + ".ps1" || *path == code + ".sh.gz",
+             "a code is what was asked for");
       expect(!Target::is_reserved(code), "a code is no reserved word");
       if (target.os() == Os::kLinux) expect(!path->ends_with(".ps1") || *path == ".ps1", "a suffix decides");
       break;
