@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * pairport on a libuv loop, in C: serves a pairport_service on a loop that somebody else runs. C11 and C++; needs no
- * header of libuv. What pairport.h says of errors, strings, structures with a size and secrets holds here, too.
+ * pairport on a libuv loop, in C: serves a pairport_service on a loop that the caller runs. C11 and C++; needs no
+ * header of libuv. The rules of pairport.h for errors, strings, structures with a size and secrets apply here, too.
  *
- * The loop stays the caller's: nothing here runs, stops or closes it. While a server listens, or has connections, it
- * keeps the loop alive.
+ * The caller owns the loop: the library never runs, stops or closes it. A server keeps the loop alive while it listens
+ * or has connections.
  *
- * Lifetimes: loop and service outlive the server. A server goes in two steps: pairport_server_stop() closes what it has
- * in the loop and calls back from there; pairport_server_destroy() frees it, in that call or later. Then the service
- * may be destroyed, or served again.
+ * Lifetimes: loop and service outlive the server. A server ends in two steps. pairport_server_stop() closes its handles
+ * in the loop, and calls back from the loop when they are closed. pairport_server_destroy() frees the server, in that
+ * callback or later. After that you may destroy the service or serve it again.
  *
- * Forked children: as pairport.h says; PAIRPORT_INVALID_ARGUMENT, or 0 connections.
+ * Forked children: as in pairport.h; functions fail with PAIRPORT_INVALID_ARGUMENT, or give 0 connections.
  *
- * Threads: every function is called on the loop's thread, and none but pairport_server_destroy() from a callback of
- * this header; callbacks are called on it.
+ * Threads: call every function on the loop's thread. Callbacks of this header run on that thread, too; from them call
+ * no function but pairport_server_destroy().
  *
- * REQUIRES: the process ignores SIGPIPE, as every user of libuv must: it writes with writev(2), and a peer that
- * vanishes would end the process. A library does not change signal handling behind its user's back.
+ * REQUIRES: the process ignores SIGPIPE, as every program with libuv must. libuv writes with writev(2), so otherwise a
+ * peer that disconnects ends the process. The library does not change signal handling by itself.
  */
 #ifndef PAIRPORT_PAIRPORT_UV_H_
 #define PAIRPORT_PAIRPORT_UV_H_
@@ -32,41 +32,41 @@ extern "C" {
 
 struct uv_loop_s; /* libuv's uv_loop_t */
 
-/* What an operator should know and no answer shows. */
+/* Conditions that an operator should know about and that no answer shows. */
 enum {
-  PAIRPORT_EVENT_DEPOSITS_REFUSED = 0,   /* there is no room for more */
+  PAIRPORT_EVENT_DEPOSITS_REFUSED = 0,   /* the store has no room or memory for more */
   PAIRPORT_EVENT_ACCEPT_PAUSED = 1,      /* no descriptor or memory for a new connection; `detail` is the errno */
-  PAIRPORT_EVENT_MEMORY_FELL = 2,        /* credentials are protected less than before: see pairport_service_stats() */
-  PAIRPORT_EVENT_HANDSHAKES_DROPPED = 3, /* too many clients wait for a handshake of TLS; some were closed */
-  PAIRPORT_EVENT_DEPOSITS_LIMITED = 4,   /* deposits got 429; `detail`: how many since this was told last */
+  PAIRPORT_EVENT_MEMORY_FELL = 2,        /* memory for credentials is protected less: see pairport_service_stats() */
+  PAIRPORT_EVENT_HANDSHAKES_DROPPED = 3, /* too many connections waited for a TLS handshake; some were closed */
+  PAIRPORT_EVENT_DEPOSITS_LIMITED = 4,   /* deposits got 429; `detail`: how many since the last such event */
   PAIRPORT_EVENT_LOOK_UPS_LIMITED = 5,   /* the same for look-ups */
-  PAIRPORT_EVENT_UNTRUSTED_PROXY = 6,    /* X-Forwarded-For from a peer that is no trusted proxy; told once */
-  PAIRPORT_EVENT_MISSES = 7,             /* look-ups of codes that do not exist; `detail`: how many since told last */
-  PAIRPORT_EVENT_ADDRESSES_LIMITED = 8,  /* refused beyond max_connections_per_address; `detail`: how many since then */
-  PAIRPORT_EVENT_CONNECTIONS_LIMITED = 9 /* closed to make room within max_connections, or refused; `detail`: as 8 */
+  PAIRPORT_EVENT_UNTRUSTED_PROXY = 6,    /* X-Forwarded-For from a peer that is no trusted proxy; only once */
+  PAIRPORT_EVENT_MISSES = 7,             /* look-ups of codes that do not exist; `detail`: how many since the last */
+  PAIRPORT_EVENT_ADDRESSES_LIMITED = 8,  /* refused beyond max_connections_per_address; `detail`: how many since */
+  PAIRPORT_EVENT_CONNECTIONS_LIMITED = 9 /* closed to stay within max_connections, or refused; `detail`: as for 8 */
 };
 
-/* Told of an event, of each at most once a minute. */
+/* Called with an event, each at most once a minute. */
 typedef void (*pairport_event_callback)(void* user, int event, int detail);
 
-/* One answer, for an access log. Holds nothing that a client has sent but its method and address. */
+/* One answer, for an access log. It holds the client's method and address, and nothing else that a client sent. */
 typedef struct pairport_answer {
   size_t size;          /* of this structure, as the library knows it */
-  const char* route;    /* as of pairport_response_route() */
+  const char* route;    /* as from pairport_response_route() */
   int method;           /* PAIRPORT_METHOD_... */
   int status;           /* 200, 404, ... */
   int complete;         /* nonzero: all of it was sent */
-  uint32_t code_hash;   /* as of pairport_response_code_hash() */
+  uint32_t code_hash;   /* as from pairport_response_code_hash() */
   uint64_t bytes;       /* sent, head included */
   uint64_t duration_ms; /* from the complete request to the last byte sent */
   uint8_t address[16];  /* the client's, behind trusted proxies; as in pairport_request */
 } pairport_answer;
 
-/* Told of each answer, when it has been sent or its connection has ended. `answer` is valid during the call. */
+/* Called for each answer, when it has been sent or its connection has ended. `answer` is valid during the call. */
 typedef void (*pairport_answer_callback)(void* user, const pairport_answer* answer);
 
 /* A certificate with the chain that leads to its issuer, the leaf first, and the private key of the leaf; both PEM.
- * `name` is what messages call it, such as its file. */
+ * Messages call it by `name`, such as its file name. */
 typedef struct pairport_certificate {
   pairport_string name;
   pairport_string chain;
@@ -75,58 +75,59 @@ typedef struct pairport_certificate {
 
 enum { PAIRPORT_TLS_1_2 = 0, PAIRPORT_TLS_1_3 = 1 };
 
-/* Every setting of a server. To be filled by pairport_server_options_init() first. Times are milliseconds, from 1 to
- * those of a day. A configuration file of the program takes the same values. */
+/* Every setting of a server. Call pairport_server_options_init() first to fill it. Times are in milliseconds, from 1 to
+ * 86400000 (a day). The configuration file of the program takes the same values. */
 typedef struct pairport_server_options {
   size_t size;
 
-  /* Sizes of a request. They can be lowered to 1024, 8 and 1024, but not raised: buffers have these sizes. */
+  /* Limits of a request. You can lower them to 1024, 8 and 1024, but not raise them: the buffers have the default
+   * sizes. */
   size_t max_head_bytes; /* beyond it 431 */
   size_t max_headers;    /* beyond it 431 */
   size_t max_body_bytes; /* beyond it 413 */
 
   uint64_t head_timeout;         /* from the first byte, or the start of the connection, to the end of the head */
-  uint64_t body_timeout;         /* from the end of the head to the end of the body; 408 also when after 5 seconds */
-                                 /* the body is behind min_bytes_per_second */
+  uint64_t body_timeout;         /* from the end of the head to the end of the body; beyond it 408. After 5 seconds a */
+                                 /* body that is slower than min_bytes_per_second gets 408, too */
   uint64_t idle_timeout;         /* between two requests */
-  uint64_t answer_timeout;       /* an answer may take this long and, on top, ... */
-  uint64_t min_bytes_per_second; /* ... as long as its bytes take at this rate; 1 to 1e9. Who takes nothing for ... */
-                                 /* ... answer_timeout is cut off, too */
-  uint64_t linger_timeout;       /* for the peer's end, after an answer to a request that was not read to its end */
-  uint64_t drain_timeout;        /* for answers that are under way when the server is stopped */
+  uint64_t answer_timeout;       /* an answer may take this long, plus the time that its bytes take at */
+  uint64_t min_bytes_per_second; /* min_bytes_per_second (1 to 1e9). It also ends when the client takes */
+                                 /* no byte of it for answer_timeout */
+  uint64_t linger_timeout;       /* after an answer to a request that was not read to its end: for the peer to close */
+  uint64_t drain_timeout;        /* for unfinished answers when the server is stopped */
 
-  /* Connections, up to a million. Beyond it one of the client (IPv4 address, IPv6 /48 network) that holds most makes
-   * room, so that a client without a connection always gets one. */
+  /* Connections, up to a million. Beyond it the server closes a connection of the client (IPv4 address, IPv6 /48
+   * network) that holds most, so that a client without a connection always gets one. */
   size_t max_connections;
-  /* The same for one client (an IPv4 address, an IPv6 /64 network); 0: no limit. Peers on Unix sockets and trusted
-   * proxies are not counted. */
+  /* Connections of one client (an IPv4 address, an IPv6 /64 network); 0: no limit. It does not apply to peers on Unix
+   * sockets and to trusted proxies. */
   uint32_t max_connections_per_address;
 
-  /* For listeners with TLS; read during the call only. None: there are none. The first one is for clients that name no
-   * server, or one that no certificate has. Handshakes are computed in libuv's thread pool, at most handshake_lanes at
-   * a time; the pool should have more threads than that, because files are read there, too. pairport_options.random is
-   * then called from these threads. */
+  /* Certificates for listeners with TLS; none: the server has no TLS. They are read only during the call. The first one
+   * is for clients that send no server name, or a name that no certificate has. libuv's thread pool computes
+   * handshakes, at most handshake_lanes at a time. The pool should have more threads than that, because it reads files,
+   * too. These threads then call pairport_options.random. */
   const pairport_certificate* certificates;
   size_t certificate_count;
-  int min_tls_version;      /* PAIRPORT_TLS_1_3 only where mbedTLS has it: 3.6 has, 2.28 has not */
-  uint32_t ticket_lifetime; /* seconds for which a session can be resumed; 0: it cannot */
+  int min_tls_version;      /* PAIRPORT_TLS_1_3 needs mbedTLS 3.6; 2.28 lacks it */
+  uint32_t ticket_lifetime; /* seconds for which a session can be resumed; 0: no resumption */
   size_t handshake_lanes;   /* 1 to 64 */
-  size_t max_handshakes;    /* that wait to begin, up to a million; 0: as many as max_connections */
-  /* Nonzero: the threads of the pool that compute handshakes ask for SCHED_BATCH (sched(7)), once and for good: when
-   * they are woken they preempt nobody, so that the loop goes on. For a process whose pool does nothing urgent. */
+  size_t max_handshakes;    /* handshakes that wait to begin, up to a million; 0: as max_connections */
+  /* Nonzero: the pool threads that compute handshakes request SCHED_BATCH (sched(7)) and keep it. A woken SCHED_BATCH
+   * thread preempts no other, so the loop keeps running. Only for a process whose pool has no urgent work. */
   int batch_handshakes;
   uint64_t handshake_timeout; /* from the start of the connection to the end of the handshake */
 
-  /* Nonzero: hsts_seconds is sent as Strict-Transport-Security on encrypted connections. */
+  /* Nonzero: answers on encrypted connections carry Strict-Transport-Security with a max-age of hsts_seconds. */
   int send_hsts;
   uint64_t hsts_seconds;
 
-  /* Proxies whose X-Forwarded-For is believed: addresses, networks ("10.0.0.0/8"), or "unix" for every peer on a Unix
-   * socket. */
+  /* Proxies whose X-Forwarded-For header is trusted: addresses, networks ("10.0.0.0/8"), or "unix" for every peer on a
+   * Unix socket. */
   const pairport_string* trusted_proxies;
   size_t trusted_proxy_count;
 
-  /* Folder whose regular files are served under /packages/; empty: none. Goes with pairport_options.serve_packages. */
+  /* Folder whose regular files are served under /packages/; empty: none. Needs pairport_options.serve_packages. */
   pairport_string package_folder;
 
   pairport_answer_callback on_answer; /* may be NULL */
@@ -135,8 +136,8 @@ typedef struct pairport_server_options {
   void* event_user;
 } pairport_server_options;
 
-/* The numbers and times among them, as X(member), whose names are those in messages and in [limits] of a configuration
- * file. */
+/* The numbers and times of these settings, as X(member). Messages, and [limits] of a configuration file, use the same
+ * names. */
 #define PAIRPORT_SERVER_LIMITS(X) \
   X(max_connections)              \
   X(max_connections_per_address)  \
@@ -152,57 +153,57 @@ typedef struct pairport_server_options {
   X(drain_timeout)                \
   X(max_handshakes)
 
-/* Writes the defaults to `options`, whose `size` bytes are sizeof(pairport_server_options) of the caller.
- * PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had; PAIRPORT_OUT_OF_MEMORY. */
+/* Writes the defaults to `options`. `size` is the caller's sizeof(pairport_server_options). PAIRPORT_INVALID_ARGUMENT:
+ * NULL, or a size that no version has had; PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_options_init(pairport_server_options* options, size_t size) PAIRPORT_NOEXCEPT;
 
 /* A server on a loop. */
 typedef struct pairport_server pairport_server;
 
-/* Puts a server on `loop`; it serves nothing yet. `options` may be NULL: the defaults; they are copied. On success
- * *server is the caller's, to be stopped and destroyed; on failure it is NULL, nothing is left in the loop, and what is
- * wrong is written to `message` (with a NUL, cut to message_size; may be NULL with 0). PAIRPORT_INVALID_ARGUMENT,
+/* Attaches a server to `loop`; it serves nothing yet. `options` is copied; NULL: the defaults. On success the caller
+ * owns *server and must stop and destroy it. On failure *server is NULL, no handle is left in the loop, and `message`
+ * names the cause (with a NUL, cut to message_size; may be NULL with 0). PAIRPORT_INVALID_ARGUMENT,
  * PAIRPORT_OUT_OF_MEMORY, PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_RANDOM_FAILED. */
 PAIRPORT_EXPORT int pairport_server_attach(struct uv_loop_s* loop, pairport_service* service,
                                            const pairport_server_options* options, pairport_server** server,
                                            char* message, size_t message_size) PAIRPORT_NOEXCEPT;
 
-/* What becomes of the connections of a listener, or of one that is adopted. All zero but for its size: the defaults. */
+/* How to serve an adopted connection, or those of a listener. Zero in every member but `size`: the defaults. */
 typedef struct pairport_listen_options {
   size_t size;
-  /* Nonzero: speak TLS, with the certificates of the server. */
+  /* Nonzero: use TLS, with the certificates of the server. */
   int tls;
-  /* Nonzero: serve nothing, because everything crosses the network in clear: GET and HEAD are sent to the service's URL
+  /* Nonzero: serve nothing, because the connection is not encrypted. GET and HEAD are redirected to the service's URL
    * (308), which must be https; deposits are refused (403). */
   int redirect_to_https;
-  /* Nonzero: a new file of a Unix socket has socket_mode as its permissions (chmod(2)), up to 0777; else 0666. A client
-   * needs the right to write the file, and the right to enter its folder. */
+  /* Nonzero: the file of a new Unix socket gets the permissions socket_mode (chmod(2)), up to 0777; else 0666. A client
+   * needs the right to write the file and the right to enter its folder. */
   int set_socket_mode;
   unsigned socket_mode;
-  /* Nonzero: it belongs to the group with the number socket_group, of which the process is a member. */
+  /* Nonzero: the file gets the group ID socket_group. The process must be a member of that group. */
   int set_socket_group;
   unsigned socket_group;
 } pairport_listen_options;
 
 /* Accepts connections on `address`: "host:port", "[IPv6]:port", ":port" (all interfaces) or "unix:/path"; port 0 lets
- * the kernel choose. May be called for several. `options` may be NULL. Resolves host names, so it may block. Writes
- * "http://host:port" with the port that it got, or "unix:/path", to `url` (with a NUL, cut to url_size; may be NULL
- * with 0). PAIRPORT_INVALID_ARGUMENT, PAIRPORT_SYSTEM (cannot be bound, or the server is stopping),
- * PAIRPORT_OUT_OF_MEMORY: nothing has changed, and `message` says why. */
+ * the kernel choose. Call it once for each address. `options` may be NULL. Resolves host names, so it may block. Writes
+ * "http://host:port" with the actual port, or "unix:/path", to `url` (with a NUL, cut to url_size; may be NULL with 0).
+ * PAIRPORT_INVALID_ARGUMENT, PAIRPORT_SYSTEM (cannot be bound, or the server is stopping), PAIRPORT_OUT_OF_MEMORY:
+ * nothing has changed, and `message` says why. */
 PAIRPORT_EXPORT int pairport_server_listen(pairport_server* server, pairport_string address,
                                            const pairport_listen_options* options, char* url, size_t url_size,
                                            char* message, size_t message_size) PAIRPORT_NOEXCEPT;
 
-/* Serves a connected stream socket (TCP or Unix) that somebody else has accepted. `fd` is the library's from here on,
- * whatever the result: on every failure it is closed, so the caller never closes it. `options` may be NULL.
- * PAIRPORT_INVALID_ARGUMENT, PAIRPORT_SYSTEM (no such socket, the server is full or stopping),
+/* Serves a connected stream socket (TCP or Unix) that the caller has accepted. The library takes `fd`, whatever the
+ * result: it closes `fd` on every failure, so the caller must never close it. `options` may be NULL.
+ * PAIRPORT_INVALID_ARGUMENT, PAIRPORT_SYSTEM (not such a socket, or the server is full or stopping),
  * PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_adopt(pairport_server* server, int fd,
                                           const pairport_listen_options* options) PAIRPORT_NOEXCEPT;
 
-/* Handshakes that begin from here on use these certificates, for which the server must have had some at first; checking
- * them takes milliseconds. On failure those before stay in use, and `message` says which one is wrong and why, without
- * any part of a key. PAIRPORT_INVALID_ARGUMENT, PAIRPORT_OUT_OF_MEMORY. */
+/* Replaces the certificates for handshakes that begin later. The server must have been attached with certificates. The
+ * check takes milliseconds. On failure the old certificates stay in use, and `message` says which one is wrong and why,
+ * without any part of a key. PAIRPORT_INVALID_ARGUMENT, PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_use_certificates(pairport_server* server, const pairport_certificate* certificates,
                                                      size_t count, char* message,
                                                      size_t message_size) PAIRPORT_NOEXCEPT;
@@ -210,13 +211,13 @@ PAIRPORT_EXPORT int pairport_server_use_certificates(pairport_server* server, co
 /* Open connections. */
 PAIRPORT_EXPORT size_t pairport_server_connections(const pairport_server* server) PAIRPORT_NOEXCEPT;
 
-/* Stops listening, lets answers that are under way finish (at most drain_timeout), closes everything and then calls
- * `on_stopped` (may be NULL) once, from the loop. Nothing of the server is in the loop then. PAIRPORT_INVALID_ARGUMENT:
- * NULL, or stopped before, and `on_stopped` is not called. */
+/* Stops listening, lets unfinished answers finish (for at most drain_timeout) and closes everything. Then it calls
+ * `on_stopped` (may be NULL) once, from the loop; no handle of the server is left in the loop then.
+ * PAIRPORT_INVALID_ARGUMENT: NULL, or already stopped; `on_stopped` is not called. */
 PAIRPORT_EXPORT int pairport_server_stop(pairport_server* server, void (*on_stopped)(void* user),
                                          void* user) PAIRPORT_NOEXCEPT;
 
-/* Frees a server that has stopped; NULL is fine. PAIRPORT_INVALID_ARGUMENT: it has not stopped, and lives on. */
+/* Frees a server that has stopped; NULL is allowed. PAIRPORT_INVALID_ARGUMENT: it has not stopped; nothing is freed. */
 PAIRPORT_EXPORT int pairport_server_destroy(pairport_server* server) PAIRPORT_NOEXCEPT;
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * pairport in C: the pairing service without any I/O, requests in, answers out. For programs that speak HTTP already:
- * no socket, no loop, no thread, no clock, no log. C11 and C++.
+ * pairport in C: the pairing service without any I/O. Requests go in, answers come out. It is for programs that already
+ * have an HTTP server: it has no socket, no loop, no thread, no clock and no log. C11 and C++.
  *
  *   pairport_options_init(&options, sizeof options);
  *   options.url = text("https://pairing.example.com");
@@ -14,31 +14,31 @@
  *   count = pairport_response_body(response, fragments);
  *
  * Errors: functions that can fail return 0 or one of the negative codes below, which are never renumbered. A failed
- * call changes nothing unless it says so. Nothing throws, prints or ends the process. Codes that this header does not
- * know may be added: treat any negative number as a failure.
+ * call changes nothing unless it says so. Nothing throws, prints or ends the process. Later versions may add codes:
+ * treat any negative number as a failure.
  *
  * Lifetimes:
- * - A string is a view: pointer and length, not NUL-terminated, and NULL only with length 0. What is passed in is read
- *   during the call and not kept. What is handed out is valid as each function says.
- * - What an answer consists of points into its pairport_response or into its pairport_service, never into the request
- *   and never into the store: a deposit may expire while its answer is still being sent. So a response is kept, neither
- *   reset nor handled again, until its last byte is sent, and the service is destroyed after all its responses and
+ * - A string is a view: pointer and length, not NUL-terminated, and NULL only with length 0. The library reads its
+ *   arguments during the call and does not keep them. Each function says how long its result is valid.
+ * - The parts of an answer point into its pairport_response or into its pairport_service, never into the request or the
+ *   store: a deposit may expire while its answer is still being sent. So keep a response until its last byte is sent,
+ *   and until then do not reset it or handle another request with it. Destroy the service after all its responses and
  *   buffers.
- * - Responses and buffers hold credentials: in memory of the protection that the service has, and wiped on reset, reuse
- *   and destruction. The service keeps some of those that were destroyed for the next pairport_response_create().
- *   Whoever copies what they hold wipes the copy.
+ * - Responses and buffers hold credentials. Their memory is protected as that of the service is, and it is wiped on
+ *   reset, reuse and destruction. The service keeps the memory of some destroyed ones for the next that is created. A
+ *   caller that copies their content must wipe the copy.
  *
  * Threads: a service, with its responses and buffers, belongs to one thread at a time. Services share nothing: each
- * thread may have one, but a code is known only to the service that handed it out.
+ * thread may have one, but only the service that created a code knows it.
  *
  * Forked children: secret memory is not inherited by fork(2), so create the service in the process that uses it. In a
- * child of that process every function that gets the service, or a response or buffer of it, fails with
- * PAIRPORT_INVALID_ARGUMENT (0, an empty string or NULL where it returns no code) and changes nothing; the functions
- * that destroy do nothing, and what they would free stays until the child ends or calls execve(2).
+ * child of that process every function that gets the service, or a response or buffer of it, changes nothing and fails
+ * with PAIRPORT_INVALID_ARGUMENT (a function that returns no code gives 0, an empty string or NULL). The functions that
+ * destroy an object do nothing there; its memory stays until the child ends or calls execve(2).
  *
- * Structures begin with their own size, so that they can grow: a program that was compiled with a shorter one gets the
- * defaults for what it does not know. One that was compiled with a longer one may set nothing that this library does
- * not know, else PAIRPORT_INVALID_ARGUMENT.
+ * Structures begin with their own size, so that they can grow. A program that was compiled with a shorter structure
+ * gets the defaults for the members that it does not know. A program that was compiled with a longer one must leave the
+ * members that this library does not know at zero, else PAIRPORT_INVALID_ARGUMENT.
  */
 #ifndef PAIRPORT_PAIRPORT_H_
 #define PAIRPORT_PAIRPORT_H_
@@ -68,7 +68,7 @@ enum {
   PAIRPORT_SYSTEM = -9
 };
 
-/* What a code means in general; a static string with a NUL at its end, for unknown codes too. */
+/* The meaning of a code; a static string with a NUL at its end, for unknown codes too. */
 PAIRPORT_EXPORT const char* pairport_status_text(int code) PAIRPORT_NOEXCEPT;
 
 /* The version of the library that is linked, "1.2.3"; a static string with a NUL at its end. */
@@ -82,42 +82,42 @@ typedef struct pairport_string {
 
 /* How well memory for credentials is protected. */
 enum {
-  PAIRPORT_MEMORY_PLAIN = 0,       /* swappable; only left out of core dumps and of forked children */
+  PAIRPORT_MEMORY_PLAIN = 0,       /* swappable; only excluded from core dumps and forked children */
   PAIRPORT_MEMORY_LOCKED = 1,      /* mlock(2) */
   PAIRPORT_MEMORY_MEMFD_SECRET = 2 /* memfd_secret(2) */
 };
 
-/* When something happens. Times of successive calls for one service must not go back. */
+/* The time of a call. Times of successive calls for one service must not go back. */
 typedef struct pairport_now {
-  uint64_t monotonic_ms; /* decides what is expired; of a clock that goes on in suspend, such as CLOCK_BOOTTIME */
+  uint64_t monotonic_ms; /* for expiry; of a clock that also runs during suspend, such as CLOCK_BOOTTIME */
   int64_t unix_seconds;  /* only written into answers */
 } pairport_now;
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 
-/* A file and the SHA-256 digest that the operator vouches for, as 64 hexadecimal digits. */
+/* The name of a file and the SHA-256 digest that the operator trusts, as 64 hexadecimal digits. */
 typedef struct pairport_digest {
   pairport_string file;
   pairport_string sha256;
 } pairport_digest;
 
-/* Fills `out` with `size` unpredictable, uniformly distributed bytes; 0, or anything else for a failure. */
+/* Fills `out` with `size` unpredictable, uniformly distributed bytes. Returns 0, or any other number on failure. */
 typedef int (*pairport_random)(void* user, uint8_t* out, size_t size);
 
-/* Gives the text of the template `name` ("linux/installer.sh"): nonzero, and `text` stays valid until the next call or
- * the end of pairport_service_create(); 0: there is none, the built-in one is used. */
+/* Loads the text of the template `name` ("linux/installer.sh"). Nonzero: `text` is set, and stays valid until the next
+ * call or the end of pairport_service_create(). 0: there is none; the service uses the built-in one. */
 typedef int (*pairport_template_loader)(void* user, pairport_string name, pairport_string* text);
 
-/* Every setting of a service. To be filled by pairport_options_init() first. */
+/* Every setting of a service. Call pairport_options_init() first to fill it. */
 typedef struct pairport_options {
   size_t size;
 
   pairport_string url; /* how clients reach the service: http or https, no slash at the end, at most 512 bytes */
   uint64_t ttl_ms;     /* how long a code works: whole seconds, up to a day */
   size_t code_length;  /* 7 to 32; 10 by default, see pairport_describe_short_code() */
-  size_t max_deposits; /* bounds of the store: beyond them deposits are refused with 503 */
+  size_t max_deposits; /* limits of the store: beyond them a deposit is refused with 503 */
   size_t max_memory;   /* bytes */
-  int minimum_memory;  /* PAIRPORT_MEMORY_...: refuse rather than use less */
+  int minimum_memory;  /* PAIRPORT_MEMORY_...: creation and deposits fail rather than use less */
 
   /* Token buckets per client address; a rate or a burst of 0 switches one off. */
   double deposits_per_second;
@@ -125,15 +125,16 @@ typedef struct pairport_options {
   double misses_per_second; /* look-ups of codes that do not exist */
   double miss_burst;
 
-  /* A deposit that never expires, for testing the scripts. None unless its code is set; then all five are required. */
+  /* A deposit that never expires, for testing the scripts. There is none unless static_code is set; then all five
+   * members are required. */
   pairport_string static_code;
   pairport_string static_connect_url;
   pairport_string static_fingerprint;
   pairport_string static_client_id;
   pairport_string static_password;
 
-  /* Where client machines get the client from; written into the scripts. {version}, {os}, {arch} and {channel} are
-   * filled in by the scripts, {pairing_url} is replaced by `url`. */
+  /* The places from which client machines download the client; they are written into the scripts. The scripts fill in
+   * {version}, {os}, {arch} and {channel} on the client machine; the service replaces {pairing_url} by `url`. */
   pairport_string version;
   pairport_string unstable_version;
   pairport_string linux_url;
@@ -147,30 +148,30 @@ typedef struct pairport_options {
   const pairport_digest* digests;
   size_t digest_count;
 
-  /* Nonzero: GET /packages/<file> is served, by whoever has the files: see pairport_response_file(). */
+  /* Nonzero: GET /packages/<file> is served. The caller opens the files: see pairport_response_file(). */
   int serve_packages;
   /* Nonzero: answers have a pairport_response_code_hash(). */
   int hash_codes;
 
-  pairport_template_loader load_template; /* NULL: only the built-in templates. Not used after the creation */
+  pairport_template_loader load_template; /* NULL: only the built-in templates. Not called after creation */
   void* template_user;
-  pairport_random random; /* NULL: getrandom(2). Else it must work as long as the service lives */
+  pairport_random random; /* NULL: getrandom(2). Else it must stay callable as long as the service lives */
   void* random_user;
 
-  /* Nonzero: the scripts refuse packages whose SHA-256 is unknown, so those of repositories, too. */
+  /* Nonzero: the scripts refuse packages whose SHA-256 is unknown. This includes packages of repositories. */
   int strict_checksums;
 
-  /* The same limits for the IPv6 networks around a client, "64:1 56:4 48:16": prefixes from the narrowest to the
-   * widest, and how many times more a network may than one client. */
+  /* The rate limits of the IPv6 networks around a client, "64:1 56:4 48:16": prefix lengths from the narrowest network
+   * to the widest, each with the factor by which the limit of the network exceeds that of one client. */
   pairport_string ipv6_budgets;
-  /* While the store is more than half full: the part of it that deposits of one network (IPv4 /24, IPv6 /48) may fill
-   * in one life; 0: no bound. Peers without an address are not bound. */
+  /* While the store is more than half full: the share of it that deposits of one network (IPv4 /24, IPv6 /48) may fill
+   * within ttl_ms; 0: no limit. Peers without an address have no limit. */
   double network_share;
 } pairport_options;
 
-/* The settings among them, as X(kind, member, name): whoever reads settings, from a file for example, may loop over
- * them. The name is the one in messages; the kinds are text (pairport_string), flag (int), count and bytes (size_t),
- * milliseconds (uint64_t) and number (double). */
+/* Most of these settings, as X(kind, member, name): code that reads settings, from a file for example, can loop over
+ * them. Messages call a setting by this name. The kinds are text (pairport_string), flag (int), count and bytes
+ * (size_t), milliseconds (uint64_t) and number (double). */
 #define PAIRPORT_OPTIONS(X)                             \
   X(text, url, "url")                                   \
   X(milliseconds, ttl_ms, "ttl")                        \
@@ -195,54 +196,53 @@ typedef struct pairport_options {
   X(flag, use_repositories, "use_repositories")         \
   X(flag, strict_checksums, "strict_checksums")
 
-/* Writes the defaults to `options`, whose `size` bytes are sizeof(pairport_options) of the caller.
- * PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had; PAIRPORT_OUT_OF_MEMORY. */
+/* Writes the defaults to `options`. `size` is the caller's sizeof(pairport_options). PAIRPORT_INVALID_ARGUMENT: NULL,
+ * or a size that no version has had; PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_options_init(pairport_options* options, size_t size) PAIRPORT_NOEXCEPT;
 
 /* All state of a pairing service. */
 typedef struct pairport_service pairport_service;
 
-/* Compiles the templates and maps the first memory. On success *service is the caller's, to be destroyed; on failure it
- * is NULL, and what is wrong, with its remedy, is written to `message` (with a NUL, cut to message_size; may be NULL
- * with 0; never holds a credential or a code). PAIRPORT_INVALID_ARGUMENT, PAIRPORT_BAD_TEMPLATE,
- * PAIRPORT_OUT_OF_MEMORY, PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_RANDOM_FAILED. */
+/* Compiles the templates and maps the first memory. On success the caller owns *service and must destroy it. On failure
+ * *service is NULL, and `message` names the cause and the remedy (with a NUL, cut to message_size; may be NULL with 0;
+ * never holds a credential or a code). PAIRPORT_INVALID_ARGUMENT, PAIRPORT_BAD_TEMPLATE, PAIRPORT_OUT_OF_MEMORY,
+ * PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_RANDOM_FAILED. */
 PAIRPORT_EXPORT int pairport_service_create(const pairport_options* options, const pairport_now* now,
                                             pairport_service** service, char* message,
                                             size_t message_size) PAIRPORT_NOEXCEPT;
 
-/* Wipes every deposit. All responses and buffers of the service must be destroyed before. NULL is fine. */
+/* Wipes every deposit and frees the service. Destroy all its responses and buffers first. NULL is allowed. */
 PAIRPORT_EXPORT void pairport_service_destroy(pairport_service* service) PAIRPORT_NOEXCEPT;
 
-/* Wipes expired deposits, at most about `max_work` of them (each costs less than a microsecond). 0: nothing due is
- * left; 1: call again soon. To be called every 100 ms or so; answers never depend on it. PAIRPORT_INVALID_ARGUMENT:
- * NULL. */
+/* Wipes expired deposits, at most about `max_work` of them (each costs less than a microsecond). 0: no expired deposit
+ * is left; 1: call again soon. Call it about every 100 ms. No answer depends on it: an expired deposit is never found,
+ * wiped or not. PAIRPORT_INVALID_ARGUMENT: NULL. */
 PAIRPORT_EXPORT int pairport_service_expire(pairport_service* service, const pairport_now* now,
                                             size_t max_work) PAIRPORT_NOEXCEPT;
 
 typedef struct pairport_stats {
   size_t size;
   uint64_t deposits;         /* held, including expired ones that are not wiped yet */
-  uint64_t expiring;         /* those of them that expire some day */
-  uint64_t memory_bytes;     /* for records and table */
-  uint64_t deposits_refused; /* for lack of room or memory, since the creation */
-  int memory_level;          /* PAIRPORT_MEMORY_...: the weakest that any deposit's memory has had */
-  /* Since the creation: */
-  uint64_t deposits_limited; /* deposits that were refused by the limit of a client or network */
+  uint64_t expiring;         /* those of them that will expire */
+  uint64_t memory_bytes;     /* of the records and the hash table */
+  uint64_t deposits_refused; /* for lack of room or memory, since creation */
+  int memory_level;          /* PAIRPORT_MEMORY_...: the weakest that the memory of any deposit has had */
+  /* Since creation: */
+  uint64_t deposits_limited; /* deposits that the limit of a client or network refused */
   uint64_t look_ups_limited; /* the same for look-ups */
   uint64_t misses;           /* look-ups of codes that do not exist, of all clients together */
 } pairport_stats;
 
-/* Fills *stats, whose `size` the caller has set. PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had. */
+/* Fills *stats; set its `size` before. PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had. */
 PAIRPORT_EXPORT int pairport_service_stats(const pairport_service* service, pairport_stats* stats) PAIRPORT_NOEXCEPT;
 
-/* For the log of an operator: writes a line (with a NUL, cut to text_size) that says how soon guessing finds a code of
- * `code_length` characters. Returns its length; 0: codes of that length are no reason for a warning, and `text` is
- * empty. */
+/* Writes a warning for the log of an operator (one line, with a NUL, cut to text_size): how soon guessing finds a code
+ * of `code_length` characters. Returns its length. 0: codes of that length need no warning, and `text` is empty. */
 PAIRPORT_EXPORT size_t pairport_describe_short_code(size_t code_length, char* text, size_t text_size) PAIRPORT_NOEXCEPT;
 
-/* All text that fragments of answers point to when they do not point into a response: the same objects for every answer
- * and as long as the service lives, for whoever prepares it for sending. Writes at most `capacity` of them to `parts`
- * (which may be NULL with 0) and returns how many there are. */
+/* All text that fragments of answers point to when they do not point into a response. It is the same memory for every
+ * answer and valid as long as the service lives, so that a transport can prepare it for sending. Writes at most
+ * `capacity` texts to `parts` (which may be NULL with 0) and returns how many there are. */
 PAIRPORT_EXPORT size_t pairport_service_static_parts(const pairport_service* service, pairport_string* parts,
                                                      size_t capacity) PAIRPORT_NOEXCEPT;
 
@@ -256,11 +256,11 @@ enum {
   PAIRPORT_METHOD_OTHER = 4
 };
 
-/* Longer bodies are refused by whoever reads them, with 413. */
+/* Bytes of a request body at most. The caller refuses a longer one with 413. */
 #define PAIRPORT_MAX_BODY 16384
 
-/* The headers that the service reads of a request, as X(member of pairport_request, name in lower case): whoever
- * collects headers may loop over them. */
+/* The request headers that the service reads, as X(member of pairport_request, name in lower case): code that collects
+ * headers can loop over them. */
 #define PAIRPORT_REQUEST_HEADERS(X)     \
   X(user_agent, "user-agent")           \
   X(accept, "accept")                   \
@@ -270,8 +270,8 @@ enum {
   X(if_range, "if-range")               \
   X(range, "range")
 
-/* A view of a request. All zero but for its size: a GET of nothing, without headers, from nowhere. Values of headers
- * without white space around them, empty when the header is missing. */
+/* A view of a request. Members that are zero mean: GET, an empty target, no headers, no address. Header values have no
+ * white space around them and are empty when the header is missing. */
 typedef struct pairport_request {
   size_t size;
   int method;             /* PAIRPORT_METHOD_GET, ... */
@@ -284,57 +284,57 @@ typedef struct pairport_request {
   pairport_string if_range;
   pairport_string range;
   pairport_string body;
-  /* The client whose limits apply: an IPv6 address, or an IPv4 address as ::ffff:a.b.c.d, in network order; all zero: a
-   * peer without an address. */
+  /* The address of the client, whose limits apply: IPv6, or IPv4 as ::ffff:a.b.c.d, in network order; all zero: a peer
+   * without an address. */
   uint8_t address[16];
 } pairport_request;
 
-/* Writes the address `text` (a.b.c.d, or IPv6 without brackets and zone) in that form. PAIRPORT_INVALID_ARGUMENT: it is
- * none. */
+/* Parses `text` (a.b.c.d, or IPv6 without brackets and zone) into the form of pairport_request.address.
+ * PAIRPORT_INVALID_ARGUMENT: not such an address. */
 PAIRPORT_EXPORT int pairport_parse_address(pairport_string text, uint8_t address[16]) PAIRPORT_NOEXCEPT;
 
 /* An answer, and the room for the credentials in it. */
 typedef struct pairport_response pairport_response;
 
-/* An empty response for answers of `service`; the caller's, to be destroyed. In a steady flow of requests neither this
- * nor the destruction allocates. PAIRPORT_OUT_OF_MEMORY, PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_INVALID_ARGUMENT: NULL;
- * *response is NULL then. */
+/* Creates an empty response for answers of `service`. The caller owns it and must destroy it. In a steady flow of
+ * requests neither this function nor the destruction allocates. On failure *response is NULL: PAIRPORT_OUT_OF_MEMORY,
+ * PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_INVALID_ARGUMENT (NULL). */
 PAIRPORT_EXPORT int pairport_response_create(pairport_service* service, pairport_response** response) PAIRPORT_NOEXCEPT;
 
-/* Wipes it and gives it back. NULL is fine. */
+/* Wipes the response and returns it to the service. NULL is allowed. */
 PAIRPORT_EXPORT void pairport_response_destroy(pairport_response* response) PAIRPORT_NOEXCEPT;
 
-/* Wipes it and forgets the answer; what it handed out is not valid any more. */
+/* Wipes the response and forgets the answer. Results of its accessors are no longer valid. */
 PAIRPORT_EXPORT void pairport_response_reset(pairport_response* response) PAIRPORT_NOEXCEPT;
 
-/* Answers `request`: every valid request gets an answer, a refusal too, in `response`, whose last answer is wiped. GET
- * and HEAD never allocate. PAIRPORT_INVALID_ARGUMENT, with `response` reset if it is one: NULL, a response of another
- * service, a structure's size that no version has had, an unknown method, a body that is longer than PAIRPORT_MAX_BODY.
- */
+/* Answers `request` in `response`, and wipes the answer that was in it. Every valid request gets an answer, which may
+ * be a refusal. GET and HEAD never allocate. PAIRPORT_INVALID_ARGUMENT: NULL, a response of another service, a
+ * structure size that no version has had, an unknown method, or a body longer than PAIRPORT_MAX_BODY; `response` is
+ * reset then, too, unless it is NULL. */
 PAIRPORT_EXPORT int pairport_handle(pairport_service* service, const pairport_request* request, const pairport_now* now,
                                     pairport_response* response) PAIRPORT_NOEXCEPT;
 
-/* The answer for a request that has to be refused before it can be handled: status 400, 408, 411, 413, 417, 431, 500,
- * 501, 503 or 505, with `text`, one line of ASCII without a value of the request. `accept`: the header, if it is known.
- * PAIRPORT_INVALID_ARGUMENT as above, and for another status, and for a text of more than 1024 bytes. */
+/* Makes the answer to a request that must be refused before it can be handled: status 400, 408, 411, 413, 417, 431,
+ * 500, 501, 503 or 505, with `text`, one line of ASCII that holds no value of the request. `accept` is the Accept
+ * header, if it is known. PAIRPORT_INVALID_ARGUMENT: as above, another status, or a text of more than 1024 bytes. */
 PAIRPORT_EXPORT int pairport_refuse(pairport_service* service, int status, pairport_string text, pairport_string accept,
                                     int method, pairport_response* response) PAIRPORT_NOEXCEPT;
 
-/* Accessors. What they hand out is valid until the response is handled again, reset or destroyed. */
+/* Accessors. Their results are valid until the response gets the next answer, or is reset or destroyed. */
 
-/* 200, 404, ...; 0: there is no answer in it (yet). */
+/* 200, 404, ...; 0: the response holds no answer (yet). */
 PAIRPORT_EXPORT int pairport_response_status(const pairport_response* response) PAIRPORT_NOEXCEPT;
 
 /* The phrase for a status (RFC 9110 section 15), for an HTTP/1 status line; a static string with a NUL at its end. */
 PAIRPORT_EXPORT const char* pairport_reason_phrase(int status) PAIRPORT_NOEXCEPT;
 
-/* What was asked for, whatever the answer is, for logs, which must not hold paths, because codes are in them:
+/* What the request asked for, whatever the answer is. For logs: they must not hold paths, because paths hold codes.
  * "deposit", "installer", "update", "uninstall", "package", "preflight", "challenge", "health", "about" (GET /) or
  * "other"; a static string with a NUL at its end. */
 PAIRPORT_EXPORT const char* pairport_response_route(const pairport_response* response) PAIRPORT_NOEXCEPT;
 
-/* With the route "installer" and pairport_options.hash_codes: 32 bits that are equal for equal codes and tell nothing
- * of a code, keyed anew for each service. */
+/* With the route "installer" and pairport_options.hash_codes: 32 bits that are equal for equal codes and reveal nothing
+ * about a code. Each service has a key of its own for them. */
 PAIRPORT_EXPORT uint32_t pairport_response_code_hash(const pairport_response* response) PAIRPORT_NOEXCEPT;
 
 typedef struct pairport_header {
@@ -342,8 +342,8 @@ typedef struct pairport_header {
   pairport_string value;
 } pairport_header;
 
-/* All headers but Date, Content-Length, Connection and Retry-After, which are the business of who speaks HTTP.
- * Content-Type and Content-Encoding are among them. */
+/* All headers, with Content-Type and Content-Encoding, but without Date, Content-Length, Connection and Retry-After,
+ * which the transport adds. */
 PAIRPORT_EXPORT size_t pairport_response_header_count(const pairport_response* response) PAIRPORT_NOEXCEPT;
 /* PAIRPORT_INVALID_ARGUMENT: there is no such header. */
 PAIRPORT_EXPORT int pairport_response_header(const pairport_response* response, size_t index,
@@ -361,17 +361,17 @@ PAIRPORT_EXPORT uint64_t pairport_response_content_length(const pairport_respons
 /* 0: the status allows no Content-Length (204 and 304, RFC 9110 section 8.6). */
 PAIRPORT_EXPORT int pairport_response_has_content_length(const pairport_response* response) PAIRPORT_NOEXCEPT;
 
-/* The body is at most so many fragments. */
+/* A body has at most this many fragments. */
 #define PAIRPORT_MAX_FRAGMENTS 4
-/* Writes the fragments to send, none of them empty, to `fragments` and returns how many; 0 for HEAD, for a file, and
- * when there is no body. Send them from where they are: the long ones are the same for every answer. */
+/* Writes the fragments to send to `fragments`, none of them empty. Returns how many; 0 for HEAD, for a file, and when
+ * there is no body. Send them without copying: the long ones are the same for every answer. */
 PAIRPORT_EXPORT size_t pairport_response_body(const pairport_response* response,
                                               pairport_string fragments[PAIRPORT_MAX_FRAGMENTS]) PAIRPORT_NOEXCEPT;
 
 /* ---------------------------------------------------------------------------------------------------------------- */
 
-/* With pairport_options.serve_packages: the name of the file that is asked for; letters, digits and ._+~-, not starting
- * with a dot. Not empty: there is no answer yet, and whoever has the files looks and calls pairport_answer_file(). */
+/* With pairport_options.serve_packages: the name of the requested file; letters, digits and ._+~-, not starting with a
+ * dot. When it is not empty, there is no answer yet: look for the file and call pairport_answer_file(). */
 PAIRPORT_EXPORT pairport_string pairport_response_file(const pairport_response* response) PAIRPORT_NOEXCEPT;
 
 typedef struct pairport_file_info {
@@ -379,13 +379,14 @@ typedef struct pairport_file_info {
   uint64_t modified; /* any number that changes with the file's content, such as its time of change */
 } pairport_file_info;
 
-/* Completes a response with a file: `info` is what was found under its name, NULL: there is none. Answers 200, 206,
- * 304, 404 or 416. PAIRPORT_INVALID_ARGUMENT: NULL, a response of another service, or one that asks for no file. */
+/* Completes a response that asks for a file. `info` describes the file with that name; NULL: there is none. Answers
+ * 200, 206, 304, 404 or 416. PAIRPORT_INVALID_ARGUMENT: another argument is NULL, a response of another service, or a
+ * response that asks for no file. */
 PAIRPORT_EXPORT int pairport_answer_file(pairport_service* service, const pairport_file_info* info,
                                          pairport_response* response) PAIRPORT_NOEXCEPT;
 
-/* After that: the piece of the file that the body is. A size of 0: nothing of it; pairport_response_body() has the
- * body, if there is one. */
+/* After pairport_answer_file(): the piece of the file that is the body. A size of 0: no part of the file;
+ * pairport_response_body() has the body, if there is one. */
 PAIRPORT_EXPORT void pairport_response_file_range(const pairport_response* response, uint64_t* offset,
                                                   uint64_t* size) PAIRPORT_NOEXCEPT;
 
@@ -394,15 +395,16 @@ PAIRPORT_EXPORT void pairport_response_file_range(const pairport_response* respo
 /* Room for the body of one request, in memory that is protected as the service's is. */
 typedef struct pairport_buffer pairport_buffer;
 
-/* The caller's, to be destroyed. PAIRPORT_OUT_OF_MEMORY, PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_INVALID_ARGUMENT: NULL;
- * *buffer is NULL then. */
+/* Creates a buffer. The caller owns it and must destroy it. On failure *buffer is NULL: PAIRPORT_OUT_OF_MEMORY,
+ * PAIRPORT_MEMORY_NOT_LOCKED, PAIRPORT_INVALID_ARGUMENT (NULL). */
 PAIRPORT_EXPORT int pairport_buffer_create(pairport_service* service, pairport_buffer** buffer) PAIRPORT_NOEXCEPT;
-/* PAIRPORT_MAX_BODY bytes to write to; valid until it is destroyed. */
+/* PAIRPORT_MAX_BODY bytes to write to; valid until the buffer is destroyed. */
 PAIRPORT_EXPORT char* pairport_buffer_data(pairport_buffer* buffer) PAIRPORT_NOEXCEPT;
-/* Wipes it and gives it back. NULL is fine. */
+/* Wipes the buffer and returns it to the service. NULL is allowed. */
 PAIRPORT_EXPORT void pairport_buffer_destroy(pairport_buffer* buffer) PAIRPORT_NOEXCEPT;
 
-/* Overwrites `size` bytes with zeros; the compiler never removes the write. For copies of what these objects held. */
+/* Overwrites `size` bytes with zeros; the compiler never removes the write. Use it for copies of what these objects
+ * held. */
 PAIRPORT_EXPORT void pairport_wipe(void* data, size_t size) PAIRPORT_NOEXCEPT;
 
 #ifdef __cplusplus
