@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One HTTP/1 connection without any I/O: bytes in, fragments out. Level two of embedding, for a proxy with a loop of
-// its own.
+// One HTTP/1 connection without any I/O: bytes in, fragments out. Level two of embedding, for a program that has its
+// own loop.
 #ifndef PAIRPORT_CONNECTION_H_
 #define PAIRPORT_CONNECTION_H_
 
@@ -24,47 +24,47 @@ namespace pairport {
 
 struct RequestHead;
 
-// Any time-out of a server, in milliseconds.
+// The longest time-out of a server, in milliseconds: a day.
 inline constexpr std::uint64_t kMaxTimeout = std::uint64_t{24} * 3600 * 1000;
 constexpr bool is_timeout(std::uint64_t ms) noexcept {
   return ms >= 1 && ms <= kMaxTimeout;
 }
-// Its form in a configuration, which completes the sentence "expected ...".
+// How a configuration writes it; completes the sentence "expected ...".
 inline constexpr std::string_view kTimeoutExpected =
     "a duration from \"1ms\" to \"24h\", such as \"500ms\", \"30s\" or \"1m30s\"";
 
-// Milliseconds, unless said otherwise.
+// Times are in milliseconds.
 struct ConnectionLimits {
-  // Sizes of a request; the defaults are also the most, because buffers are made for them.
+  // Limits of a request. The defaults are also the maxima, because the buffers have these sizes.
   std::size_t max_head_bytes = 8 * 1024;  // request line, headers and the empty line; beyond it 431
   std::size_t max_headers = 64;           // beyond it 431
   std::size_t max_body_bytes = kMaxBody;  // beyond it 413
   std::uint64_t head_timeout =
       10'000;  // from the first byte of a request (or the start of the connection) to the end of its head
-  // From the end of the head to the end of the body; beyond it 408. A body is refused earlier, with 408, too, when
-  // after kBodyGraceMs it is behind the minimum rate.
+  // From the end of the head to the end of the body; beyond it 408. After kBodyGraceMs a body that is slower than the
+  // minimum rate gets 408, too.
   std::uint64_t body_timeout = 20'000;
   std::uint64_t idle_timeout = 60'000;  // between two requests
-  // An answer may take this long plus the time of its bytes at the minimum rate. It ends earlier when the peer takes
-  // nothing of it for this long.
+  // An answer may take this long plus the time that its bytes take at the minimum rate. It also ends when the peer
+  // takes no byte of it for this long.
   std::uint64_t answer_timeout = 10'000;
-  std::uint64_t min_bytes_per_second = 1024;  // of bodies, too
-  // How long to wait for the end of the peer after an answer to a request that was not read completely.
+  std::uint64_t min_bytes_per_second = 1024;  // for request bodies, too
+  // How long to wait for the peer to close after an answer to a request that was not read completely.
   std::uint64_t linger_timeout = 2'000;
 };
 
-// How the bytes of a connection travel, which decides what may be served over it.
+// How a connection carries its bytes. This decides what may be served over it.
 enum class Transport : std::uint8_t {
   kPlain,
-  kSecure,       // encrypted: answers carry Strict-Transport-Security, where that is configured
-  kRedirecting,  // in clear, over a network: clients are sent to Service::url() and nothing is served
+  kSecure,       // encrypted: answers carry Strict-Transport-Security if it is configured
+  kRedirecting,  // not encrypted, over a network: redirects clients to Service::url() and serves nothing
 };
 
 // What the connections of one thread share: the service, limits and buffers. Outlives its connections.
 class PAIRPORT_EXPORT ConnectionContext {
  public:
-  // REQUIRES: `service`, and `observer` where there is one, outlive this object; sizes in `limits` are at most the
-  // defaults. `hsts_seconds`: the max-age of Strict-Transport-Security (RFC 6797); none: no such header.
+  // REQUIRES: `service` and `observer` (may be null) outlive this object; sizes in `limits` are at most the defaults.
+  // `hsts_seconds`: the max-age of Strict-Transport-Security (RFC 6797); none: no such header.
   ConnectionContext(Service& service, const ConnectionLimits& limits, TrustedProxies trusted_proxies = {},
                     AccessObserver* observer = nullptr,
                     std::optional<std::uint64_t> hsts_seconds = std::nullopt) noexcept;
@@ -72,18 +72,18 @@ class PAIRPORT_EXPORT ConnectionContext {
   ConnectionContext(const ConnectionContext&) = delete;
   ConnectionContext& operator=(const ConnectionContext&) = delete;
 
-  // Whether a request with X-Forwarded-For has come from a peer that is no trusted proxy: clients behind it share one
-  // address and its limits.
+  // Whether a request with X-Forwarded-For has come from a peer that is no trusted proxy. Clients behind such a peer
+  // share its address and its limits.
   bool has_seen_untrusted_proxy() const noexcept { return has_seen_untrusted_proxy_; }
 
  private:
   friend class Connection;
   struct PAIRPORT_LOCAL Exchange;  // an answer and its head
   struct PAIRPORT_LOCAL Head;      // a request head that is not complete yet, or waits for its body
-  struct PAIRPORT_LOCAL Body;      // what has come of a body
-  struct PAIRPORT_LOCAL Rest;      // what has come behind the request that is being answered
+  struct PAIRPORT_LOCAL Body;      // the part of a body that has arrived
+  struct PAIRPORT_LOCAL Rest;      // bytes that have arrived behind the request that is being answered
 
-  // Answers that connections may keep waiting behind their first one, all together: a bound on the memory that
+  // All connections together may have this many answers waiting behind their first ones. This bounds the memory that
   // pipelining peers can claim.
   static constexpr std::size_t kMaxQueued = 256;
 
@@ -91,7 +91,7 @@ class PAIRPORT_EXPORT ConnectionContext {
 
   // The Date header line, formatted once a second.
   PAIRPORT_LOCAL std::string_view date_line(const Now& now) noexcept;
-  // The same behind kOkLine, which is how nearly all answers begin.
+  // kOkLine and the Date header line: nearly all answers begin with them.
   PAIRPORT_LOCAL std::string_view ok_and_date(const Now& now) noexcept;
 
   Service& service_;
@@ -110,8 +110,8 @@ class PAIRPORT_EXPORT ConnectionContext {
   std::string_view hsts_line_;
 };
 
-// The state machine of one connection. No callback ever leaves it. After each call its owner looks at output(),
-// wants_input(), wants_shutdown(), wants_close() and deadline(), and does what they say:
+// The state machine of one connection. It never calls its owner back. After each call the owner checks output(),
+// wants_input(), wants_shutdown(), wants_close() and deadline(), and acts on them:
 //
 //   while (!(fragments = connection.output()).empty()) { n = writev(fragments); connection.on_output(n, now); }
 //   if (connection.wants_close()) close(); else if (connection.wants_shutdown()) shutdown(SHUT_WR);
@@ -119,23 +119,24 @@ class PAIRPORT_EXPORT ConnectionContext {
 // Requests that have arrived together (RFC 9112 section 9.3.2) are answered together, so that one vectored write takes
 // several answers.
 //
-// Lifetimes: the service outlives the context, the context its connections, and a connection the write of its output():
-// while an asynchronous write is under way nothing that is not const is called but on_deadline() and finish(). If the
-// connection then wants to be closed, what was being written is gone: close the socket at once, which cancels the
-// write.
+// Lifetimes: the service outlives the context, the context its connections, and a connection the write of its output().
+// While an asynchronous write is under way, call no non-const function but on_deadline() and finish(). If one of them
+// makes the connection want to close, the bytes of the write are no longer valid: close the socket at once, which
+// cancels the write.
 //
-// An idle connection holds no buffer; one that waits for the rest of a head 8 KiB, of a body 16 KiB more, one that
-// answers 20 KiB and, when the peer pipelines, 16 KiB and up to kMaxBatch - 1 times 20 KiB, of which all connections of
-// a context together have at most 5 MiB. All of it is memory of at least Service::minimum_level(), wiped when it is
-// released. One thread at a time.
+// Memory: an idle connection holds no buffer. While it waits for the rest of a head it holds 8 KiB, for the rest of a
+// body 16 KiB more. While it answers it holds 20 KiB. For a peer that pipelines it also holds 16 KiB and up to
+// kMaxBatch - 1 times 20 KiB; all connections of a context together hold at most 5 MiB of these additional 20 KiB. All
+// buffers have at least the protection Service::minimum_level() and are wiped when they are released.
+// One thread at a time.
 class PAIRPORT_EXPORT Connection {
  public:
   static constexpr std::uint64_t kNoDeadline = std::numeric_limits<std::uint64_t>::max();
-  // Most bytes that one call of on_input() takes.
+  // Bytes that one call of on_input() takes at most.
   static constexpr std::size_t kMaxInput = 16 * 1024;
-  // What a body may take before the minimum rate counts, for a packet that is lost and sent again; milliseconds.
+  // Milliseconds before the minimum rate applies to a body, so that a lost packet can be sent again.
   static constexpr std::uint64_t kBodyGraceMs = 5'000;
-  // Most answers, and about the most bytes, that output() offers at once.
+  // Answers that output() offers at once at most, and about how many bytes at most.
   static constexpr std::size_t kMaxBatch = 8;
   static constexpr std::uint64_t kMaxBatchBytes = 64 * 1024;
 
@@ -146,76 +147,79 @@ class PAIRPORT_EXPORT Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // The time for the first request begins now, not when the connection was made: for after a handshake.
+  // Starts the time for the first request now, instead of at construction. Call it after a handshake.
   // REQUIRES: nothing was fed yet
   void start(const Now& now) noexcept;
-  // The peer speaks plain HTTP where it should have begun a handshake: answers 400 in clear, and closes. What it has
-  // sent need not be fed. REQUIRES: nothing was fed yet
+  // The peer has sent plain HTTP instead of a handshake: answers 400 unencrypted, and closes. on_input() does not need
+  // its bytes. REQUIRES: nothing was fed yet
   void refuse_plain_http(const Now& now) noexcept;
 
-  // Bytes have arrived. They are copied as far as they are needed later.
+  // Bytes have arrived. The connection copies those that it needs later.
   // REQUIRES: wants_input(); input.size() <= kMaxInput
   void on_input(std::string_view input, const Now& now) noexcept;
-  // The peer will send nothing more. What it has asked for is still answered.
+  // The peer will send nothing more. Its complete requests still get their answers.
   void on_input_end(const Now& now) noexcept;
 
-  // What to send now, in this order; at most kMaxBatch * (1 + Response::kMaxFragments). Valid until the next call that
-  // is not const.
+  // The fragments to send now, in this order; at most kMaxBatch * (1 + Response::kMaxFragments). Valid until the next
+  // non-const call.
   std::span<const Fragment> output() const noexcept { return {next_fragment_, fragment_count_}; }
-  // The first `sent` bytes of output() are on their way (or copied): any number up to all of them.
+  // The first `sent` bytes of output() have been written or copied; `sent` is at most all of them.
   void on_output(std::size_t sent, const Now& now) noexcept;
 
-  // The peer goes on taking bytes: the socket has fewer bytes left to send than before (SIOCOUTQ of tcp(7) and
-  // unix(7)). Without this call only on_output() counts as progress, and the buffer of the kernel hides for a while
-  // that a slow peer reads.
+  // The peer still takes bytes: the send buffer of the socket holds fewer bytes than before (SIOCOUTQ of tcp(7) and
+  // unix(7)). Without this call only on_output() counts as progress, so a peer that slowly empties a full send buffer
+  // seems to take nothing.
   void on_progress(const Now& now) noexcept;
 
-  // Whether on_input() may be called; false while output is pending, so that a peer that does not read cannot make us
-  // buffer.
+  // Whether on_input() may be called. False while output is pending, so that a peer that does not read cannot make the
+  // connection buffer.
   bool wants_input() const noexcept {
     return state_ == State::kLingering || ((state_ == State::kHead || state_ == State::kBody) && output().empty());
   }
-  // Whether the connection wants to be closed as soon as output() is sent. Its end can go with the last bytes then, in
-  // one segment: by MSG_MORE with the last write and, when that has taken everything, shutdown(SHUT_WR) before close().
+  // Whether the connection wants to be closed as soon as output() is sent. Then the FIN can share a segment with the
+  // last bytes: write them with MSG_MORE and, when the write has taken all of them, call shutdown(SHUT_WR) before
+  // close().
   bool closes_after_output() const noexcept {
     return state_ == State::kAnswering && !keep_alive_ && !lingers_ && file_rest_.size == 0 && wants_file().empty();
   }
-  // Whether it waits for a request to begin or for the rest of its head, so that closing it now loses nothing that has
-  // been answered or deposited.
+  // Whether the connection waits for a request to begin or for the rest of its head. Closing it now loses no answer and
+  // no deposit.
   bool waits_for_request() const noexcept { return state_ == State::kHead && output().empty(); }
   // The file that the current answer needs, or empty: open it, then call on_file(). Only with
-  // ServiceOptions::serve_packages and serve_challenges.
+  // ServiceOptions::serve_packages or serve_challenges.
   std::string_view wants_file() const noexcept;
-  // The folder that it is in. REQUIRES: wants_file() is not empty
+  // The folder of that file. REQUIRES: wants_file() is not empty
   FileFolder wants_file_of() const noexcept;
-  // `file`: what was found, or null. The owner keeps it open until the answer has been sent or the connection closes.
+  // `file` describes the file; null: there is none. The owner keeps the file open until the answer has been sent or the
+  // connection closes.
   void on_file(const FileInfo* file, const Now& now) noexcept;
-  // The piece of that file to read next, or a first part of it; of size 0 when none is needed now.
+  // The piece of that file that the answer needs next. The owner may read a first part of it. Size 0: no data is needed
+  // now.
   FileRange wants_data() const noexcept {
     return state_ == State::kAnswering && output().empty() ? file_rest_ : FileRange{};
   }
-  // It exists, but cannot be opened or read now: answers 503 instead.
+  // The file exists, but cannot be opened or read now: answers 503.
   void on_file_unavailable(const Now& now) noexcept;
-  // `data`: that piece, from its beginning. It goes out as it is and must stay valid until it has been sent. Empty: it
-  // could not be read, and the connection closes, because the length has been promised already. REQUIRES: data.size()
-  // <= wants_data().size
+  // `data` is that piece, or a first part of it. It is sent without copying and must stay valid until it has been sent.
+  // Empty: the file could not be read; the connection closes, because the answer's head has already stated the length.
+  // REQUIRES: data.size() <= wants_data().size
   void on_data(std::string_view data, const Now& now) noexcept;
 
-  // Whether to end our side of the connection (and go on reading): everything is sent, but the peer may be sending
-  // still, and closing now would destroy the answer on its way (RFC 9112 section 9.6).
+  // Whether to end our side of the connection and continue to read. Everything is sent, but the peer may still be
+  // sending; closing now could destroy the answer before the peer reads it (RFC 9112 section 9.6).
   bool wants_shutdown() const noexcept { return state_ == State::kLingering; }
   // Whether to close the connection now.
   bool wants_close() const noexcept { return state_ == State::kClosed; }
-  // Whether closing now leaves an answer unfinished, or has done so: a deadline was missed, a file became shorter. Then
-  // the peer must not be told that the connection has come to a proper end.
+  // Whether closing now cuts an answer short, or has cut one short: a deadline was missed, or a file became shorter.
+  // Then do not tell the peer that the connection has ended properly.
   bool is_cut_short() const noexcept { return cut_short_ || exchange_ != nullptr; }
 
-  // When to call on_deadline(), in milliseconds of Now::monotonic_ms; may move in either direction with every call.
+  // When to call on_deadline(), in milliseconds of Now::monotonic_ms. Every call may move it, in either direction.
   std::uint64_t deadline() const noexcept { return deadline_; }
-  // Does nothing before the deadline, so it may be called too early.
+  // Does nothing before the deadline, so an early call is harmless.
   void on_deadline(const Now& now) noexcept;
 
-  // Ends the connection after the request that is under way, at once when there is none.
+  // Ends the connection after the current request; at once when there is none.
   void finish() noexcept;
 
  private:
@@ -258,16 +262,16 @@ class PAIRPORT_EXPORT Connection {
   FileRange file_rest_;       // of the last answer, not handed to output() yet
   Fragment single_fragment_;  // for output that is not an answer's head and body
   Fragment* next_fragment_ = nullptr;
-  std::size_t fragment_count_ = 0;  // from next_fragment_ on
+  std::size_t fragment_count_ = 0;  // counted from next_fragment_
   std::size_t exchange_count_ = 0;
-  std::uint64_t output_bytes_ = 0;  // of all answers that are under way together
-  std::uint64_t sent_bytes_ = 0;    // of these
-  std::uint64_t sent_at_ms_ = 0;    // the last of them
+  std::uint64_t output_bytes_ = 0;  // of all unfinished answers together
+  std::uint64_t sent_bytes_ = 0;    // of output_bytes_
+  std::uint64_t sent_at_ms_ = 0;    // when the last of these were sent
   std::uint64_t deadline_;
-  std::uint64_t answer_end_ms_ = 0;    // in kAnswering: what deadline_ is at most
+  std::uint64_t answer_end_ms_ = 0;    // in kAnswering: the latest that deadline_ may be
   std::uint64_t body_started_ms_ = 0;  // in kBody
   std::unique_ptr<Parser> parser_;
-  SecretPool<ConnectionContext::Exchange>::Pointer exchange_;  // the first of those that are under way
+  SecretPool<ConnectionContext::Exchange>::Pointer exchange_;  // the first of the unfinished ones
   ConnectionContext::Exchange* last_exchange_ = nullptr;
   SecretPool<ConnectionContext::Head>::Pointer head_;
   SecretPool<ConnectionContext::Body>::Pointer body_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A request and its answer as the service sees them: no bytes of HTTP, no sockets.
+// A request and its answer as the service knows them, without HTTP syntax and sockets.
 #ifndef PAIRPORT_HTTP_H_
 #define PAIRPORT_HTTP_H_
 
@@ -30,16 +30,16 @@ enum class Route : std::uint8_t {
   kPreflight,
   kChallenge,
   kHealth,
-  kAbout,  // what the service says of itself: GET /
+  kAbout,  // GET /: the service describes itself
 };
 
 // "deposit", "installer", ...; a static string.
 PAIRPORT_EXPORT std::string_view to_string(Route route) noexcept;
 
-// When a request is handled. The service has no clock of its own.
+// The time at which a request is handled. The service has no clock of its own.
 struct Now {
-  // Never goes back; decides what is expired. Of a clock that continues while the machine is suspended
-  // (CLOCK_BOOTTIME); else a code lives longer by the time of the suspension.
+  // Decides what is expired. It must never go back. Use a clock that also runs while the machine is suspended
+  // (CLOCK_BOOTTIME); with another clock a code lives longer by the time of the suspension.
   std::uint64_t monotonic_ms = 0;
   std::int64_t unix_seconds = 0;  // only written into answers
 };
@@ -47,8 +47,8 @@ struct Now {
 // Bytes of a body at most; the transport refuses a longer one.
 inline constexpr std::size_t kMaxBody = 16 * 1024;
 
-// A view of a request. Everything it points to must stay valid during Service::handle(), not longer. Header values
-// without surrounding white space, empty when the header is missing.
+// A view of a request. The bytes that it points to must stay valid during Service::handle(), not longer. Header values
+// have no white space around them and are empty when the header is missing.
 struct Request {
   Method method = Method::kOther;
   std::string_view target;  // origin-form, absolute-form or `*`, still percent-encoded (RFC 9112 section 3.2)
@@ -60,7 +60,7 @@ struct Request {
   std::string_view if_range;
   std::string_view range;
   std::string_view body;
-  ClientKey client;  // whose rate limits apply
+  ClientKey client;  // the rate limits of this client apply
 };
 
 // A view of bytes to send.
@@ -74,13 +74,13 @@ struct Header {
   std::string_view value;
 };
 
-// Where a file that is asked for lies.
+// The folder of a requested file.
 enum class FileFolder : std::uint8_t {
   kPackages,
   kChallenges,  // .well-known/acme-challenge of a web root (RFC 8555 section 8.3)
 };
 
-// What the owner of the service knows of a file when it has opened it.
+// What the owner of the service knows about a file that it has opened.
 struct FileInfo {
   std::uint64_t size = 0;
   std::uint64_t modified = 0;  // any number that changes with the file's content, such as its time of change
@@ -93,7 +93,7 @@ struct FileRange {
 };
 
 // Headers that never change, once as a list and once as the bytes of an HTTP/1 header section ("Name: value\r\n" each).
-// Movable, not copyable; what list() and wire() gave out stays valid in the object that was moved to.
+// Movable, not copyable. Results of list() and wire() stay valid after a move, as long as the new object lives.
 class PAIRPORT_EXPORT HeaderBlock {
  public:
   explicit HeaderBlock(const std::vector<std::pair<std::string_view, std::string>>& headers);
@@ -109,12 +109,12 @@ class PAIRPORT_EXPORT HeaderBlock {
   std::vector<Header> list_;  // points into wire_
 };
 
-// Room for the credentials of an installer, or for any other text that is made for one request. Follows from the field
-// limits: in a POSIX shell literal a quote becomes four characters, which is the worst of all quotings.
+// Room for the credentials of an installer, or for any other text that is made for one request. It follows from the
+// field limits: the longest form of a value is a POSIX shell literal, in which a quote becomes four characters.
 inline constexpr std::size_t kResponseScratch = 16 * 1024;
 
-// An answer. Filled by Service::handle(), then valid until it is handled again, reset or destroyed; the Service must
-// live as long. It holds credentials in its own scratch and wipes them then. Neither copied nor moved, because its
+// An answer. Service::handle() fills it. It is valid until the next handle() with it, its reset or its destruction,
+// which wipe the credentials in its scratch; the Service must live as long. Neither copied nor moved, because its
 // fragments point into it. One thread at a time.
 class PAIRPORT_EXPORT Response {
  public:
@@ -124,35 +124,36 @@ class PAIRPORT_EXPORT Response {
   Response& operator=(const Response&) = delete;
 
   int status() const noexcept { return status_; }
-  // The route of the request, whatever the answer is.
+  // The route of the request, also when it is refused.
   Route route() const noexcept { return route_; }
   // With Route::kInstaller and ServiceOptions::hash_codes: short_code_hash() of the code with a seed of this process.
   std::uint32_t code_hash() const noexcept { return code_hash_; }
-  // All headers but extra_headers() and Date, Content-Length, Connection and Retry-After, which the transport adds.
+  // All headers but extra_headers(), and but Date, Content-Length, Connection and Retry-After, which the transport
+  // adds.
   const HeaderBlock& headers() const noexcept { return *headers_; }
   // Headers made for this answer, as bytes of an HTTP/1 header section.
   std::string_view extra_headers() const& noexcept { return extra_headers_; }
   std::string_view extra_headers() const&& = delete;
   // Seconds for a Retry-After header; 0: none.
   std::uint32_t retry_after() const noexcept { return retry_after_; }
-  // Bytes of the body for Content-Length: for HEAD those that GET would send.
+  // Bytes of the body, for Content-Length; for HEAD the bytes that GET would send.
   std::uint64_t content_length() const noexcept { return content_length_; }
   // Whether the status allows a Content-Length at all (not 204 and 304, RFC 9110 section 8.6).
   bool has_content_length() const noexcept { return status_ != 204 && status_ != 304; }
-  // What to send; empty for HEAD. At most kMaxFragments, none of them empty.
+  // The fragments to send; none for HEAD. At most kMaxFragments, none of them empty.
   static constexpr std::size_t kMaxFragments = 4;
   std::span<const Fragment> body() const& noexcept { return {fragments_.data(), fragment_count_}; }
   std::span<const Fragment> body() const&& = delete;
 
-  // The file that the answer needs. When it is not empty, there is no answer yet: the owner of the service opens the
-  // file and calls Service::answer_file().
+  // The name of the file that the answer needs. When it is not empty, there is no answer yet: open the file and call
+  // Service::answer_file().
   std::string_view file_name() const& noexcept { return file_.name; }
   std::string_view file_name() const&& = delete;
-  // With a file_name(): the folder that it is in.
+  // With a file_name(): its folder.
   FileFolder file_folder() const noexcept { return file_.folder; }
   // With a file_name(): whether the request was HEAD.
   bool is_head() const noexcept { return file_.is_head; }
-  // After that: what of the file the body consists of, instead of body().
+  // After Service::answer_file(): the piece of the file that is the body, instead of body().
   const FileRange& file_range() const& noexcept { return file_.range; }
   const FileRange& file_range() const&& = delete;
 
@@ -160,7 +161,7 @@ class PAIRPORT_EXPORT Response {
   void reset() noexcept;
 
  private:
-  friend class Reply;  // by which the service fills it
+  friend class Reply;  // the service fills the response with it
   static const HeaderBlock kNoHeaders;
 
   void add(std::string_view text) noexcept {
@@ -178,7 +179,7 @@ class PAIRPORT_EXPORT Response {
   std::uint64_t content_length_ = 0;
   std::size_t fragment_count_ = 0;
   std::array<Fragment, kMaxFragments> fragments_{};
-  // What answer_file() has to know of the request; the views point into scratch_.
+  // What answer_file() needs from the request; the views point into scratch_.
   struct File {
     std::string_view name;
     std::string_view if_none_match;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The pairing service without any I/O: requests in, answers out. Level one of embedding.
+// The pairing service without any I/O: requests go in, answers come out. Level one of embedding.
 //
 //   pairport::KernelRandom random;
 //   auto created = pairport::Service::create({.url = "https://pairing.example.com"}, random, now);
@@ -42,8 +42,8 @@ PAIRPORT_EXPORT Status check_static_deposit(const StaticDeposit& deposit);
 // lock; one thread at a time.
 //
 // Lifetimes: a fragment of an answer points into this object (text of the templates, fixed at construction) or into its
-// Response (the values), never into the request and never into the store: a deposit may expire while its answer is
-// still being sent. So the service outlives the response, and the response the write; nothing else matters.
+// Response (the values), never into the request or the store: a deposit may expire while its answer is still being
+// sent. So the service must outlive the response, and the response must outlive its write.
 class PAIRPORT_EXPORT Service {
  public:
   class PAIRPORT_LOCAL Impl;  // for the library alone
@@ -55,9 +55,9 @@ class PAIRPORT_EXPORT Service {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
-  // Whether this is a child of fork(2) of the process that created the service. Secret memory is not inherited, so a
-  // child can do nothing with the service: handle() answers 500, expire() does nothing, and the destructor leaves what
-  // it owns to the end of the process.
+  // Whether the calling process is a forked child (fork(2)) of the process that created the service. A child does not
+  // inherit secret memory, so it cannot use the service: handle() answers 500, expire() does nothing, and the
+  // destructor frees nothing; the memory stays until the child ends.
   bool is_inherited() const noexcept;
 
   // Answers `request`; every request gets an answer. Fragments of `response` point into this object and into
@@ -65,26 +65,26 @@ class PAIRPORT_EXPORT Service {
   // allocate. REQUIRES: request.body.size() <= kMaxBody
   void handle(const Request& request, const Now& now, Response& response) noexcept;
 
-  // Answers a `request` that must not be served, because it crossed a network in clear. GET and HEAD are redirected to
-  // the same path under ServiceOptions::url (308), whether or not it exists; challenges are public and are served.
+  // Answers a `request` that must not be served, because it crossed a network unencrypted. GET and HEAD are redirected
+  // to the same path under ServiceOptions::url (308), whether or not it exists; challenges are public and are served.
   // Every other request is refused (403) and changes nothing. REQUIRES: url() begins with https://
   void redirect(const Request& request, Response& response) noexcept;
 
-  // Completes a `response` whose file_name() is not empty: `file` is what was found under that name in its
-  // file_folder(), null when there is no such file. Answers 200, 206, 304, 404 or 416 (RFC 9110 sections 13 and 14; one
-  // range at a time); for a challenge 200 or, when the file is too large to be one, 404.
+  // Completes a `response` whose file_name() is not empty. `file` describes the file with that name in its
+  // file_folder(); null: there is none. Answers 200, 206, 304, 404 or 416 (RFC 9110 sections 13 and 14; one range at a
+  // time). A challenge gets 200 or, when there is no such file or it is too large for a challenge, 404.
   void answer_file(const FileInfo* file, Response& response) noexcept;
 
-  // Makes the answer to a request that the transport has to refuse before it can be handled: 400, 408, 411, 413, 417,
-  // 431, 503, ... with `text`, one ASCII line without a value of the request. `accept` as in Request. Unless `method`
-  // is kGet or kHead the answer carries the CORS headers of a deposit's errors: kOther where the method is not known.
+  // Makes the answer to a request that the transport must refuse before it can be handled: 400, 408, 411, 413, 417,
+  // 431, 503, ... with `text`, one ASCII line that holds no value of the request. `accept` as in Request. `method` is
+  // kOther when it is not known. Unless it is kGet or kHead, the answer carries the CORS headers of a deposit's errors.
   void refuse(int status, std::string_view text, std::string_view accept, Method method, Response& response) noexcept;
 
   // Wipes expired deposits, at most about `max_work` of them. True when none is left; else call again soon. Call it
   // regularly, about every 100 ms; look-ups do not depend on it.
   bool expire(const Now& now, std::size_t max_work) noexcept;
 
-  // The least protection that memory for credentials must have, in buffers of requests and answers too.
+  // The least protection that memory for credentials must have. It also applies to buffers of requests and answers.
   SecretLevel minimum_level() const noexcept;
 
   // ServiceOptions::url
