@@ -2,10 +2,10 @@
 #include "render/scripts/quote.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <cstring>
 
 #include "core/base/ascii.h"
+#include "core/base/base64.h"
 
 namespace pairport {
 namespace {
@@ -26,22 +26,6 @@ char* put_with_quotes_replaced(std::string_view value, std::string_view replacem
   }
 }
 
-// RFC 4648 section 4.
-char* put_base64(std::string_view value, char* out) noexcept {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (std::size_t i = 0; i < value.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, value.size() - i);
-    std::uint32_t bits = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      bits = bits << 8 | (k < count ? static_cast<unsigned char>(value[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      *out++ = k <= count ? kDigits[bits >> (18 - 6 * k) & 63U] : '=';
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 char* quote_posix(std::string_view value, char* out) noexcept {
@@ -59,7 +43,7 @@ char* quote_powershell(std::string_view value, char* out) noexcept {
     return out;
   }
   out = put("([Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('", out);
-  out = put_base64(value, out);
+  out = put_base64(bytes_of(value), out);
   return put("')))", out);
 }
 

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Bytes as text of 64 characters (RFC 4648), with the alphabet of scripts and with that of URLs and tokens.
+//
+// Never fails but where it says so, never allocates; any thread. The time that a character takes may depend on it: do
+// not write a key this way. A token is fine, for it is sealed or random, and whoever has it may read it.
+#ifndef PAIRPORT_BASE64_H_
+#define PAIRPORT_BASE64_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include <pairport/export.h>
+
+#include "core/base/bytes.h"
+
+namespace pairport {
+
+// Characters that `size` bytes become: with padding (section 4), and without (section 5).
+constexpr std::size_t base64_size(std::size_t size) noexcept {
+  return (size + 2) / 3 * 4;
+}
+constexpr std::size_t base64url_size(std::size_t size) noexcept {
+  return size / 3 * 4 + (size % 3 * 4 + 2) / 3;
+}
+
+// Section 4: A-Z a-z 0-9 + /, padded with = to a multiple of four characters. Writes base64_size(bytes.size())
+// characters to `out` and returns their end.
+PAIRPORT_EXPORT char* put_base64(Bytes bytes, char* out) noexcept;
+
+// Section 5: A-Z a-z 0-9 - _, not padded. Writes base64url_size(bytes.size()) characters to `out` and returns their
+// end.
+char* put_base64url(Bytes bytes, char* out) noexcept;
+
+// Reads what put_base64url() writes and nothing else: each text stands for other bytes, so that no token has a second
+// form. Returns the number of bytes at the beginning of `out`. Empty for any other character, padding and line breaks
+// included; for a length that no number of bytes has; when a bit behind the last byte is set (section 3.5); and when
+// `out` is too small. What `out` then holds is undefined.
+[[nodiscard]] std::optional<std::size_t> read_base64url(std::string_view text, std::span<std::uint8_t> out) noexcept;
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_BASE64_H_
