@@ -11,6 +11,7 @@
 #include <new>
 #include <utility>
 
+#include "core/base/check.h"
 #include "net/http1/chunked.h"
 #include "net/http1/connection_context.h"
 #include "net/http1/head_guard.h"
@@ -82,7 +83,7 @@ void Connection::close() noexcept {
 }
 
 void Connection::on_input(std::string_view input, const Now& now) noexcept {
-  assert(input.size() <= kMaxInput);
+  PAIRPORT_CHECK(input.size() <= kMaxInput);
   if (state_ == State::kLingering || state_ == State::kClosed) return;
   assert(wants_input());
   process(input, now);
@@ -358,7 +359,7 @@ void Connection::on_file_unavailable(const Now& now) noexcept {
 void Connection::on_data(std::string_view data, const Now& now) noexcept {
   if (state_ != State::kAnswering) return;
   if (data.empty()) return close();
-  assert(data.size() <= file_rest_.size && output().empty());
+  PAIRPORT_CHECK(data.size() <= file_rest_.size && output().empty());
   file_rest_.offset += data.size();
   file_rest_.size -= data.size();
   set_output({data.data(), data.size()});
@@ -438,7 +439,7 @@ void Connection::on_output(std::size_t sent, const Now& now) noexcept {
     }
   }
   while (sent != 0) {
-    assert(fragment_count_ != 0);
+    PAIRPORT_CHECK(fragment_count_ != 0);
     Fragment& fragment = *next_fragment_;
     const std::size_t count = std::min(sent, fragment.size);
     fragment.data += count;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/calendar.h"
+#include "core/base/check.h"
 #include "core/base/writer.h"
 
 namespace pairport {
@@ -20,7 +21,8 @@ ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& l
       heads_(service.minimum_level()),
       bodies_(service.minimum_level()),
       rests_(service.minimum_level()) {
-  assert(limits.max_head_bytes <= kMaxHead && limits.max_headers <= kMaxHeaders && limits.max_body_bytes <= kMaxBody);
+  PAIRPORT_CHECK(limits.max_head_bytes <= kMaxHead && limits.max_headers <= kMaxHeaders &&
+                 limits.max_body_bytes <= kMaxBody);
   if (!hsts_seconds) return;
   hsts_line_ =
       Writer(hsts_text_).text("Strict-Transport-Security: max-age=").number(*hsts_seconds).text("\r\n").written();

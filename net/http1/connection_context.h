@@ -4,7 +4,6 @@
 #define PAIRPORT_NET_CONNECTION_CONTEXT_H_
 
 #include <array>
-#include <cassert>
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +12,7 @@
 
 #include <pairport/connection.h>
 
+#include "core/base/check.h"
 #include "core/memory/secret_pool.h"
 #include "net/http1/head_guard.h"
 
@@ -27,14 +27,14 @@ struct Buffer {
   ~Buffer() { clear(); }
   std::string_view view() const noexcept { return {bytes.data(), size}; }
   void append(std::string_view text) noexcept {
-    assert(text.size() <= kCapacity - size);
+    PAIRPORT_CHECK(text.size() <= kCapacity - size);
     if (!text.empty()) std::memcpy(bytes.data() + size, text.data(), text.size());  // an empty view may be null
     size += text.size();
   }
   // A literal, whose size the compiler knows.
   template <std::size_t kSize>
   void append(const char (&text)[kSize]) noexcept {
-    assert(kSize - 1 <= kCapacity - size);
+    PAIRPORT_CHECK(kSize - 1 <= kCapacity - size);
     std::memcpy(bytes.data() + size, text, kSize - 1);
     size += kSize - 1;
   }

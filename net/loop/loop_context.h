@@ -5,7 +5,6 @@
 
 #include <uv.h>
 
-#include <cassert>
 #include <cstddef>
 #include <functional>
 #include <utility>
@@ -13,6 +12,7 @@
 #include <pairport/server.h>
 #include <pairport/service.h>
 
+#include "core/base/check.h"
 #include "net/loop/events.h"
 #include "net/loop/loop_clock.h"
 
@@ -31,7 +31,7 @@ class HandleCount {
   }
   // For a request that libuv has not accepted.
   void take_back() noexcept {
-    assert(count_ > 0);
+    PAIRPORT_CHECK(count_ > 0);
     --count_;
   }
 

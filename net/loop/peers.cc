@@ -9,12 +9,12 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include <cassert>
 #include <cstring>
 #include <new>
 #include <string_view>
 #include <utility>
 
+#include "core/base/check.h"
 #include "net/base/clock.h"
 #include "net/loop/channel.h"
 #include "net/loop/peer.h"
@@ -181,7 +181,7 @@ Status Peers::add(int fd, const sockaddr_storage& address, Transport transport) 
   peers_[id] = peer;
   ++size_;
   context_.handles.add();
-  assert(newcomer_count_ < newcomers_.size());
+  PAIRPORT_CHECK(newcomer_count_ < newcomers_.size());
   newcomers_[newcomer_count_++] = peer;
   context_.keep_ticking();
   // The request has often come with the connection: then a short conversation is over before anything was polled for.

@@ -16,6 +16,7 @@
 
 #include <mbedtls/ssl.h>
 
+#include "core/base/check.h"
 #include "core/memory/secret_block.h"
 #include "net/tls/mbedtls_bridge.h"
 #include "net/tls/tls_context.h"
@@ -129,7 +130,8 @@ std::uint64_t TlsConnection::deadline() const noexcept {
 }
 
 void TlsConnection::on_input(std::string_view input, const Now& now) noexcept {
-  assert(wants_input() && input.size() <= kMaxInput);
+  PAIRPORT_CHECK(input.size() <= kMaxInput);
+  assert(wants_input());
   if (input.empty()) return;
   switch (state_) {
     case State::kHandshake:
@@ -175,7 +177,7 @@ void TlsConnection::keep_source() noexcept {
   if (source_.empty()) return;
   if (input_ == nullptr) input_.reset(new (std::nothrow) Input);
   if (input_ == nullptr) return close();
-  assert(source_.size() <= input_->bytes.size() - input_->size);
+  PAIRPORT_CHECK(source_.size() <= input_->bytes.size() - input_->size);
   std::memcpy(input_->bytes.data() + input_->size, source_.data(), source_.size());
   input_->size += source_.size();
   source_ = {input_->bytes.data(), input_->size};
@@ -202,7 +204,8 @@ void TlsConnection::find_records(const Now& now) noexcept {
 }
 
 void TlsConnection::begin_handshake(std::size_t lane) noexcept {
-  assert(wants_handshake() && (!lane_ || *lane_ == lane) && lane < context_.options.lanes);
+  PAIRPORT_CHECK((!lane_ || *lane_ == lane) && lane < context_.options.lanes);
+  assert(wants_handshake());
   lane_ = lane;
   if (output_ == nullptr) output_ = context_.take_output();
   output_->begin = output_->size = 0;
@@ -287,7 +290,7 @@ void TlsConnection::on_input_end(const Now& now) noexcept {
 void TlsConnection::on_output(std::size_t sent, const Now& now) noexcept {
   if (state_ == State::kPlain) return connection_.on_output(sent, now);
   if (sent == 0 || output_ == nullptr) return;
-  assert(sent <= output_->size - output_->begin);
+  PAIRPORT_CHECK(sent <= output_->size - output_->begin);
   output_->begin += sent;
   fragment_ = {output_->bytes.data() + output_->begin, output_->size - output_->begin};
   if (is_sending()) return;
