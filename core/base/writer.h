@@ -3,6 +3,7 @@
 #ifndef PAIRPORT_WRITER_H_
 #define PAIRPORT_WRITER_H_
 
+#include <array>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -28,6 +29,13 @@ class Writer {
   Writer& number(std::uint64_t value) noexcept {
     out_ = std::to_chars(out_, end_, value).ptr;
     return *this;
+  }
+  // Lower-case hexadecimal, with leading zeros up to `least_digits`.
+  Writer& hex(std::uint64_t value, int least_digits = 1) noexcept {
+    std::array<char, 2 * sizeof(value)> digits;
+    auto at = digits.end();
+    for (; value != 0 || least_digits > 0; value >>= 4, --least_digits) *--at = "0123456789abcdef"[value & 15];
+    return text({at, digits.end()});
   }
   // With so many digits behind the point.
   Writer& number(double value, int digits) noexcept {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Packages and challenges, files that the owner of the service opens. The Response keeps the request until then.
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <string_view>
 
@@ -57,13 +56,8 @@ void Service::Impl::answer_file(const FileInfo* info, Response& response) noexce
   }
   // From time of change and size, as common servers make it. In the buffer behind what answer_file_request() has kept.
   std::array<char, 40> etag_text;
-  char* end = etag_text.data();
-  *end++ = '"';
-  end = std::to_chars(end, end + 16, info->modified, 16).ptr;
-  *end++ = '-';
-  end = std::to_chars(end, end + 16, info->size, 16).ptr;
-  *end++ = '"';
-  const std::string_view etag(etag_text.data(), static_cast<std::size_t>(end - etag_text.data()));
+  const std::string_view etag =
+      Writer(etag_text).text("\"").hex(info->modified).text("-").hex(info->size).text("\"").written();
   Writer out(reply.scratch());
   out.text("ETag: ").text(etag).text("\r\n");
 

@@ -2,11 +2,26 @@
 #include "render/service/routes.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "core/base/ascii.h"
 
 namespace pairport {
+namespace {
+
+// In the order of Method.
+constexpr std::array<std::string_view, 4> kMethodNames = {"GET", "HEAD", "POST", "OPTIONS"};
+static_assert(kMethodNames.size() == static_cast<std::size_t>(Method::kOther));
+
+// In the order of the services that are replaced, whose answer to a preflight begins so; what they do not take is last.
+std::string list_of(MethodSet all) {
+  std::string text;
+  for (const Method method : {Method::kPost, Method::kGet, Method::kOptions, Method::kHead}) {
+    if ((all & methods(method)) != 0) text.append(text.empty() ? "" : ", ").append(to_string(method));
+  }
+  return text;
+}
+
+}  // namespace
 
 // Nothing that could lead out of a folder, hide in it, or need quoting anywhere.
 bool is_file_name(std::string_view name) noexcept {
@@ -18,14 +33,20 @@ bool is_token_name(std::string_view name) noexcept {
 }
 
 std::string allowed_methods(const RouteRow& row) {
-  static constexpr std::pair<Method, std::string_view> kNames[] = {
-      {Method::kGet, "GET"}, {Method::kHead, "HEAD"}, {Method::kPost, "POST"}, {Method::kOptions, "OPTIONS"}};
-  const MethodSet all = methods_of_path(row) | methods(Method::kOptions);
-  std::string text;
-  for (const auto& [method, name] : kNames) {
-    if ((all & methods(method)) != 0) text.append(text.empty() ? "" : ", ").append(name);
+  return list_of(methods_of_path(row) | methods(Method::kOptions));
+}
+
+std::string all_methods() {
+  MethodSet all = 0;
+  for (const RouteRow& row : kRoutes) {
+    if (row.route != Route::kOther) all |= row.methods;
   }
-  return text;
+  return list_of(all);
+}
+
+std::string_view to_string(Method method) noexcept {
+  const auto index = static_cast<std::size_t>(method);
+  return index < kMethodNames.size() ? kMethodNames[index] : "other";
 }
 
 std::string_view to_string(Route route) noexcept {

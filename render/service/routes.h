@@ -127,6 +127,10 @@ constexpr MethodSet methods_of_path(const RouteRow& row) noexcept {
 // The value of Allow for the path of `row`. May throw std::bad_alloc: for the start.
 std::string allowed_methods(const RouteRow& row);
 
+// The methods of all routes together, for the answer to a preflight, which is the same for every path. May throw
+// std::bad_alloc: for the start.
+std::string all_methods();
+
 }  // namespace pairport
 
 #endif  // PAIRPORT_RENDER_ROUTES_H_

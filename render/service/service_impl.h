@@ -111,7 +111,7 @@ class Service::Impl {
   // page: a preflight without them would keep such a page from making deposits.
   const HeaderBlock preflight_headers = block(
       {
-          {"Access-Control-Allow-Methods", "POST, GET, OPTIONS, HEAD"},
+          {"Access-Control-Allow-Methods", all_methods()},
           {"Access-Control-Max-Age", "3600"},
           {"Access-Control-Allow-Headers",
            "Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, baggage, sentry-trace, "

@@ -19,6 +19,9 @@ namespace pairport {
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kOptions, kOther };
 
+// "GET", "HEAD", ..., "other"; a static string.
+PAIRPORT_EXPORT std::string_view to_string(Method method) noexcept;
+
 // What a request asks for.
 enum class Route : std::uint8_t {
   kOther,

@@ -30,6 +30,13 @@ TEST(Writer, WritesDecimalsWithTheDigitsThatAreAskedFor) {
             "65536 2.2 0.05");
 }
 
+TEST(Writer, WritesHexadecimalWithLeadingZerosWhereTheyAreAskedFor) {
+  std::array<char, 64> room;
+  EXPECT_EQ(Writer(room).hex(0).text(" ").hex(0xbeef).text(" ").hex(0x1a, 8).text(" ").hex(0x123456789, 8).written(),
+            "0 beef 0000001a 123456789");
+  EXPECT_EQ(Writer(room).hex(std::numeric_limits<std::uint64_t>::max(), 16).written(), "ffffffffffffffff");
+}
+
 TEST(Writer, WritesWhatAQuotingFunctionWrites) {
   std::array<char, 64> room;
   const auto twice = [](std::string_view value, char* out) {

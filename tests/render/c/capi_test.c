@@ -355,7 +355,7 @@ static void routes_headers_and_bodies(void) {
   EXPECT(strcmp(pairport_response_route(response), "preflight") == 0);
   request = request_of(PAIRPORT_METHOD_OTHER, "/update");
   EXPECT(ask(&request) == 405);
-  EXPECT(strcmp(header("Allow"), "GET, HEAD, OPTIONS") == 0);
+  EXPECT(strcmp(header("Allow"), "GET, OPTIONS, HEAD") == 0);
   request = request_of(PAIRPORT_METHOD_GET, "/a/b");
   request.accept = text("application/json");
   EXPECT(ask(&request) == 404);

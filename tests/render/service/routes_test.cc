@@ -26,11 +26,24 @@ TEST(Routes, EachHasANameOfItsOwn) {
 
 TEST(Routes, AllowNamesTheMethodsOfAllRoutesWithThePath) {
   const std::map<Route, std::string> expected = {
-      {Route::kDeposit, "GET, HEAD, POST, OPTIONS"}, {Route::kAbout, "GET, HEAD, POST, OPTIONS"},
-      {Route::kInstaller, "GET, HEAD, OPTIONS"},     {Route::kUpdate, "GET, HEAD, OPTIONS"},
-      {Route::kUninstall, "GET, HEAD, OPTIONS"},     {Route::kPackage, "GET, HEAD, OPTIONS"},
-      {Route::kChallenge, "GET, HEAD, OPTIONS"},     {Route::kHealth, "GET, HEAD, OPTIONS"}};
+      {Route::kDeposit, "POST, GET, OPTIONS, HEAD"}, {Route::kAbout, "POST, GET, OPTIONS, HEAD"},
+      {Route::kInstaller, "GET, OPTIONS, HEAD"},     {Route::kUpdate, "GET, OPTIONS, HEAD"},
+      {Route::kUninstall, "GET, OPTIONS, HEAD"},     {Route::kPackage, "GET, OPTIONS, HEAD"},
+      {Route::kChallenge, "GET, OPTIONS, HEAD"},     {Route::kHealth, "GET, OPTIONS, HEAD"}};
   for (const auto& [route, allowed] : expected) EXPECT_EQ(allowed_methods(route_row(route)), allowed);
+}
+
+TEST(Routes, APreflightNamesTheMethodsOfAllRoutes) {
+  EXPECT_EQ(all_methods(), "POST, GET, OPTIONS, HEAD");
+}
+
+TEST(Routes, EachMethodHasItsName) {
+  EXPECT_EQ(to_string(Method::kGet), "GET");
+  EXPECT_EQ(to_string(Method::kHead), "HEAD");
+  EXPECT_EQ(to_string(Method::kPost), "POST");
+  EXPECT_EQ(to_string(Method::kOptions), "OPTIONS");
+  EXPECT_EQ(to_string(Method::kOther), "other");
+  EXPECT_EQ(to_string(static_cast<Method>(200)), "other") << "of a number that no method has";
 }
 
 TEST(Routes, ATargetLeadsToTheRowOfItsPath) {

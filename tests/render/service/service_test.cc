@@ -558,9 +558,9 @@ TEST_F(ServiceTest, NothingElseIsHere) {
 TEST_F(ServiceTest, OtherMethodsAreRefusedWithThoseAllowed) {
   const std::string code = deposit();
   EXPECT_EQ(ask(Method::kOther, "/"), 405);
-  EXPECT_EQ(header("Allow"), "GET, HEAD, POST, OPTIONS");
+  EXPECT_EQ(header("Allow"), "POST, GET, OPTIONS, HEAD");
   EXPECT_EQ(ask(Method::kPost, "/healthz"), 405);
-  EXPECT_EQ(header("Allow"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(header("Allow"), "GET, OPTIONS, HEAD");
   for (const std::string& target :
        {std::string("/update"), std::string("/uninstall"), "/" + code, std::string("/ABCDEFG")}) {
     for (const Method method : {Method::kPost, Method::kOther}) {
@@ -568,7 +568,7 @@ TEST_F(ServiceTest, OtherMethodsAreRefusedWithThoseAllowed) {
       request.method = method;
       request.target = target;
       EXPECT_EQ(handle(request), 405);
-      EXPECT_EQ(header("Allow"), "GET, HEAD, OPTIONS");
+      EXPECT_EQ(header("Allow"), "GET, OPTIONS, HEAD");
       EXPECT_THAT(body(), Not(HasSubstr("foobaz")));
     }
   }
