@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a server reports of each answer, for an access log.
+// The report of each answer, for an access log.
 #ifndef PAIRPORT_ACCESS_H_
 #define PAIRPORT_ACCESS_H_
 
@@ -11,7 +11,7 @@
 
 namespace pairport {
 
-// One answer. Holds nothing that a client has sent but method and address.
+// One answer. It holds the client's method and address, and nothing else that a client sent.
 struct AccessEntry {
   Route route = Route::kOther;
   Method method = Method::kOther;
@@ -19,14 +19,15 @@ struct AccessEntry {
   bool complete = false;          // whether all of it was sent
   std::uint64_t bytes = 0;        // sent, head included
   std::uint64_t duration_ms = 0;  // from the complete request to the last byte sent
-  ClientAddress client;           // behind trusted proxies; all zero: unknown, on a Unix socket
+  ClientAddress client;           // the one behind trusted proxies; all zero: no address, on a Unix socket
   std::uint32_t code_hash = 0;    // with Route::kInstaller and ServiceOptions::hash_codes: see short_code_hash()
 };
 
 class PAIRPORT_EXPORT AccessObserver {
  public:
   virtual ~AccessObserver() = default;
-  // Called once for each answer, when it has been sent or its connection has ended. Must not call back.
+  // Called once for each answer, when it has been sent or its connection has ended. Must not call the connection or the
+  // server.
   virtual void on_answer(const AccessEntry& entry) noexcept = 0;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Listening sockets from the addresses that people write into a configuration.
+// Listening sockets, from addresses as a configuration holds them.
 #ifndef PAIRPORT_LISTENER_H_
 #define PAIRPORT_LISTENER_H_
 
@@ -13,26 +13,27 @@
 
 namespace pairport {
 
-// The file of a Unix socket. Connecting takes the right to write it, and to enter its folder.
+// The file of a Unix socket. A client needs the right to write the file and the right to enter its folder.
 struct SocketFile {
   unsigned mode = 0666;           // permissions (chmod(2))
-  std::optional<unsigned> group;  // a group ID; none: that of the process, or of the folder (S_ISGID)
+  std::optional<unsigned> group;  // a group ID; none: the group of the process, or of the folder (S_ISGID)
 };
 
-// A bound socket that listen(2) has been called on. Owns the file descriptor, and the socket file of a Unix socket. One
-// thread at a time.
+// A listening socket: bound, and listen(2) has been called. Owns the file descriptor, and the socket file of a Unix
+// socket. One thread at a time.
 class PAIRPORT_EXPORT Listener {
  public:
   // `address` is `host:port`, `[IPv6]:port`, `:port` (all interfaces, IPv4 and IPv6; IPv4 alone where the kernel has no
-  // IPv6) or `unix:/path`. Port 0 lets the kernel choose. A socket file that nobody listens on is replaced; `file` says
-  // who may connect to a new one. A TCP connection can be accepted once its client has sent something or ended its
-  // side, or after about a second (TCP_DEFER_ACCEPT; at once while the kernel answers with SYN cookies); until then it
-  // is in the backlog. kInvalidArgument: not an address, or no such host; kSystem: cannot be bound, or no name server
-  // answers. The message names the address, the cause and the remedy. Resolves host names, so it may block: for the
-  // start of a program.
+  // IPv6) or `unix:/path`. Port 0 lets the kernel choose. Replaces a socket file on which no process listens; `file`
+  // sets who may connect to the new one. A TCP connection stays in the backlog until its client has sent a byte or
+  // ended its side, or for about a second (TCP_DEFER_ACCEPT); while the kernel answers with SYN cookies it can be
+  // accepted at once. kInvalidArgument: not an address, or no such host; kSystem: cannot be bound, or no name server
+  // answers. The message names the address, the cause and the remedy. Resolves host names, so it may block: call it at
+  // the start of a program.
   static Result<Listener> open(std::string_view address, const SocketFile& file = {});
 
-  // Whether `address` is one of these forms: kOk, or kInvalidArgument with a message. Touches nothing.
+  // Checks whether `address` has one of these forms: kOk, or kInvalidArgument with a message. Opens and resolves
+  // nothing.
   static Status check(std::string_view address);
 
   ~Listener();
@@ -54,7 +55,7 @@ class PAIRPORT_EXPORT Listener {
   bool is_any() const noexcept { return any_; }
   // Whether only this machine reaches it: a Unix socket, or an address of the loopback interface.
   bool is_local() const noexcept { return is_unix() || loopback_; }
-  // `http://host:port` with the port that it got, or `unix:/path`.
+  // `http://host:port` with the actual port, or `unix:/path`.
   const std::string& url() const noexcept { return url_; }
 
  private:
