@@ -16,18 +16,18 @@
 
 namespace pairport {
 
-// 59 characters: no o, O and 0, which are confused with each other. 10 of them hold 58.8 bits, 7 hold 41.2.
+// 59 characters, without o, O and 0, which people confuse with each other. 10 characters hold 58.8 bits, 7 hold 41.2.
 inline constexpr std::string_view kCodeAlphabet = "abcdefghijklmnpqrstuvwyxzABCDEFGHIJKLMNPQRSTUVWXYZ123456789";
 inline constexpr std::size_t kMinCodeLength = 7;
 inline constexpr std::size_t kDefaultCodeLength = 10;
 inline constexpr std::size_t kMaxCodeLength = 32;
 
-// For the log of an operator whose codes are shorter than kDefaultCodeLength: one line, without a line break, that says
-// how long guessing takes on average until it finds one of 10,000 live codes, with 65,536 guesses a second in all (as
-// many clients, each within the default limit). A view of `text`; empty when `length` is no reason for a warning.
+// A warning for the log of an operator whose codes are shorter than kDefaultCodeLength: one line, without a line break.
+// It says how long guessing takes on average to find one of 10,000 live codes, at 65,536 guesses a second (65,536
+// clients, each within the default limit). A view of `text`; empty when `length` needs no warning.
 PAIRPORT_EXPORT std::string_view describe_short_code(std::size_t length, std::span<char, 256> text) noexcept;
 
-// A pairing code held by value. A secret: it opens the deposit.
+// A pairing code, held by value. It is a secret: it gives access to the deposit.
 class Code {
  public:
   Code() noexcept = default;
@@ -42,8 +42,8 @@ class Code {
   std::uint8_t size_ = 0;
 };
 
-// Whether `text` can be a code at all: 1 to kMaxCodeLength ASCII letters and digits. Wider than the alphabet, because a
-// static deposit's code is chosen by the operator ("0000000").
+// Whether `text` can be a code at all: 1 to kMaxCodeLength ASCII letters and digits. This allows more than the
+// alphabet, because the operator chooses the code of a static deposit ("0000000").
 PAIRPORT_EXPORT bool is_plausible_code(std::string_view text) noexcept;
 
 // Draws codes of one length, each character uniform over the alphabet (rejection sampling, no modulo bias). Never
@@ -56,21 +56,20 @@ class PAIRPORT_EXPORT CodeGenerator {
   CodeGenerator(const CodeGenerator&) = delete;
   CodeGenerator& operator=(const CodeGenerator&) = delete;
 
-  // kOk and a fresh code, or kRandomFailed and `code` is left alone. The caller checks whether the
-  // code is in use.
+  // kOk and a new code, or kRandomFailed and `code` is unchanged. The caller checks whether the code is in use.
   Status next(Code& code) noexcept;
 
  private:
   RandomSource& random_;
   std::size_t length_;
-  // Random bytes drawn ahead: one system call serves more than a dozen codes. Used bytes are wiped, so that memory
-  // holds no code that was handed out.
+  // Random bytes, drawn in advance: one system call is enough for more than a dozen codes. Used bytes are wiped, so
+  // that this pool holds no code that was handed out.
   std::array<std::uint8_t, 192> pool_{};
   std::size_t used_ = sizeof(pool_);
 };
 
-// A hash of 32 bits for logs, which must not hold codes: equal for equal codes, and useless for guessing a code without
-// the secret `seed`.
+// A hash of 32 bits for logs, which must not hold codes. It is equal for equal codes, and without the secret `seed` it
+// does not help to guess a code.
 PAIRPORT_EXPORT std::uint32_t short_code_hash(std::string_view code, std::uint64_t seed) noexcept;
 
 }  // namespace pairport

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a deposit is: the four values that a client needs to connect, and the rules that they must keep.
+// A deposit: the four values that a client needs to connect, and the rules for them.
 #ifndef PAIRPORT_DEPOSIT_H_
 #define PAIRPORT_DEPOSIT_H_
 
@@ -38,20 +38,21 @@ struct DepositView {
   std::string_view password;
 };
 
-// The fields of a deposit as they are called from the outside. Order of reports and of every per-field array.
+// The fields of a deposit, with their names in requests. Reports and all arrays with an element per field have this
+// order.
 enum class DepositField : std::uint8_t { kConnectUrl, kFingerprint, kClientId, kPassword };
 inline constexpr std::size_t kDepositFieldCount = 4;
 inline constexpr std::array<std::string_view, kDepositFieldCount> kDepositFieldNames = {"connect_url", "fingerprint",
                                                                                         "client_id", "password"};
 
-// A view of one field as a request body gave it, before validation.
+// A view of one field of a request body, before validation.
 struct FieldInput {
   enum class Kind : std::uint8_t { kMissing, kString, kNotAString, kRepeated };
   Kind kind = Kind::kMissing;
   std::string_view value;  // only with kString
 };
 
-// A view of a deposit as a request body gave it: every known field, whatever is wrong with it.
+// A view of the known fields of a request body, valid or not.
 struct DepositInput {
   std::array<FieldInput, kDepositFieldCount> fields;
 
@@ -59,7 +60,7 @@ struct DepositInput {
   const FieldInput& operator[](DepositField field) const noexcept { return fields[static_cast<std::size_t>(field)]; }
 };
 
-// What is wrong with a field; the texts are in deposit.cc.
+// The fault of a field; deposit.cc has the texts.
 enum class FieldProblem : std::uint8_t {
   kNone,
   kMissing,
@@ -77,7 +78,7 @@ enum class FieldProblem : std::uint8_t {
   kColon,
 };
 
-// The verdict on a DepositInput: at most one problem per field, all fields at once.
+// The result of a check of a DepositInput: all fields, at most one problem each.
 struct DepositReport {
   std::array<FieldProblem, kDepositFieldCount> problems{};
 
@@ -89,19 +90,20 @@ struct DepositReport {
   }
 };
 
-// Room that describe() needs at most.
+// Bytes that describe() needs at most.
 inline constexpr std::size_t kMaxReportText = 1536;
 
-// Writes every offending field and what is expected of it, as one line of ASCII without any value, to `out` (room for
-// kMaxReportText bytes). Returns its length; 0 for a report without problems.
+// Writes every wrong field and the expected value to `out` (room for kMaxReportText bytes), as one line of ASCII that
+// holds no given value. Returns its length; 0 for a report without problems.
 PAIRPORT_EXPORT std::size_t describe(const DepositReport& report, std::span<char> out) noexcept;
 
-// The rule for a connect_url, whose length and characters are checked already: `host:port`, or http, https, ws or wss
-// with a host; no user, no fragment, good escapes in the path, a port from 1 to 65535 (RFC 3986 section 3). Pure.
+// The rule for a connect_url, after the checks of its length and characters: `host:port`, or http, https, ws or wss
+// with a host; no user, no fragment, valid percent escapes in the path, a port from 1 to 65535 (RFC 3986 section 3).
+// Pure.
 PAIRPORT_EXPORT FieldProblem check_connect_url(std::string_view url) noexcept;
 
-// Checks `input` by the rules of the real client. On success fills `deposit`, whose views point into what `input`
-// points to; otherwise leaves it alone. Pure; any thread.
+// Checks `input` by the rules of the real client. On success fills `deposit`, whose views point to the same bytes as
+// `input`; otherwise leaves it unchanged. Pure; any thread.
 PAIRPORT_EXPORT DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept;
 
 }  // namespace pairport

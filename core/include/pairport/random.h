@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where random bytes come from, for pairing codes and for keys of hash tables.
+// Sources of random bytes, for pairing codes and for keys of hash tables.
 #ifndef PAIRPORT_RANDOM_H_
 #define PAIRPORT_RANDOM_H_
 
@@ -10,7 +10,7 @@
 
 namespace pairport {
 
-// Where random bytes come from: the kernel in the program, a fixed sequence in tests.
+// A source of random bytes: the kernel in the program, a fixed sequence in tests.
 class PAIRPORT_EXPORT RandomSource {
  public:
   virtual ~RandomSource() = default;
@@ -19,7 +19,7 @@ class PAIRPORT_EXPORT RandomSource {
   virtual bool fill(std::span<std::uint8_t> out) noexcept = 0;
 };
 
-// getrandom(2). Blocks only before the kernel has gathered entropy, early in its start. Has no state: any thread.
+// Uses getrandom(2), which blocks only early at boot, until the kernel has gathered entropy. Has no state: any thread.
 class PAIRPORT_EXPORT KernelRandom final : public RandomSource {
  public:
   bool fill(std::span<std::uint8_t> out) noexcept override;

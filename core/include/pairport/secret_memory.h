@@ -25,9 +25,9 @@ enum class SecretLevel {
 // "plain", "locked" or "memfd_secret"; a static string.
 PAIRPORT_EXPORT std::string_view to_string(SecretLevel level) noexcept;
 
-// A pool of objects of T, each in secret memory of its own: the steady flow of requests maps nothing, because the last
-// kKept objects that were released stay mapped for the next user. T wipes what it holds in its destructor. Public only
-// because Connection has members of this type; its functions are private to the library. One thread at a time.
+// A pool of objects of T, each in secret memory of its own. Up to kKept released objects stay mapped for the next user,
+// so a steady flow of requests maps nothing. The destructor of T wipes what T holds. Public only because Connection has
+// members of this type; its functions are private to the library. One thread at a time.
 template <typename T>
 class SecretPool {
  public:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The one type that fallible functions of pairport return, and the one table that its errors come from.
+// The type that every fallible function of pairport returns, and the table of all errors.
 #ifndef PAIRPORT_STATUS_H_
 #define PAIRPORT_STATUS_H_
 
@@ -46,7 +46,7 @@ class [[nodiscard]] Status {
 
   bool ok() const noexcept { return code_ == StatusCode::kOk; }
   StatusCode code() const noexcept { return code_; }
-  // The detail, or the table's text where there is none. Valid as long as this object is not changed.
+  // The detail, or the text of the table when there is none. Valid as long as this object is not changed.
   std::string_view message() const noexcept { return detail_.empty() ? to_string(code_) : std::string_view(detail_); }
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where deposits live: in memory only, found by their code, bounded, each until its time is over.
+// The store of deposits: in memory only, found by their code, limited in number and bytes, each until it expires.
 #ifndef PAIRPORT_STORE_H_
 #define PAIRPORT_STORE_H_
 
@@ -17,12 +17,12 @@
 
 namespace pairport {
 
-// A view of a deposit in the store, or of none. Two words, to be passed by value; a value is read from memory when its
-// accessor is called. Owns nothing, and is valid until the next call of the store that is not const.
+// A view of a deposit in the store, or of none. Pass it by value; an accessor reads its value from memory only when it
+// is called. Owns nothing, and is valid until the next non-const call of the store.
 class StoredDeposit {
  public:
-  // Sizes of the three texts in one word, which a look-up only passes on. With write() and the views below it is all
-  // that the store knows of the fields of a deposit.
+  // The sizes of the three texts, packed into one word that a look-up copies as it is. The store knows a deposit's
+  // fields only through Sizes, write() and the accessors below.
   class Sizes {
    public:
     Sizes() = default;
@@ -43,13 +43,14 @@ class StoredDeposit {
     std::uint32_t word_ = 0;
   };
 
-  // The time of an end that never comes.
+  // The expires_seconds() of a deposit that never expires.
   static constexpr std::uint32_t kForever = std::numeric_limits<std::uint32_t>::max();
 
-  // Bytes of the values of a deposit at most and at least.
+  // The most and the fewest bytes that the values of a deposit take.
   static constexpr std::size_t kMost = sizeof(Fingerprint) + kMaxConnectUrl + kMaxClientId + kMaxPassword;
   static constexpr std::size_t kLeast = sizeof(Fingerprint) + 3;
-  // Writes the values as a StoredDeposit reads them to `out`, which has room for Sizes(deposit).total() bytes.
+  // Writes the values to `out`, in the form that a StoredDeposit reads; `out` has room for Sizes(deposit).total()
+  // bytes.
   static void write(const DepositView& deposit, char* out) noexcept {
     std::memcpy(out, deposit.fingerprint.bytes.data(), sizeof(Fingerprint));
     out += sizeof(Fingerprint);
@@ -63,7 +64,7 @@ class StoredDeposit {
       : values_(values), sizes_(sizes), expires_seconds_(expires_seconds) {}
 
   explicit operator bool() const noexcept { return values_ != nullptr; }
-  // REQUIRES for all that follow: there is a deposit.
+  // REQUIRES for all functions below: there is a deposit.
   Fingerprint fingerprint() const noexcept {
     Fingerprint copy;
     std::memcpy(copy.bytes.data(), values_, copy.bytes.size());
@@ -84,58 +85,59 @@ class StoredDeposit {
   std::uint32_t expires_seconds_ = 0;
 };
 
-// All times are milliseconds of one clock of the caller's that never goes back. One thread at a time.
+// All times are milliseconds of one clock of the caller, which must never go back. One thread at a time.
 class PAIRPORT_EXPORT Store {
  public:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
   struct Options {
     std::size_t max_deposits = 1'000'000;
-    // Bound on the memory for records and table together, in bytes.
+    // Limit on the memory for records and hash table together, in bytes.
     std::size_t max_bytes = std::size_t{512} * 1024 * 1024;
-    // Deposits are refused rather than kept in memory that is protected less than this.
+    // The store refuses deposits rather than keep them in memory with less protection.
     SecretLevel minimum_level = SecretLevel::kPlain;
     // Secret and different in each process: keeps an attacker from choosing codes that collide in the table.
     std::uint64_t hash_seed = 0;
   };
 
-  // Maps the first piece of memory. kOutOfMemory; kMemoryNotLocked when `minimum_level` cannot be had.
+  // Maps the first piece of memory. Errors: kOutOfMemory; kMemoryNotLocked when the kernel does not give
+  // `minimum_level`.
   static Result<std::unique_ptr<Store>> create(const Options& options, std::uint64_t now_ms) noexcept;
   // Wipes every deposit.
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // Copies `deposit` in, to be found by `code` until `expires_ms` (kNever: always).
-  // On failure nothing has changed: kAlreadyExists, also when the deposit with that code is expired but not yet
-  // reclaimed; kStoreFull at a bound; kOutOfMemory, or kMemoryNotLocked when `minimum_level` cannot be had. Live
-  // deposits are never evicted. REQUIRES: is_plausible_code(code); `deposit` came out of validate().
+  // Copies `deposit` into the store; find() finds it by `code` until `expires_ms` (kNever: always). Live deposits are
+  // never evicted. On failure nothing has changed: kAlreadyExists, also when the deposit with that code is expired but
+  // not yet reclaimed; kStoreFull at a limit; kOutOfMemory; kMemoryNotLocked when the kernel does not give
+  // `minimum_level`. REQUIRES: is_plausible_code(code); `deposit` came out of validate().
   Status insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept;
 
-  // The live deposit with that code. An expired one is not found, reclaimed or not. Never allocates. REQUIRES, here and
-  // in erase(): `code` is letters and digits, of any number.
+  // The live deposit with that code. An expired one is never found, reclaimed or not. Never allocates. REQUIRES, here
+  // and in erase(): `code` holds only letters and digits; its length does not matter.
   StoredDeposit find(std::string_view code, std::uint64_t now_ms) const noexcept;
 
   // Wipes and removes the deposit of `code`, to replace or revoke it; false when there is none.
   bool erase(std::string_view code) noexcept;
 
   // Wipes and removes expired deposits, at most about `max_work` of them (each takes well below a microsecond). When
-  // none is due, returns one piece of unused memory to the kernel. True when nothing of either is left to do; else call
-  // again soon.
+  // none is expired, returns one piece of unused memory to the kernel. True when neither work is left; else call again
+  // soon.
   bool expire(std::uint64_t now_ms, std::size_t max_work) noexcept;
 
   // Deposits held, including expired ones that expire() has not reached.
   std::size_t size() const noexcept;
-  // Those of them that are not kept for ever.
+  // Those of them that will expire.
   std::size_t expiring() const noexcept;
-  // Bytes held for records and table.
+  // Bytes of memory for records and hash table.
   std::size_t memory_bytes() const noexcept;
   // Whether more than half of max_deposits or of max_bytes is in use.
   bool more_than_half_full() const noexcept;
-  // How many of max_deposits `deposit` takes the room of: more than 1 when its bytes are more than an equal share of
-  // max_bytes.
+  // The room that `deposit` takes, as a number of deposits out of max_deposits. More than 1 when its bytes exceed an
+  // equal share of max_bytes.
   double weight(std::string_view code, const DepositView& deposit) const noexcept;
-  // The weakest protection that any record's memory has had.
+  // The weakest protection that the memory of any record has had.
   SecretLevel level() const noexcept;
 
  private:

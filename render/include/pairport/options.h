@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The options of a Service, and the rules that they must keep.
+// The options of a Service, and the rules for their values.
 #ifndef PAIRPORT_OPTIONS_H_
 #define PAIRPORT_OPTIONS_H_
 
@@ -20,9 +20,9 @@
 
 namespace pairport {
 
-// Where client machines get the client from; written into the scripts. The scripts replace `{version}`, `{os}`,
-// `{arch}` and `{channel}` in the URLs on the client machine; Service::create() replaces `{pairing_url}` by
-// ServiceOptions::url.
+// The places from which client machines download the client; they are written into the scripts. The scripts replace
+// `{version}`, `{os}`, `{arch}` and `{channel}` in the URLs on the client machine; Service::create() replaces
+// `{pairing_url}` by ServiceOptions::url.
 struct InstallerOptions {
   std::string version = "0.9.14";
   std::string unstable_version = "0.9.14";
@@ -36,7 +36,7 @@ struct InstallerOptions {
   std::string repo_keys = "https://repo.openrport.io";
   std::string tacoscript_url = "https://downloads.openrport.io/tacoscript/{channel}/?arch={os}_{arch}";
   bool use_repositories = true;
-  bool strict_checksums = false;              // refuse packages without a known SHA-256, also those of a repository
+  bool strict_checksums = false;              // refuse packages without a known SHA-256, also packages of a repository
   std::map<std::string, std::string> sha256;  // file name to 64 hexadecimal digits
 };
 
@@ -51,13 +51,13 @@ struct PAIRPORT_EXPORT StaticDeposit {
   std::string password;
 };
 
-// Limit of one token bucket per client address; 0 switches it off.
+// Limit of one token bucket per client address; a rate or a burst of 0 switches it off.
 struct RateLimit {
   double per_second = 0;
   double burst = 0;
 };
 
-// Gives the text of a template by name ("linux/installer.sh"), or nothing when there is none.
+// Returns the text of the template `name` ("linux/installer.sh"), or nothing when there is none.
 using TemplateLoader = std::function<std::optional<std::string>(std::string_view name)>;
 
 struct ServiceOptions {
@@ -67,26 +67,25 @@ struct ServiceOptions {
   Store::Options store;  // hash_seed is drawn by create()
   RateLimit deposit_limit = {5, 50};
   RateLimit miss_limit = {1, 20};
-  // The same limits for the IPv6 networks around a client: prefix lengths, each with the factor by which the limit of
-  // the network exceeds that of a client. At most four, from the narrowest to the widest.
+  // The rate limits of the IPv6 networks around a client: prefix lengths, each with the factor by which the limit of
+  // the network exceeds that of one client. At most four, from the narrowest to the widest.
   std::string ipv6_budgets = "64:1 56:4 48:16";
-  // While the store is more than half full: the part of it that deposits of one network (IPv4 /24, IPv6 /48) may fill
-  // within ttl_ms, but at least 16 deposits. 0: no bound. Peers without an address are not bound.
+  // While the store is more than half full: the share of it that deposits of one network (IPv4 /24, IPv6 /48) may fill
+  // within ttl_ms, but at least 16 deposits. 0: no limit. Peers without an address have no limit.
   double network_share = 1.0 / 16;
   std::optional<StaticDeposit> static_deposit;
   InstallerOptions installer;
-  // Whether /packages/<file> is served. Its owner opens the files: see Service::answer_file().
+  // Whether /packages/<file> is served. The owner of the service opens the files: see Service::answer_file().
   bool serve_packages = false;
   // Whether /.well-known/acme-challenge/<token> is served, from files in the same way.
   bool serve_challenges = false;
   // Whether answers have a Response::code_hash().
   bool hash_codes = false;
-  // Called before the built-in templates are used, with names such as "linux/installer.sh". May be empty. Not used
-  // after create().
+  // Asked for each template before the built-in one is used. May be empty. Not called after create().
   TemplateLoader templates;
 };
 
-// Longest `url`, so that every answer fits its buffer.
+// The longest `url`; it keeps every answer within its buffer.
 inline constexpr std::size_t kMaxServiceUrl = 512;
 
 // Whether `url` is valid as ServiceOptions::url: http or https, plain URL characters, neither query nor fragment, no
@@ -100,15 +99,15 @@ inline constexpr std::string_view kServiceUrlExpected =
 // file, 10m in nginx and 600000 in C.
 enum class OptionKind { kText, kSwitch, kCount, kMilliseconds, kBytes, kNumber };
 
-// The member of `Options` that a setting is: one of these functions, of the type that its kind needs.
+// A function that returns the member of `Options` for a setting; the kind of the setting decides the type.
 template <typename Options>
 using OptionMember = std::variant<std::string& (*)(Options&), bool& (*)(Options&), std::uint64_t& (*)(Options&),
                                   std::uint32_t& (*)(Options&), double& (*)(Options&)>;
 
-// One setting of ServiceOptions: what every front end knows of it. The configuration file, the C interface, the
-// directives of nginx and the scripts loop over these rows, so that a new setting is a member and a row.
+// One setting of ServiceOptions, as every front end sees it. The configuration file, the C interface, the directives of
+// nginx and the scripts loop over these rows, so a new setting needs only a member and a row.
 struct OptionRule {
-  std::string_view table;  // of the configuration file; empty: each front end reads it in a way of its own
+  std::string_view table;  // of the configuration file; empty: each front end reads the setting in its own way
   std::string_view name;   // as users write it: "ttl", "max_memory", "linux_url"
   OptionKind kind;
   OptionMember<ServiceOptions> member;
@@ -116,8 +115,8 @@ struct OptionRule {
   bool (*holds)(const ServiceOptions& options);
 };
 
-// Every setting but static_deposit, for which see check_static_deposit(). A front end that reads settings one by one
-// can report the place of the wrong one. Static storage.
+// Every setting but static_deposit, which check_static_deposit() checks. A front end that reads settings one by one can
+// report the place of the wrong one. Static storage.
 PAIRPORT_EXPORT std::span<const OptionRule> option_rules() noexcept;
 
 // Whether each entry is valid for InstallerOptions::sha256: a file's name without path and spaces, and 64 hexadecimal
@@ -126,8 +125,8 @@ PAIRPORT_EXPORT bool are_digests(const std::map<std::string, std::string>& diges
 inline constexpr std::string_view kDigestsExpected =
     "names of files without path and spaces, and SHA-256 digests, each of 64 hexadecimal digits";
 
-// All of these rules. kInvalidArgument names each setting that breaks one and what is expected of it, never a value.
-// Service::create() calls it.
+// Checks all of these rules. kInvalidArgument names each setting that breaks one and the expected value, but never the
+// given value. Service::create() calls it.
 PAIRPORT_EXPORT Status check_options(const ServiceOptions& options);
 
 }  // namespace pairport
