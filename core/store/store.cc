@@ -19,9 +19,9 @@
 namespace pairport {
 namespace {
 
-// The head of a record; behind it come the key and what StoredDeposit::write() writes, without gaps. Packed, because
-// ten million of them count. The key of a code of the usual length is its CodeWord; that of any other a byte
-// with its length, and its characters.
+// The head of a record. The key and the output of StoredDeposit::write() follow without gaps. Packed, because a store
+// may hold ten million records. The key of a code of the usual length is its CodeWord. The key of any other code is a
+// byte with its length, then its characters.
 struct Record {
   TimerLinks links;
   std::uint32_t expires_low;
@@ -29,7 +29,7 @@ struct Record {
   std::uint16_t expires_high;
   std::uint8_t key_start;
 
-  // 48 bits: what is further away than 8,900 years expires then, but for kNever.
+  // 48 bits: a deadline more than 8,900 years away is cut to this value, except kNever.
   static constexpr std::uint64_t kLongest = (std::uint64_t{1} << 48) - 1;
   std::uint64_t expires_ms() const noexcept {
     const std::uint64_t time = stored_expires();
@@ -46,11 +46,11 @@ struct Record {
   bool is_expired(std::uint64_t now_ms) const noexcept { return stored_expires() <= std::min(now_ms, kLongest - 1); }
   char* key() noexcept { return reinterpret_cast<char*>(this) + kHeadSize; }
   const char* key() const noexcept { return reinterpret_cast<const char*>(this) + kHeadSize; }
-  // A code that is no CodeWord.
+  // For a code that is not a CodeWord.
   bool has(std::string_view text) const noexcept {
     return key_start == text.size() && std::memcmp(key() + 1, text.data(), text.size()) == 0;
   }
-  // No record ends before the word does: behind a shorter key are the values.
+  // This never reads past the end of the record: the values follow a key that is shorter than the word.
   bool has(CodeWord word) const noexcept { return word.is_at(key()); }
   bool has_word() const noexcept { return key_start > kMaxCodeLength; }
   std::uint32_t hash(const CodeHash& hash) const noexcept {
@@ -74,13 +74,13 @@ static_assert(offsetof(Record, key_start) == Record::kHeadSize);
 static_assert(Record::size_for(kMaxCodeLength, StoredDeposit::kMost) <= Slab::kMaxSize);
 static_assert(Record::key_size(1) + sizeof(Fingerprint) >= sizeof(std::uint64_t));
 
-// Costs of returning memory, in deposits that could expire in the same time (0.1 to 0.2 us each): merging two segments
-// of the table takes a few microseconds, unmapping a chunk of memfd_secret memory 50.
+// Costs of returning memory, as the number of deposits that could expire in the same time (0.1 to 0.2 us each). Merging
+// two segments of the table takes a few microseconds; unmapping a chunk of memfd_secret memory takes 50.
 constexpr std::size_t kMergeCost = 32;
 constexpr std::size_t kUnmapCost = 256;
 // Bytes of the table that a deposit takes on average.
 constexpr std::size_t kTableBytes = 12;
-// Bytes that the table grows by, at most, until the deposits of one more chunk of memory are in it.
+// The most bytes by which the table grows while the deposits of one more chunk of memory are added.
 constexpr std::size_t kTableOfChunk =
     CodeTable::growth_bytes() + Slab::kChunkSize / Record::size_for(1, StoredDeposit::kLeast) * kTableBytes;
 
@@ -95,7 +95,7 @@ struct Store::Impl {
             std::min(store_options.max_deposits, store_options.max_bytes / Record::size_for(1, StoredDeposit::kLeast))),
         wheel(*this, now_ms) {}
 
-  // What TimerWheel asks for.
+  // Required by TimerWheel.
   TimerLinks& links(TimerId id) noexcept { return at(id)->links; }
   std::uint64_t deadline(TimerId id) noexcept { return at(id)->expires_ms(); }
 
@@ -131,8 +131,8 @@ struct Store::Impl {
     return code.size() == CodeWord::kLength ? find(hash_of_code, CodeWord(code.data())) : find(hash_of_code, code);
   }
 
-  // Inlined as a whole: the processor overlaps look-ups that wait for memory, and the fewer instructions each has, the
-  // more of them.
+  // Everything is inlined: the processor overlaps look-ups that wait for memory, and fewer instructions in each let it
+  // overlap more of them.
   [[gnu::flatten, gnu::noinline]] StoredDeposit find_usual(const char* code, std::uint64_t now_ms) const noexcept {
     return find_live(CodeWord(code), now_ms);
   }
@@ -160,7 +160,8 @@ Store::~Store() = default;  // the slab wipes its blocks
 Result<std::unique_ptr<Store>> Store::create(const Options& options, std::uint64_t now_ms) noexcept {
   std::unique_ptr<Impl> impl(new (std::nothrow) Impl(options, now_ms));
   if (impl == nullptr || !impl->slab || !impl->table) return StatusCode::kOutOfMemory;
-  // Ask for memory once, so that a level that cannot be had is known at the start and not with the first deposit.
+  // Allocate once, so that a memory level that the kernel does not give fails at the start and not with the first
+  // deposit.
   const Slab::Ref probe = impl->slab.allocate(1, Slab::kChunkSize);
   if (probe == Slab::kNone) {
     return options.minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
@@ -210,7 +211,7 @@ Status Store::insert(std::string_view code, const DepositView& deposit, std::uin
   self.table.insert(hash, ref);
   if (expires_ms != kNever) self.wheel.arm(ref);
   ++self.count;
-  // The costs of growth are spread: no insertion does more than one thing that takes microseconds.
+  // This spreads the costs of growth: no insertion does more than one step that takes microseconds.
   if (!self.slab.touched_new_memory() && !self.table.prepare(hash)) self.slab.prepare(allowed);
   return StatusCode::kOk;
 }
@@ -241,10 +242,10 @@ bool Store::expire(std::uint64_t now_ms, std::size_t max_work) noexcept {
     --left;
   });
   if (!all_fired) return false;
-  // Memory goes back when nothing is due: what empties while deposits expire in masses is merged and unmapped once
-  // instead of step by step. Each step counts as the deposits that expire in the same time.
+  // Return memory only when no deposit is due. After a mass expiry, segments and chunks are then merged and unmapped
+  // once, and not step by step. Each step counts as the number of deposits that expire in the same time.
   const auto may = [&left, max_work](std::size_t cost) {
-    if (left == 0 || (left < cost && left != max_work)) return false;  // but one step at least in a call without others
+    if (left == 0 || (left < cost && left != max_work)) return false;  // a call without other work takes one step
     left -= std::min(left, cost);
     return true;
   };

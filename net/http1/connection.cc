@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Invariants: exchange_ is set exactly in kAnswering; head_ while a head is incomplete or waits for its body, body_
-// exactly in kBody, rest_ when there is something behind the requests that are being answered. In kHead and kBody the
+// exactly in kBody, rest_ when bytes have arrived behind the requests that are being answered. In kHead and kBody the
 // only possible output is the interim answer 100. Exchanges form a list in the order of their requests; only the last
-// one may wait for a file or a piece of it, and only when it is the last that will be answered for now.
+// one may wait for a file or a piece of it, and then no exchange is added behind it.
 #include <pairport/connection.h>
 
 #include <algorithm>
@@ -87,11 +87,12 @@ void Connection::on_input(std::string_view input, const Now& now) noexcept {
   if (state_ == State::kLingering || state_ == State::kClosed) return;
   assert(wants_input());
   process(input, now);
-  // A piece of a body has been copied: the service does the same when it has got a whole one.
+  // The call has copied a piece of a body, so the stack may hold a part of a credential. The service wipes the stack
+  // after a complete body.
   if (state_ == State::kBody) wipe_stack();
   if (input.empty() || state_ != State::kAnswering) return;
   if (!keep_alive_) {
-    lingers_ = true;  // more has come than will be read
+    lingers_ = true;  // bytes have arrived that nobody will read
   } else if (acquire(rest_, context_.rests_)) {
     rest_->append(input);
   } else {
@@ -122,8 +123,8 @@ bool Connection::may_read_ahead() const noexcept {
          output_bytes_ < kMaxBatchBytes && wants_file().empty();
 }
 
-// Answers the next request together with those before, if all of it is here and nothing is wrong with it. Otherwise it
-// is read once more when the answers are on their way.
+// Answers the next request together with the previous ones if it is complete and valid. Otherwise it is parsed again
+// when the previous answers are sent.
 bool Connection::read_ahead(std::string_view& input, const Now& now) noexcept {
   HeadGuard& guard = parser_->guard;
   RequestHead parsed;
@@ -193,7 +194,7 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
   if (framing.length > context_.limits_.max_body_bytes) return refuse_too_large(accept, method, now);
   if (!parsed) return refuse(400, "the request is not valid HTTP", accept, method, now);
   if (transport_ == Transport::kRedirecting && method != Method::kGet && method != Method::kHead) {
-    // Refused whatever its body holds, so that the client does not send the body at all.
+    // Refuse it without its body, so that the client does not send the body at all.
     return add_exchange() ? dispatch(parsed_head, {}, now) : close();
   }
   if (parsed_head.has_unknown_expectation) {
@@ -208,7 +209,7 @@ void Connection::begin_request(std::string_view head, std::string_view& input, c
     return add_exchange() ? dispatch(parsed_head, body, now) : close();
   }
 
-  // The body is still on its way: keep the head until it is here.
+  // The body has not arrived completely: keep the head until then.
   if (!acquire(head_, context_.heads_) || !acquire(body_, context_.bodies_)) return close();
   if (head_->size == 0) head_->append(head);
   parser_->chunked = ChunkedDecoder();
@@ -241,20 +242,20 @@ void Connection::read_body(std::string_view& input, const Now& now) noexcept {
     if (body.size < framing.length) return move_body_deadline();
   }
   RequestHead parsed;
-  if (!parse_head(head_->view(), parser_->guard, parsed)) return close();  // cannot be: it was accepted before
+  if (!parse_head(head_->view(), parser_->guard, parsed)) return close();  // cannot happen: it was accepted before
   if (!add_exchange()) return close();
   dispatch(parsed, body.view(), now);
 }
 
-// Each byte that has come extends the deadline, up to the time for a whole body. Without a minimum rate a byte now and
-// then would hold a place for all of that time.
+// Each byte that arrives extends the deadline, up to the time for a whole body. Without a minimum rate, a peer could
+// keep its place for all of that time with a byte now and then.
 void Connection::move_body_deadline() noexcept {
   const ConnectionLimits& limits = context_.limits_;
   const std::uint64_t rate = std::max<std::uint64_t>(limits.min_bytes_per_second, 1);
   deadline_ = body_started_ms_ + std::min(limits.body_timeout, kBodyGraceMs + body_->size * 1000 / rate);
 }
 
-// One more answer; false when it has to wait, or when there is no memory for it.
+// Adds an answer. False when it must wait, or when there is no memory for it.
 bool Connection::add_exchange() noexcept {
   if (exchange_ != nullptr && context_.queued_ == ConnectionContext::kMaxQueued) return false;
   auto exchange = context_.exchanges_.acquire();
@@ -281,7 +282,7 @@ void Connection::describe_request(Method method, const ClientAddress& client, co
 void Connection::report_answers() noexcept {
   std::uint64_t sent = sent_bytes_;
   for (ConnectionContext::Exchange* exchange = exchange_.get(); exchange != nullptr; exchange = exchange->next.get()) {
-    if (exchange->response.status() == 0) continue;  // gone before there was a file, and an answer
+    if (exchange->response.status() == 0) continue;  // no answer: the connection ended before the file was there
     const std::uint64_t count = std::min(sent, exchange->bytes);
     exchange->describe_answer(count, sent_at_ms_);
     sent -= count;
@@ -374,7 +375,7 @@ void Connection::refuse_too_large(std::string_view accept, Method method, const 
   refuse(413, text.view(), accept, method, now);
 }
 
-// The head is still there, and with it the form of error that the client prefers.
+// head_ is still set, so its Accept header decides the form of the error.
 void Connection::refuse_body(int status, std::string_view text, const Now& now) noexcept {
   refuse(status, text, parser_->guard.value(HeaderName::accept, head_->view()), Method::kOther, now);
 }
@@ -395,7 +396,7 @@ void Connection::start_answer(const Now& now) noexcept {
       context_, {.secure = transport_ == Transport::kSecure, .keep_alive = keep_alive_, .http_1_0 = http_1_0_}, now);
   const auto& head = last_exchange_->head;
 
-  // Output that was sent meanwhile (before a file was there) leaves nothing to append to.
+  // Start a new output when the previous one was sent before the file was there.
   if (fragment_count_ == 0) next_fragment_ = exchange_->fragments();
   const auto add = [&](Fragment fragment) {
     std::construct_at(next_fragment_ + fragment_count_++, fragment);
@@ -407,7 +408,7 @@ void Connection::start_answer(const Now& now) noexcept {
   last_exchange_->bytes = head.size + file_rest_.size;
   for (const Fragment& fragment : response.body()) last_exchange_->bytes += fragment.size;
 
-  // The request has been copied into the answer, or is not needed at all.
+  // The answer holds a copy of the request, or does not need it.
   parser_->guard.reset();
   head_started_ = false;
   head_.reset();
@@ -416,7 +417,8 @@ void Connection::start_answer(const Now& now) noexcept {
   expect_to_send(output_bytes_, now);
 }
 
-// Each piece of a file has its own: the time for a whole file would let a peer that has stopped reading stay for hours.
+// Each piece of a file has a deadline of its own. With one deadline for a whole file, a peer that has stopped reading
+// could stay for hours.
 void Connection::expect_to_send(std::uint64_t bytes, const Now& now) noexcept {
   const std::uint64_t rate = std::max<std::uint64_t>(context_.limits_.min_bytes_per_second, 1);
   deadline_ = after(now, context_.limits_.answer_timeout);
@@ -433,7 +435,7 @@ void Connection::on_output(std::size_t sent, const Now& now) noexcept {
     sent_bytes_ += sent;
     sent_at_ms_ = now.monotonic_ms;
     if (sent_bytes_ == output_bytes_) {
-      // All answers up to here, which is what nearly always happens.
+      // The common case: all answers are sent.
       next_fragment_ += fragment_count_;
       sent = fragment_count_ = 0;
     }
@@ -461,7 +463,7 @@ void Connection::on_output(std::size_t sent, const Now& now) noexcept {
 void Connection::end_answers(const Now& now) noexcept {
   release_exchanges();
   if (!keep_alive_ || finishing_) {
-    // Told to finish in the middle of a conversation: the next request may be on its way.
+    // finish() was called on a connection with keep-alive: the peer may be sending its next request.
     const bool may_be_sending = lingers_ || (finishing_ && keep_alive_);
     if (!may_be_sending || peer_ended_) return close();
     state_ = State::kLingering;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: the memory of a handle is freed in its close callback and nowhere else. write_ is in use exactly while
-// writing_, and then the channel's output is untouched. While a step of the handshake is computed nobody touches the
-// channel: nothing is read, written or deleted before that is done.
+// writing_, and then the channel's output is untouched. While a thread computes a step of the handshake, the loop does
+// not touch the channel: it reads, writes and deletes nothing before the step is done.
 #include "net/loop/peer.h"
 
 #include <linux/sockios.h>
@@ -21,7 +21,7 @@
 namespace pairport {
 namespace {
 
-// What a uv_write_t holds without an allocation of its own.
+// Buffers that a uv_write_t holds without an allocation.
 constexpr std::size_t kWriteBuffers = 4;
 
 }  // namespace
@@ -68,8 +68,8 @@ void Peer::read_on(bool wanted) noexcept {
     uv_read_stop(&handle_.stream);
     return;
   }
-  // libuv has no buffer to read into, so it only tells that there is something to read, and recv(2) reads it: its way
-  // to a socket is shorter than that of libuv's read(2), by 0.7 % of what a GET costs.
+  // libuv gets no buffer, so it only reports that the socket is readable, and recv(2) reads. recv(2) has a shorter path
+  // to a socket than the read(2) of libuv: it saves 0.7 % of the cost of a GET.
   const auto no_buffer = [](uv_handle_t*, std::size_t, uv_buf_t* buffer) { *buffer = uv_buf_init(nullptr, 0); };
   const auto on_readable = [](uv_stream_t* stream, ssize_t, const uv_buf_t*) {
     static_cast<Peer*>(stream->data)->receive();
@@ -89,7 +89,7 @@ void Peer::receive() noexcept {
     const auto count = static_cast<std::size_t>(size);
     bytes += count;
     Channel::Wants wants = channel_->on_input({buffer, count}, peers_.context().now());
-    // All peers share the buffer: what was a credential is gone before the next one reads.
+    // All peers share the buffer: wipe credentials before the next peer reads.
     wipe(buffer, count);
     return flush(wants);
   }
@@ -102,14 +102,16 @@ void Peer::flush() noexcept {
   flush(wants);
 }
 
-// Sends what there is to send, then does what the channel wants. `wants`: what it wants now; used up.
+// Sends the channel's output, then does what the channel wants. `wants` holds its current wishes; the call overwrites
+// it.
 void Peer::flush(Channel::Wants& wants) noexcept {
-  // Before anything else: with a deadline missed, what a write request points to is gone, and closing cancels it.
+  // This comes first: after a missed deadline the bytes of a write request are no longer valid, and closing cancels the
+  // request.
   if (wants.close) return close();
   if (writing_) return arm(wants.deadline);
   std::size_t sent_in_a_row = 0;
   while (!wants.output.empty()) {
-    // libuv tells of a write in the next iteration of the loop, so others have their turn.
+    // libuv reports a write in the next iteration of the loop, so that other peers get their turn.
     if (sent_in_a_row >= channel_->burst()) return write_rest(wants.output);
     std::size_t wanted = 0;
     for (const Fragment& fragment : wants.output) wanted += fragment.size;
@@ -120,8 +122,8 @@ void Peer::flush(Channel::Wants& wants) noexcept {
     bytes += taken;
     wants = channel_->on_output(taken, peers_.context().now());
     sent_in_a_row += taken;
-    // The end of the connection goes with the last bytes. close(2) alone would reset the connection, and drop what has
-    // not left yet, if the peer has sent something behind its request that nobody will read.
+    // The FIN leaves with the last bytes. close(2) alone would reset the connection and drop unsent bytes if the socket
+    // holds unread data behind the request.
     if (then_ended && taken == wanted) ::shutdown(fd_, SHUT_WR);
     if (taken != wanted) return write_rest(wants.output);
   }
@@ -148,7 +150,7 @@ void Peer::flush(Channel::Wants& wants) noexcept {
   }
 }
 
-// The socket is full, or it is the turn of others: libuv sends what comes next.
+// The socket is full, or other peers get their turn: libuv sends the rest.
 void Peer::write_rest(std::span<const Fragment> output) noexcept {
   if (!attach()) return;
   std::array<uv_buf_t, kWriteBuffers> buffers;
@@ -184,23 +186,23 @@ void Peer::on_written(int status) noexcept {
   flush(wants);
 }
 
-// What libuv and the kernel have of it: libuv tells of a write when all of it is done, and the kernel wants more only
-// when a third of its buffer is empty, which at a low rate takes long.
+// Bytes that libuv and the kernel still hold. This shows progress early: libuv reports a write only when it is
+// complete, and the kernel takes more only when a third of its buffer is empty, which takes long at a low rate.
 std::uint64_t Peer::left_to_send() const noexcept {
   int queued = 0;
   if (ioctl(fd_, SIOCOUTQ, &queued) != 0) queued = 0;
   return uv_stream_get_write_queue_size(&handle_.stream) + static_cast<std::uint64_t>(std::max(queued, 0));
 }
 
-// Timers are set anew only when they would fire too late; one that fires too early is set again then: moving it with
-// every request would cost more.
+// Moves a timer only when it would fire too late. One that fires too early is set again at that time; this costs less
+// than moving it with every request.
 void Peer::arm(std::uint64_t deadline) noexcept {
   if (closing_ || (timer.armed && timer.deadline <= deadline)) return;
   peers_.arm(timer, deadline);
 }
 
 void Peer::on_deadline(const Now& now) noexcept {
-  if (handshake_.is_computing()) return;  // looked at when that is done
+  if (handshake_.is_computing()) return;  // on_step_done() checks the deadline
   if (writing_) {
     const std::uint64_t left = left_to_send();
     if (left < left_to_send_) channel_->on_progress(now);
@@ -213,7 +215,7 @@ void Peer::on_deadline(const Now& now) noexcept {
 void Peer::serve_file() noexcept {
   if (const std::string_view name = channel_->wants_file(); !name.empty()) {
     if (transfer_ != nullptr && transfer_->is_opening()) return;
-    end_transfer();  // that of the answer before
+    end_transfer();  // the transfer of the previous answer
     const ServerOptions& options = peers_.context().options;
     const bool is_challenge = channel_->wants_file_of() == FileFolder::kChallenges;
     transfer_ = is_challenge ? FileTransfer::open(peers_.context(), *this, options.acme_webroot,
@@ -237,7 +239,7 @@ void Peer::on_file(FileOutcome outcome, const FileInfo* file) noexcept {
 }
 
 void Peer::on_file_data(std::string_view data) noexcept {
-  // Without data the connection ends, and with it the promise of a length.
+  // Without data the channel closes the connection, because it cannot send the stated length.
   channel_->on_data(data, peers_.context().now());
   flush();
 }
@@ -274,7 +276,7 @@ void Peer::close() noexcept {
       self.peers_.remove(self);
     });
   } else {
-    ::close(fd_);  // the peer itself goes with its batch
+    ::close(fd_);  // settle_newcomers() removes the peer
   }
 }
 
