@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Rules for every command. User interfaces append options to its end, so the call of the script comes last. The script
-// goes to a fresh private folder: nobody else reads the credentials, and a file that somebody has put into a shared
-// folder does not run. After a failed download no file is left to run, and the failure is told with its cause.
+// goes to a new private folder, so that no other user reads the credentials, and no file that another user has put into
+// a shared folder runs. After a failed download no file is left to run, and a message names the cause.
 //
-// The POSIX commands fetch the packed script as a file and unpack it in a second step. A pipe would hand a part of the
-// script on when the download is cut off, and --compressed is refused by a curl without zlib (OpenWrt's). Names are
-// written out: zsh ends the line when a pattern matches nothing.
+// The POSIX commands fetch the packed script as a file and unpack it in a second step. A pipe would run a part of the
+// script after an interrupted download. A curl without zlib (OpenWrt's) refuses --compressed. No command uses file name
+// patterns: zsh ends the line when a pattern matches nothing.
 #include "render/service/commands.h"
 
 #include "render/scripts/platforms.h"
@@ -14,11 +14,11 @@
 namespace pairport {
 namespace {
 
-// Stands for the code: no command and no URL of the service holds a control character.
+// The placeholder of the code: no command and no URL of the service holds a control character.
 constexpr std::string_view kCode = "\x01";
 constexpr std::string_view kQuotedCode = "\\u0001";
 
-// The URL of a script, whose suffix says what a User-Agent does not.
+// The URL of a packed script for `os`. Its suffix names the platform, because the User-Agent does not.
 std::string packed(std::string_view script_url, Os os) {
   return std::string(script_url).append(platform(os).packed_suffix);
 }
@@ -31,9 +31,9 @@ std::string fetched(std::string_view fetch, std::string_view script_url) {
          " && gzip -d rport-installer.sh.gz";
 }
 
-// The branch after a failed download: removes the file, so that nothing is left to run. `tool` is what fetches; a shell
-// says 127 for a command that it does not find. The text has no colon, which in the one line would be a mapping of
-// Ansible's YAML.
+// The branch after a failed download: removes the file, so that nothing is left to run. `tool` is the program that
+// downloads; a shell reports 127 for a command that it does not find. The text has no colon, because the YAML of
+// Ansible would read a colon in one line as a mapping.
 std::string or_failure(std::string_view tool, std::string_view quote) {
   return std::string(" || { if [ $? = 127 ]; then echo ")
              .append(quote)
@@ -49,19 +49,19 @@ std::string or_failure(std::string_view tool, std::string_view quote) {
          "; fi >&2; rm -f rport-installer.sh rport-installer.sh.gz; false; }";
 }
 
-// Two lines for one shell: the second is the call alone, which known tools take from there.
+// Two lines for one shell. The second line is only the call of the script: known tools extract it.
 std::string posix_lines(std::string_view tool, std::string_view fetch, std::string_view script_url) {
   return fetched(fetch, script_url) + or_failure(tool, "'") + "\nsudo sh rport-installer.sh";
 }
 
-// One line for a shell of its own (ssh, Ansible, docker exec). It has no single quotes, so that it can be written
-// between two, and goes without sudo where there is none, as in most containers.
+// One line for a separate shell (ssh, Ansible, docker exec). It has no single quotes, so that a user can put it between
+// single quotes. It runs without sudo when there is no sudo, as in most containers.
 std::string posix_line(std::string_view script_url) {
   return fetched("curl -fsSL -o", script_url) + or_failure("curl", "\"") +
          " && $(command -v sudo) sh rport-installer.sh";
 }
 
-// `fetch` writes rport-installer.ps1, or throws.
+// `fetch` is a command that writes rport-installer.ps1, or throws.
 std::string windows_lines(const std::string& fetch) {
   return "Set-Location (New-Item -ItemType Directory -Path (Join-Path ([IO.Path]::GetTempPath()) "
          "([IO.Path]::GetRandomFileName()))).FullName\n" +
@@ -77,15 +77,15 @@ std::string invoke_web_request(const std::string& script_url) {
          "rport-installer.ps1; throw }";
 }
 
-// The curl of Windows 10 and later, by its full name: in Windows PowerShell `curl` is another command. Its User-Agent
-// does not say Windows, so the suffix does.
+// The curl of Windows 10 and later, with its full name, because in Windows PowerShell `curl` is another command. Its
+// User-Agent does not name Windows, so the suffix of the URL names it.
 std::string curl_exe(const std::string& script_url) {
   return "curl.exe -fsSL -o rport-installer.ps1 '" + std::string(script_url).append(platform(Os::kWindows).suffix) +
          "'; if ($LASTEXITCODE -ne 0) { Remove-Item -Force -ErrorAction SilentlyContinue rport-installer.ps1; "
          "throw 'Download failed. The pairing code is unknown or expired, or the pairing service cannot be reached.' }";
 }
 
-// The commands by the names under which an answer has them, each made for the URL of a script.
+// The commands with their names in an answer, each for the URL of a script.
 struct Command {
   std::string_view name;
   std::string (*text)(const std::string& script_url);

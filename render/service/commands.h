@@ -11,17 +11,18 @@
 
 namespace pairport {
 
-// The value of "installers" in the answer, quoted once at the start; only the code is inserted per deposit.
+// The value of "installers" in the answer. It is quoted once at the start; each deposit only inserts its code.
 class Commands {
  public:
-  // `url`: how clients reach the service. REQUIRES: is_service_url(url). May throw std::bad_alloc: runs at the start.
+  // `url`: how clients reach the service. REQUIRES: is_service_url(url). May throw std::bad_alloc: call it at the
+  // start.
   explicit Commands(std::string_view url);
 
-  // Writes the JSON object with the commands for `code`, of which every character is a letter or a digit.
+  // Writes the JSON object with the commands for `code`. REQUIRES: `code` holds only letters and digits.
   void write(std::string_view code, Writer& out) const noexcept;
 
  private:
-  std::vector<std::string> pieces_;  // of JSON; the code stands between two of them
+  std::vector<std::string> pieces_;  // of JSON; write() puts the code between each two of them
 };
 
 }  // namespace pairport

@@ -92,7 +92,7 @@ void write_answer(Service::Impl& service, const Code& code, const Now& now, Writ
   for (int attempt = 0; attempt < kMaxCodeAttempts && status.code() == StatusCode::kAlreadyExists; ++attempt) {
     status = service.codes.next(code);
     if (!status.ok()) break;
-    // A reserved word would be shadowed by its route: draw again.
+    // The route of a reserved word would hide the code: draw again.
     status = Target::is_reserved(code.view())
                  ? Status(StatusCode::kAlreadyExists)
                  : service.store->insert(code.view(), deposit, now.monotonic_ms + service.ttl_ms);
@@ -122,8 +122,8 @@ void write_answer(Service::Impl& service, const Code& code, const Now& now, Writ
 
 }  // namespace
 
-// Separate from take_deposit(), so that it can wipe the stack that take_deposit() has used: a code, a fingerprint, data
-// of the parser.
+// Separate from take_deposit(), so that it can wipe the stack of take_deposit(), which held a code, a fingerprint and
+// data of the parser.
 void answer_deposit(Service::Impl& service, const Target&, const Request& request, const Now& now,
                     Response& response) noexcept {
   take_deposit(service, request, now, response);

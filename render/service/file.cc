@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Packages and challenges, files that the owner of the service opens. The Response keeps the request until then.
+// Packages and challenges: files that the owner of the service opens. The Response keeps the necessary parts of the
+// request until then.
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -23,7 +24,7 @@ void answer_file_request(Service::Impl&, const Target& target, const Request& re
   Reply reply(response);
   Writer out(reply.scratch());
   const auto keep = [&out](std::string_view text) {
-    // A list of ETags or ranges that is longer than clients of ours send is ignored.
+    // Ignore a list of ETags or ranges that is longer than any list of our clients.
     if (text.size() > kMaxCondition) text = {};
     const std::size_t begin = out.written().size();
     return out.text(text).written().substr(begin);
@@ -32,7 +33,7 @@ void answer_file_request(Service::Impl&, const Target& target, const Request& re
   file.name = keep(target.file());
   file.if_none_match = keep(request.if_none_match);
   file.if_range = keep(request.if_range);
-  // An If-Range that is too long to be kept names another file: without it, the range would be one of ours.
+  // An If-Range that is too long to keep cannot match the ETag of our file, so ignore the range as well.
   if (request.if_range.size() <= kMaxCondition) file.range_spec = keep(request.range);
   file.folder = response.route() == Route::kChallenge ? FileFolder::kChallenges : FileFolder::kPackages;
   file.is_head = request.method == Method::kHead;
@@ -54,7 +55,8 @@ void Service::Impl::answer_file(const FileInfo* info, Response& response) noexce
     reply.set_file_body(info->size, file.is_head ? FileRange{} : FileRange{0, info->size});
     return;
   }
-  // From time of change and size, as common servers make it. In the buffer behind what answer_file_request() has kept.
+  // Made of time of change and size, as in common servers. It goes into the scratch behind the text that
+  // answer_file_request() has kept.
   std::array<char, 40> etag_text;
   const std::string_view etag =
       Writer(etag_text).text("\"").hex(info->modified).text("-").hex(info->size).text("\"").written();

@@ -18,7 +18,7 @@
 namespace pairport {
 namespace {
 
-// REQUIRES, here and below: nothing of the scratch is kept yet.
+// REQUIRES, here and below: the reply has kept no part of the scratch yet.
 void send_plain(const Template& script, const HeaderBlock& headers, const SlotValues& values, int status,
                 Response& response) noexcept {
   Reply reply(response);
@@ -63,8 +63,8 @@ void send_script(const Script& script, const SlotValues& values, const Target& t
   }
 }
 
-// Two answers for one code should show the same times. The offset between the clocks varies by one when measured in
-// whole seconds, so the old offset is kept unless a clock was set.
+// Two answers for one code should show the same times. In whole seconds the offset between the clocks varies by one, so
+// keep the old offset unless somebody has set a clock.
 void show_life(Service::Impl& service, std::uint32_t expires_seconds, const Now& now,
                std::span<char, 2 * UtcText::kSize> text, SlotValues& values) noexcept {
   if (expires_seconds == StoredDeposit::kForever) {
@@ -97,7 +97,7 @@ void answer_installer(Service::Impl& service, const Target& target, const Reques
   SlotValues values;
   values.code = target.code();
   if (target.may_be_code() || is_plausible_code(values.code)) {
-    // A client without tokens gets the same answer for every code; else it could go on guessing.
+    // A client without tokens gets the same answer for every code; otherwise it could continue to guess.
     if (const std::uint64_t wait = service.limits.misses->wait_ms(request.client, now.monotonic_ms); wait != 0) {
       Reply(response).set_retry_after(retry_after_seconds(wait));
       ++service.counters.look_ups_limited;
@@ -128,8 +128,8 @@ void answer_installer(Service::Impl& service, const Target& target, const Reques
   send_plain(script.text, service.errors.text, values, 404, response);
 }
 
-// The answer may be piped to a shell. So that the text of an error is not run as commands, it is sent as a script that
-// prints it to stderr and fails.
+// A user may pipe the answer to a shell. Send an error as a script that prints its text to stderr and fails, so that
+// the shell does not run the text as commands.
 void Service::Impl::refuse_look_up(const Language& language, bool packed, int status, std::string_view text,
                                    const Request& request, Response& response) noexcept {
   if (prefers_json(request.accept)) return error(response, status, errors, text, true);

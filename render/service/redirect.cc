@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Answers to requests that crossed a network in clear.
+// Answers to requests that crossed a network unencrypted.
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -14,7 +14,7 @@ namespace {
 // Longest path and query in a Location header, so that every head fits the buffer of a connection.
 constexpr std::size_t kMaxRedirectedPath = 512;
 
-// The target without scheme and authority, which a client may choose freely: empty, or beginning with / or ?.
+// The target without scheme and authority, which the client chooses: empty, or beginning with / or ?.
 std::string_view path_and_query(std::string_view target) noexcept {
   if (target.starts_with('/')) return target;
   const std::size_t authority = target.find("://");
@@ -33,7 +33,7 @@ void Service::Impl::redirect(const Request& request, Response& response) noexcep
   const RouteRow& row = find_route(target, request.method);
   note_route(row, target, response);
   if (request.method == Method::kOptions) {
-    // A preflight that fails keeps a browser from sending the credentials that it asks for.
+    // A preflight that fails prevents the browser from sending the credentials unencrypted.
     reply.note(Route::kPreflight);
     std::array<char, 128 + kMaxServiceUrl> text;
     return error(response, 403, deposit_errors,

@@ -13,12 +13,12 @@
 
 namespace pairport {
 
-// A view of a Response with the right to write it. The Response has been reset before the first one is made of it.
+// A view of a Response that may write it. Reset the Response before you create its first Reply.
 class Reply {
  public:
   explicit Reply(Response& response) noexcept : response_(response) {}
 
-  // What is known before there is an answer, for an access log.
+  // For an access log: facts that are known before there is an answer.
   void note(Route route) noexcept { response_.route_ = route; }
   void note_code(std::uint32_t hash) noexcept { response_.code_hash_ = hash; }
 
@@ -40,15 +40,15 @@ class Reply {
     keep(text.size());
     add(text);
   }
-  // `lines`, which have been written to scratch(), behind the headers.
+  // Adds `lines` behind the headers. REQUIRES: they are at the beginning of scratch().
   void set_extra_headers(std::string_view lines) noexcept {
     keep(lines.size());
     response_.extra_headers_ = lines;
   }
-  // For HEAD: Content-Length stays that of the body.
+  // For HEAD: Content-Length remains that of the body.
   void drop_body() noexcept { response_.fragment_count_ = 0; }
 
-  // A body that whoever has the files sends.
+  // For a body that the owner of the service sends from a file.
   void set_file_body(std::uint64_t content_length, const FileRange& range) noexcept {
     response_.content_length_ = content_length;
     response_.file_.range = range;

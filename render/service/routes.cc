@@ -12,7 +12,8 @@ namespace {
 constexpr std::array<std::string_view, 4> kMethodNames = {"GET", "HEAD", "POST", "OPTIONS"};
 static_assert(kMethodNames.size() == static_cast<std::size_t>(Method::kOther));
 
-// In the order of the services that are replaced, whose answer to a preflight begins so; what they do not take is last.
+// In the order in which the services that we replace list them in the answer to a preflight; the methods that they lack
+// come last.
 std::string list_of(MethodSet all) {
   std::string text;
   for (const Method method : {Method::kPost, Method::kGet, Method::kOptions, Method::kHead}) {
@@ -23,7 +24,7 @@ std::string list_of(MethodSet all) {
 
 }  // namespace
 
-// Nothing that could lead out of a folder, hide in it, or need quoting anywhere.
+// Allows no name that could lead out of a folder, be hidden in it, or need quoting.
 bool is_file_name(std::string_view name) noexcept {
   return !name.empty() && name.front() != '.' && consists_of(name, "._+~-");
 }

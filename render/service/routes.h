@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The routes of the service, one row each. Parsing of targets, reserved words, Allow, redirects, access logs and the
-// choice of the handler read the rows.
+// The routes of the service, one row each. The parser of targets, the reserved words, Allow, redirects, access logs and
+// the choice of the handler use the rows.
 #ifndef PAIRPORT_RENDER_ROUTES_H_
 #define PAIRPORT_RENDER_ROUTES_H_
 
@@ -53,15 +53,15 @@ struct RouteRow {
   };
 
   Route route;
-  std::string_view name;  // as Response::route() is written
+  std::string_view name;  // the text of Response::route()
   Match match;
-  std::string_view path;                       // behind the first slash
+  std::string_view path;                       // without the first slash
   MethodSet methods;                           // OPTIONS is answered everywhere
   bool has_os;                                 // whether a suffix and `?os=` choose the platform
-  bool in_clear;                               // whether it is served where everything else is redirected
-  Audience audience;                           // of its errors
+  bool in_clear;                               // whether it is served, not redirected, without encryption
+  Audience audience;                           // who may read its errors
   bool (*is_name)(std::string_view) noexcept;  // with kPrefix
-  bool ServiceOptions::*option;                // what switches it on; null: it is always there
+  bool ServiceOptions::*option;                // the option that enables it; null: always enabled
   Handler* handler;
 
   constexpr bool takes(Method method) const noexcept;
@@ -71,7 +71,7 @@ constexpr bool RouteRow::takes(Method method) const noexcept {
   return (methods & pairport::methods(method)) != 0;
 }
 
-// In the order of Route. Of two rows with the same path the one that takes the method is meant, else the first.
+// In the order of Route. Of two rows with the same path, the one that takes the method applies, else the first.
 // clang-format off
 inline constexpr std::array<RouteRow, 10> kRoutes = {{
     // route            name          match                      path

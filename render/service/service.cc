@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Invariants: every Response is reset before it is filled, so nothing of an earlier answer is left in it. A template's
-// block never exceeds Template::kMaxBlock and every text written to a scratch buffer is bounded by a constant, so
-// handle() has no failure of its own. Values of deposits go into scripts through Template alone.
+// Invariants: every Response is reset before it is filled, so it holds no part of an earlier answer. A template's block
+// never exceeds Template::kMaxBlock and every text written to a scratch buffer is bounded by a constant, so handle()
+// cannot fail. Values of deposits enter scripts only through Template.
 #include <pairport/service.h>
 
 #include <algorithm>
@@ -23,10 +23,10 @@ namespace pairport {
 namespace {
 
 constexpr std::uint32_t kBusyRetrySeconds = 10;
-// A small store belongs to a small site, whose machines are all in one network.
+// In deposits. A small store serves a small site, whose machines are all in one network.
 constexpr double kLeastShare = 16;
 
-// Text of the rows of kPlatforms, for a message.
+// The `member` texts of all rows of kPlatforms, for a message.
 template <typename Member>
 std::string names_of_platforms(Member member) {
   std::string text;
@@ -122,7 +122,7 @@ void Service::Impl::handle(const Request& request, const Now& now, Response& res
 
 Service::Service(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 Service::~Service() {
-  // What it owns would wipe secret memory that is not there.
+  // Its members would wipe secret memory that this process does not have.
   if (is_inherited()) static_cast<void>(impl_.release());
 }
 
@@ -166,7 +166,7 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
   if (!deposits.ok()) return deposits.status();
   Result<std::unique_ptr<RateLimiter>> misses = limiter(options.miss_limit, seeds[2]);
   if (!misses.ok()) return misses.status();
-  // A bucket that fills up again in one life.
+  // The bucket of a network is full again after the lifetime of a code.
   const double share =
       options.network_share == 0
           ? 0
@@ -197,7 +197,7 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
 
 void Service::handle(const Request& request, const Now& now, Response& response) noexcept {
   assert(request.body.size() <= kMaxBody);
-  // A jump to a function each: nothing has to be kept on the stack for what hardly ever happens.
+  // Both are tail calls: the rare case costs the common one no stack frame.
   if (impl_->mark.is_seen_here()) return impl_->handle(request, now, response);
   handle_if_here(request, now, response);
 }
@@ -221,7 +221,8 @@ void Service::refuse(int status, std::string_view text, std::string_view accept,
                      Response& response) noexcept {
   response.reset();
   if (status == 503) Reply(response).set_retry_after(kBusyRetrySeconds);
-  // What is not known to be a look-up may have been a deposit, whose errors a user interface has to show.
+  // Any request that is not known to be a look-up may be a deposit, and a user interface must be able to read its
+  // errors.
   const ErrorHeaders& headers = is_read(method) ? impl_->errors : impl_->deposit_errors;
   impl_->error(response, status, headers, text, prefers_json(accept));
   if (method == Method::kHead) Reply(response).drop_body();

@@ -53,11 +53,12 @@ class Service::Impl {
   void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
              bool as_problem) noexcept;
   void not_found(Response& response, bool as_problem) noexcept;
-  // An error where a script is expected: see look_up.cc.
+  // An error when the client expects a script: see look_up.cc.
   void refuse_look_up(const Language& language, bool packed, int status, std::string_view text, const Request& request,
                       Response& response) noexcept;
 
-  // The row of a target that takes the method, else one of its path; that of Route::kOther when it is switched off.
+  // The row of a target that takes the method, else another row of its path; the row of Route::kOther when it is
+  // disabled.
   const RouteRow& find_route(const Target& target, Method method) const noexcept {
     const RouteRow& row = *rows[static_cast<std::size_t>(target.route())];
     return row.takes(method) ? row : other_route(row, method);
@@ -75,11 +76,11 @@ class Service::Impl {
     return *languages[static_cast<std::size_t>(target.os() ? *target.os() : os_of_user_agent(request.user_agent))];
   }
 
-  ProcessMark mark;  // of the process that has the secret memory
+  ProcessMark mark;  // of the process that owns the secret memory
   const std::string url;
   const Commands commands;
   UtcText utc_text;
-  std::int64_t wall_offset = 0;  // of the wall clock to the other, in seconds
+  std::int64_t wall_offset = 0;  // from the monotonic clock to the wall clock, in seconds
   const std::uint64_t ttl_ms;
   const std::int64_t ttl_seconds;
   const bool hash_codes;
@@ -93,9 +94,9 @@ class Service::Impl {
   const Limits limits;
   const std::unique_ptr<BodyDecoder> decoder;
 
-  // The row of each route, that of Route::kOther in place of one that is switched off.
+  // The row of each route; the row of Route::kOther for a disabled route.
   std::array<const RouteRow*, kRoutes.size()> rows;
-  // For each row, what is said when its path does not take a method.
+  // For each row, the headers of the error for a method that its path does not take.
   std::vector<ErrorHeaders> not_allowed_headers;
   const std::string bad_os_text;
 
@@ -107,8 +108,8 @@ class Service::Impl {
       block({{"Content-Type", "application/octet-stream"}, {"Accept-Ranges", "bytes"}}, "public, max-age=300");
   const HeaderBlock challenge_headers = block({{"Content-Type", "application/octet-stream"}});
   const HeaderBlock deposit_headers = block({{"Content-Type", "application/json"}}, "no-store", Audience::kEveryOrigin);
-  // Tracing tools (W3C Trace Context and Baggage, Sentry) add the headers behind X-Requested-With to the requests of a
-  // page: a preflight without them would keep such a page from making deposits.
+  // Tracing tools (W3C Trace Context and Baggage, Sentry) add the headers after X-Requested-With to the requests of a
+  // page. A preflight without them would prevent such a page from making deposits.
   const HeaderBlock preflight_headers = block(
       {
           {"Access-Control-Allow-Methods", all_methods()},

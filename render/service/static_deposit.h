@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The deposit that a configuration makes.
+// The static deposit of a configuration.
 #ifndef PAIRPORT_RENDER_STATIC_DEPOSIT_H_
 #define PAIRPORT_RENDER_STATIC_DEPOSIT_H_
 

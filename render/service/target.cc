@@ -55,7 +55,7 @@ bool Target::is_reserved(std::string_view segment) noexcept {
          });
 }
 
-// Nearly all targets are a slash and a code, with the suffix of a packed script behind it in our own commands.
+// Nearly all targets are a slash and a code; in our own commands the suffix of a packed script follows.
 bool Target::parse_plain(std::string_view target) noexcept {
   std::optional<Os> packed;
   any_platform([&](auto row) {
@@ -114,7 +114,8 @@ void Target::set_segment_route() noexcept {
 
 Target::Target(std::string_view target) noexcept {
   if (parse_plain(target)) return;
-  // A target is made of visible ASCII (RFC 9112 section 3): anything else could end a line where it is copied to.
+  // A target holds only visible ASCII (RFC 9112 section 3): another byte could end a line in the place to which it is
+  // copied.
   if (!std::all_of(target.begin(), target.end(), is_visible)) return;
   if (target == "*") {
     problem_ = Problem::kNone;
@@ -137,7 +138,7 @@ Target::Target(std::string_view target) noexcept {
 void Target::parse_path(std::string_view path) noexcept {
   bool too_long = false;
   bool slash = false;
-  // Most paths are a slash and one segment without escapes: copied as it is.
+  // Most paths are a slash and one segment without escapes: copy it unchanged.
   const auto is_special = [](char c) { return c == '%' || c == '/'; };
   std::size_t i = path.starts_with('/') ? 1 : 0;
   if (path.size() - i <= path_.size() &&

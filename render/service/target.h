@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a request target asks for.
+// The meaning of a request target.
 #ifndef PAIRPORT_RENDER_TARGET_H_
 #define PAIRPORT_RENDER_TARGET_H_
 
@@ -35,15 +35,15 @@ class Target {
   static bool is_reserved(std::string_view segment) noexcept;
 
   Problem problem() const noexcept { return problem_; }
-  // Route::kOther, which is also that of a problem, for what no route has: several segments, one that is too long to be
-  // anything, or one that is reserved. Of several routes with the same path the first one.
+  // Route::kOther when no route has the path (several segments, a segment that is too long or reserved), and when there
+  // is a problem. Of several routes with the same path the first one.
   Route route() const noexcept { return route_; }
   // With kInstaller: the decoded segment without .sh, .sh.gz or .ps1. May hold any byte.
   std::string_view code() const noexcept { return {path_.data(), size_}; }
-  // With kInstaller: whether the segment is known to be nothing but letters and digits, at most kMaxCodeLength of them.
-  // When it is false, is_plausible_code() decides.
+  // With kInstaller: true when the segment is known to hold only letters and digits, at most kMaxCodeLength of them.
+  // When false, is_plausible_code() decides.
   bool may_be_code() const noexcept { return may_be_code_; }
-  // With a route that is a prefix: what stands behind it, which is what RouteRow::is_name wants.
+  // With a route that is a prefix: the name behind the prefix, which satisfies RouteRow::is_name.
   std::string_view file() const noexcept { return code().substr(route_row(route_).path.size()); }
   // The platform by `?os=` or the suffix; nothing when the User-Agent decides.
   std::optional<Os> os() const noexcept { return os_; }
