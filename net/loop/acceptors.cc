@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariants: the memory of an acceptor is freed in its close callback and nowhere else. any_paused_ is set when one of
-// them has paused.
+// Invariants: the memory of an acceptor is freed in its close callback and nowhere else. any_paused_ is set when an
+// acceptor has paused.
 #include "net/loop/acceptors.h"
 
 #include <poll.h>
@@ -16,24 +16,24 @@
 namespace pairport {
 namespace {
 
-// While they come one by one, one iteration in so many looks whether there are more.
+// While connections arrive one by one, one iteration in this many checks for a second one.
 constexpr unsigned kLookForMore = 16;
 
 }  // namespace
 
-// A listening socket, polled for readability: uv_listen would accept without a bound.
+// A listening socket that is polled for readability, because uv_listen would accept without a limit.
 struct Acceptors::Acceptor {
   uv_poll_t poll;
   Acceptors* owner;
   Listener listener;
   Transport transport;
   bool paused = false;
-  bool crowded = false;     // the last iteration that looked for more found some
-  unsigned one_by_one = 0;  // iterations since
+  bool crowded = false;     // the last iteration that checked for more found some
+  unsigned one_by_one = 0;  // iterations since the last check
 };
 
 Status Acceptors::listen(Listener listener, Transport transport) {
-  acceptors_.reserve(acceptors_.size() + 1);  // what may throw comes before there is a handle
+  acceptors_.reserve(acceptors_.size() + 1);  // all that may throw comes before the handle exists
   auto acceptor = std::make_unique<Acceptor>(Acceptor{{}, this, std::move(listener), transport});
   if (const int error = uv_poll_init(context_.loop, &acceptor->poll, acceptor->listener.fd()); error != 0) {
     return {StatusCode::kSystem, std::string("cannot watch a listening socket: ") + uv_strerror(error)};
@@ -53,7 +53,7 @@ void Acceptors::watch(Acceptor& acceptor) noexcept {
   });
 }
 
-// Leaves newcomers in the backlog, until the next call of resume().
+// Leaves new connections in the backlog until the next call of resume().
 void Acceptors::pause(Acceptor& acceptor) noexcept {
   uv_poll_stop(&acceptor.poll);
   acceptor.paused = true;
@@ -68,7 +68,7 @@ void Acceptors::resume() noexcept {
   }
 }
 
-// What to do when accept4(2) has failed.
+// Handles a failure of accept4(2).
 Acceptors::Next Acceptors::on_error(Acceptor& acceptor, int error) noexcept {
   if (error == EINTR || error == ECONNABORTED) return Next::kGoOn;
   if (error == EMFILE || error == ENFILE) {
@@ -83,7 +83,7 @@ Acceptors::Next Acceptors::on_error(Acceptor& acceptor, int error) noexcept {
   }
   if (error != EAGAIN) {
     // No file descriptor or no memory: the connection stays in the backlog, and polling for it would spin. The next
-    // tick tries again; until then those that are open go on, and may end.
+    // tick tries again; until then open connections continue, and some may end.
     context_.events.tell(ServerEvent::kAcceptPaused, error, context_.clock.ms());
     pause(acceptor);
   }
@@ -91,15 +91,16 @@ Acceptors::Next Acceptors::on_error(Acceptor& acceptor, int error) noexcept {
 }
 
 void Acceptors::accept_batch(Acceptor& acceptor) noexcept {
-  // What is left after the batch makes the socket readable again in the next iteration. To look when nobody is there
-  // costs more than to accept somebody: the kernel makes a socket and a file first, and then looks.
+  // Connections that remain after the batch make the socket readable again in the next iteration. accept4(2) on an
+  // empty backlog costs more than a successful one: the kernel creates a socket and a file before it checks the
+  // backlog.
   const bool looks_for_more = acceptor.crowded || ++acceptor.one_by_one == kLookForMore;
   if (looks_for_more) acceptor.one_by_one = 0;
   acceptor.crowded = false;
   const std::size_t limit = looks_for_more ? Peers::kBatch : 1;
   for (std::size_t i = 0; i < limit; ++i) {
-    // All places belong to clients whose handshakes wait for us: one more would take the place of one that is about to
-    // be served, and then lose it to the next. The backlog keeps it, until a handshake is done.
+    // All places belong to clients whose handshakes wait for the server. A new connection would evict one that is about
+    // to be served, and the next new one would evict it. Leave it in the backlog until a handshake is done.
     if (acceptor.transport == Transport::kSecure && !peers_.has_room() && peers_.all_are_queued()) {
       return pause(acceptor);
     }

@@ -14,20 +14,20 @@
 
 namespace pairport {
 
-// Accepts connections in bounded batches and hands them to Peers. Pauses while there is neither a descriptor nor a
-// place: newcomers stay in the backlog of the kernel then. One thread at a time.
+// Accepts connections in bounded batches and hands them to Peers. Pauses while there is no descriptor or no place; new
+// connections then stay in the backlog of the kernel. One thread at a time.
 class Acceptors {
  public:
-  // Both outlive the object.
+  // `context` and `peers` outlive the object.
   Acceptors(LoopContext& context, Peers& peers) noexcept : context_(context), peers_(peers) {}
-  // REQUIRES: close_all() has been called, or there is none
+  // REQUIRES: close_all() has been called, or listen() has not
   ~Acceptors() = default;
   Acceptors(const Acceptors&) = delete;
   Acceptors& operator=(const Acceptors&) = delete;
 
   // kSystem. May throw std::bad_alloc.
   Status listen(Listener listener, Transport transport);
-  // Goes on with those that have paused.
+  // Resumes the paused listening sockets.
   void resume() noexcept;
   void close_all() noexcept;
 

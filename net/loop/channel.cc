@@ -7,8 +7,8 @@
 namespace pairport {
 namespace {
 
-// A peer that has pipelined requests would be answered for as long as it reads. Encryption takes some 3 microseconds
-// for each KiB. Any script fits.
+// Limits of Channel::burst(). Without them a peer that pipelines requests would get answers for as long as it reads.
+// Any script fits. Encryption takes some 3 microseconds for each KiB.
 constexpr std::size_t kBurst = 512 * 1024;
 constexpr std::size_t kTlsBurst = 96 * 1024;
 
@@ -53,7 +53,7 @@ class TlsChannel final : public Channel {
       : Channel(context, peer, Transport::kSecure, now, kTlsBurst), tls_(tls, connection_, now) {}
 
   Wants wants() const noexcept override {
-    // Never the end with the output: an alert follows.
+    // end_with_output is never set: a close_notify alert follows the output.
     if (const auto output = tls_.output(); !output.empty()) {
       return {.output = output, .deadline = tls_.deadline(), .close = tls_.wants_close()};
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the bytes of a socket belong to: an HTTP connection, or one behind TLS. Who reads and writes them does not ask
-// which.
+// The protocol of a socket: an HTTP connection, or one behind TLS. The code that reads and writes the socket need not
+// know which.
 #ifndef PAIRPORT_NET_CHANNEL_H_
 #define PAIRPORT_NET_CHANNEL_H_
 
@@ -15,23 +15,23 @@
 
 namespace pairport {
 
-// As Connection and TlsConnection, whose headers say more: no callback ever leaves it, and after each call its owner
-// does what wants() says.
+// Works like Connection and TlsConnection, whose headers say more: it never calls its owner back, and after each call
+// the owner does what wants() says.
 class Channel {
  public:
-  // What the owner should do now. Where there is output, that comes first: the last four are false.
+  // What the owner should do now. Output comes first: while there is any, the last four are false.
   struct Wants {
-    std::span<const Fragment> output;  // to be sent; valid until the next call that is not const
+    std::span<const Fragment> output;  // to send; valid until the next non-const call
     std::uint64_t deadline = 0;        // when to call on_deadline()
-    bool close = false;                // the socket, at once
-    bool end_with_output = false;      // the end of the connection may go with the last bytes of `output`
-    bool shutdown = false;             // our side of it, and go on reading
+    bool close = false;                // close the socket at once
+    bool end_with_output = false;      // the FIN may share a segment with the last bytes of `output`
+    bool shutdown = false;             // end our side of the connection, and continue to read
     bool input = false;                // on_input() may be called
-    bool request = false;              // it waits for a request, so that closing it now loses nothing
+    bool request = false;              // it waits for a request: closing it now loses nothing
     bool handshake = false;            // a step of the handshake of tls() can be computed
   };
 
-  // For a connection that is kSecure `tls` is not null and outlives the channel. Null when there is no memory.
+  // `tls` is used with kSecure; it is not null then and outlives the channel. Null when there is no memory.
   static std::unique_ptr<Channel> create(ConnectionContext& context, TlsContext* tls, const ClientAddress& peer,
                                          Transport transport, const Now& now) noexcept;
   virtual ~Channel() = default;
@@ -39,21 +39,21 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
 
   virtual Wants wants() const noexcept = 0;
-  // These two, which every request needs, return what wants() says then.
+  // These two return wants(), because every request needs both.
   // REQUIRES: wants().input; input.size() <= Connection::kMaxInput
   virtual Wants on_input(std::string_view input, const Now& now) noexcept = 0;
-  // The first `sent` bytes of the output are on their way.
+  // The first `sent` bytes of the output have been written.
   virtual Wants on_output(std::size_t sent, const Now& now) noexcept = 0;
   virtual void on_input_end(const Now& now) noexcept = 0;
   virtual void on_deadline(const Now& now) noexcept = 0;
   virtual void finish(const Now& now) noexcept = 0;
 
-  // Bytes that it may be sent in a row, before others have their turn.
+  // Bytes to send to this peer in a row before other peers get their turn.
   std::size_t burst() const noexcept { return burst_; }
-  // Null: nothing is encrypted.
+  // Null: the connection is not encrypted.
   virtual TlsConnection* tls() noexcept { return nullptr; }
 
-  // The files that answers need: as with Connection.
+  // The files that answers need, as in Connection.
   std::string_view wants_file() const noexcept { return connection_.wants_file(); }
   FileFolder wants_file_of() const noexcept { return connection_.wants_file_of(); }
   FileRange wants_data() const noexcept { return connection_.wants_data(); }
@@ -75,7 +75,7 @@ class Channel {
   Channel(ConnectionContext& context, const ClientAddress& peer, Transport transport, const Now& now,
           std::size_t burst) noexcept
       : connection_(context, peer, now, transport), burst_(burst) {}
-  // The connection has been told something, and may have output.
+  // connection_ has been called directly, and may have output.
   virtual void on_answer(const Now& now) noexcept = 0;
 
   Connection connection_;

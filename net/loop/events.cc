@@ -8,7 +8,7 @@
 namespace pairport {
 namespace {
 
-// The same event is not told more often.
+// An event is reported at most once in this time.
 constexpr std::uint64_t kEventMs = 60'000;
 
 }  // namespace
@@ -25,7 +25,7 @@ bool Events::tell(ServerEvent event, int detail, std::uint64_t now_ms) noexcept 
   return true;
 }
 
-// `told`: how many of the `count` have been told.
+// `told` is the part of `count` that has been reported.
 void Events::tell_count(ServerEvent event, std::uint64_t count, std::uint64_t& told, std::uint64_t now_ms) noexcept {
   const std::uint64_t more = std::min<std::uint64_t>(count - told, std::numeric_limits<int>::max());
   if (more != 0 && tell(event, static_cast<int>(more), now_ms)) told = count;

@@ -14,24 +14,24 @@
 
 namespace pairport {
 
-// Calls ServerOptions::on_event for each event at most once a minute. Counts what was not told, and tells the sum of
-// it. One thread at a time.
+// Calls ServerOptions::on_event for each event at most once a minute. Counts occurrences in between, and reports their
+// sum. One thread at a time.
 class Events {
  public:
   // REQUIRES: `service` and `context` outlive this object. `on_event` may be empty.
   Events(std::function<void(ServerEvent event, int detail)> on_event, const Service& service,
          const ConnectionContext& context);
 
-  // False: it was told less than a minute ago, or nobody listens.
+  // Reports an event. False: the same event was reported less than a minute ago, or there is no on_event.
   bool tell(ServerEvent event, int detail, std::uint64_t now_ms) noexcept;
-  // A connection was refused, because its address has as many as it may.
+  // A connection was refused, because its address has reached its limit.
   void count_beyond_address() noexcept { ++beyond_address_; }
-  // A connection was closed for another one, or refused, because there are as many as there may be.
+  // A connection was closed for another one, or refused, because the server has reached max_connections.
   void count_beyond_all() noexcept { ++beyond_all_; }
 
-  // Tells what has been counted, here and in the service. To be called with every tick.
+  // Reports the counts, of this object and of the service. Call it with every tick.
   void tell_counts(std::uint64_t now_ms) noexcept;
-  // The same without a limit: what came since would be lost.
+  // The same without the limit of a minute, before the server ends; later counts would be lost.
   void tell_last_counts(std::uint64_t now_ms) noexcept;
 
  private:
@@ -43,7 +43,7 @@ class Events {
   std::array<std::uint64_t, static_cast<std::size_t>(ServerEvent::kConnectionsLimited) + 1> again_at_{};
   std::uint64_t beyond_address_ = 0;
   std::uint64_t beyond_all_ = 0;
-  // How many of each have been told.
+  // The parts of the counts that have been reported.
   std::uint64_t beyond_address_told_ = 0;
   std::uint64_t beyond_all_told_ = 0;
   std::uint64_t deposits_limited_told_ = 0;

@@ -23,7 +23,7 @@ FileTransfer* FileTransfer::open(LoopContext& context, FileReceiver& receiver, s
   if (transfer == nullptr) return nullptr;
   transfer->busy_ = true;
   context.handles.add();
-  // A symbolic link could lead out of the folder. O_NONBLOCK: a FIFO must not hold the thread.
+  // O_NOFOLLOW: a symbolic link could lead out of the folder. O_NONBLOCK: a FIFO must not block the thread.
   const int error =
       uv_fs_open(context.loop, &transfer->request_, path.data(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0,
                  [](uv_fs_t* request) { static_cast<FileTransfer*>(request->data)->on_opened(); });
@@ -33,7 +33,7 @@ FileTransfer* FileTransfer::open(LoopContext& context, FileReceiver& receiver, s
   return nullptr;
 }
 
-// The result of a request that is done. False: nobody waits for it, and the object is gone.
+// The result of a finished request. False: the receiver is gone, and this object is deleted.
 bool FileTransfer::take_result(ssize_t& result) noexcept {
   result = request_.result;
   uv_fs_req_cleanup(&request_);
@@ -53,14 +53,15 @@ void FileTransfer::on_opened() noexcept {
   if (result >= 0) fd_ = FileDescriptor(static_cast<int>(result));
   HandleCount& handles = context_.handles;
   struct stat status {};
-  // What is no file here is as good as nothing; anything else (no descriptor, no permission) is our trouble.
+  // A name that is not a file here counts as missing. Any other error (no descriptor, no permission) is the server's
+  // fault.
   const bool nothing = result == UV_ENOENT || result == UV_ELOOP || result == UV_ENXIO || result == UV_EISDIR;
   if (!fd_ ? nothing : fstat(fd_.get(), &status) == 0 && !S_ISREG(status.st_mode)) {
     receiver_->on_file(FileOutcome::kNotThere, nullptr);
   } else if (!fd_ || !S_ISREG(status.st_mode)) {
     receiver_->on_file(FileOutcome::kUnavailable, nullptr);
   } else {
-    // Unsigned: only told apart from others, and a date may lie anywhere.
+    // Unsigned, because it is only compared for equality, and a file may have any date.
     const auto modified = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
                           static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
     const FileInfo info{static_cast<std::uint64_t>(status.st_size), modified};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A file on its way to a peer.
+// Opens and reads a file for a peer.
 #ifndef PAIRPORT_NET_FILE_TRANSFER_H_
 #define PAIRPORT_NET_FILE_TRANSFER_H_
 
@@ -16,26 +16,26 @@
 
 namespace pairport {
 
-// What becomes of a file that was to be opened.
+// The result of opening a file.
 enum class FileOutcome { kOpened, kNotThere, kUnavailable };
 
 class FileReceiver {
  public:
   // `file`: with kOpened, else null.
   virtual void on_file(FileOutcome outcome, const FileInfo* file) noexcept = 0;
-  // Empty: the file has become shorter, or cannot be read. Valid until the next read().
+  // Empty: the file has become shorter, or cannot be read. `data` is valid until the next read().
   virtual void on_file_data(std::string_view data) noexcept = 0;
 
  protected:
   ~FileReceiver() = default;
 };
 
-// Opens a file and reads pieces of it in libuv's thread pool, so that a slow disk holds up nobody else. Outlives its
-// receiver while a request is under way, and then deletes itself.
+// Opens a file and reads pieces of it in libuv's thread pool, so that a slow disk delays no other peer. May outlive its
+// receiver while a request is unfinished, and then deletes itself.
 class FileTransfer {
  public:
-  // Opens `name` in `folder`; of it nothing but a regular file is sent. Null: no memory, or libuv or the kernel
-  // refuses. REQUIRES: `name` has no slash and no leading dot
+  // Opens `name` in `folder`. Only a regular file is sent. Null: no memory, or libuv or the kernel refuses. REQUIRES:
+  // `name` has no slash and no leading dot
   static FileTransfer* open(LoopContext& context, FileReceiver& receiver, std::string_view folder,
                             std::string_view below, std::string_view name) noexcept;
   FileTransfer(const FileTransfer&) = delete;
@@ -43,9 +43,9 @@ class FileTransfer {
 
   // Whether the file is not open yet.
   bool is_opening() const noexcept { return opening_; }
-  // Reads from the beginning of `range` on, unless something is being read. False: libuv refuses.
+  // Reads from the beginning of `range`. Does nothing while another read is unfinished. False: libuv refuses.
   bool read(const FileRange& range) noexcept;
-  // The receiver wants nothing more. The object is gone.
+  // The receiver needs no more data. Do not use the object after this call.
   void end() noexcept;
 
  private:
@@ -59,7 +59,7 @@ class FileTransfer {
 
   uv_fs_t request_;
   LoopContext& context_;
-  FileReceiver* receiver_;  // null when it is gone
+  FileReceiver* receiver_;  // null after end()
   FileDescriptor fd_;
   bool opening_ = true;
   bool busy_ = false;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariants: a handshake that is computing is in no queue. One that waits is in the queue of its lane, or in fresh_
-// before it has one.
+// Invariants: a handshake that is being computed is in no queue. A waiting one is in the queue of its lane, or in
+// fresh_ before it has a lane.
 #include "net/loop/handshakes.h"
 
 #include <sched.h>
@@ -13,12 +13,13 @@
 namespace pairport {
 namespace {
 
-// Handshakes that a client may begin before it is late: a machine begins one or two, a fleet behind one address many.
+// A client that begins more handshakes than this goes behind others. One machine begins one or two; a fleet behind one
+// address begins many.
 constexpr double kHandshakesPerSecond = 2;
 constexpr double kHandshakeBurst = 20;
 constexpr std::size_t kHandshakeKeys = std::size_t{1} << 14;
 
-// Once is enough for a thread. A kernel that refuses loses nothing but time.
+// Once per thread is enough. If the kernel refuses, handshakes only delay the loop more.
 void prefer_batch_scheduling() noexcept {
   thread_local bool asked = false;
   if (std::exchange(asked, true)) return;
@@ -76,7 +77,7 @@ void Handshakes::leave(Handshake& handshake) noexcept {
   if (handshake.is_waiting()) queue_of(handshake).remove(handshake);
 }
 
-// Gives each lane that is free something to do.
+// Starts work on each idle lane.
 void Handshakes::compute() noexcept {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     Lane& lane = *lanes_[i];

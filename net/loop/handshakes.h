@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Handshakes of TLS: whose turn it is, and on which thread they are computed.
+// TLS handshakes: whose turn it is, and which thread computes them.
 #ifndef PAIRPORT_NET_HANDSHAKES_H_
 #define PAIRPORT_NET_HANDSHAKES_H_
 
@@ -19,14 +19,14 @@
 
 namespace pairport {
 
-// Who a handshake belongs to.
+// The owner of a handshake.
 class HandshakeOwner {
  public:
-  // A step is computed from now on: the TlsConnection must not be touched before on_step_done().
+  // A thread now computes a step: do not touch the TlsConnection before on_step_done().
   virtual void on_step_begins() noexcept = 0;
-  // The TlsConnection has to be told. May destroy the handshake.
+  // The step is done: call TlsConnection::on_handshake(). May destroy the handshake.
   virtual void on_step_done() noexcept = 0;
-  // It was dropped from the queue, or cannot be computed.
+  // The handshake was dropped from the queue, or cannot be computed.
   virtual void on_dropped() noexcept = 0;
 
  protected:
@@ -38,7 +38,7 @@ class Handshakes;
 // The handshake of one connection. Not destroyed while is_computing() or is_waiting().
 class Handshake : public FairQueue::Waiter {
  public:
-  // `tls`: null for a connection that has none. All of them outlive this object.
+  // `tls` is null for a connection without TLS. `owner` and `tls` outlive this object.
   Handshake(HandshakeOwner& owner, TlsConnection* tls, const ClientKey& client) noexcept
       : owner_(owner), tls_(tls), client_(client) {}
 
@@ -55,20 +55,20 @@ class Handshake : public FairQueue::Waiter {
   Handshakes* queue_ = nullptr;
 };
 
-// Handshakes are computed in libuv's thread pool, one for each lane of the TlsContext at a time. What has been begun is
-// finished first: else the work that it took is lost when its time is over.
+// Computes handshakes in libuv's thread pool, one for each lane of the TlsContext at a time. Handshakes that have begun
+// go first: if they timed out, their work would be wasted.
 class Handshakes {
  public:
-  // kOutOfMemory. `on_done` is called after each step, for whoever waits for a connection to get on. Without a
-  // TlsContext in the options of `context` there is nothing to queue. May throw std::bad_alloc.
+  // Errors: kOutOfMemory. Calls `on_done` after each step; a paused listener may accept again then. REQUIRES for
+  // queue(): the options of `context` have a TlsContext. May throw std::bad_alloc.
   static Result<std::unique_ptr<Handshakes>> create(LoopContext& context, std::function<void()> on_done);
   Handshakes(const Handshakes&) = delete;
   Handshakes& operator=(const Handshakes&) = delete;
 
-  // Lets `handshake` wait for its turn to have the next step computed, and gives idle lanes something to do. May call
-  // the owners of other handshakes, and its own. Does nothing when it waits already.
+  // Queues `handshake` for its next step, and starts work on idle lanes. May call the owners of this and other
+  // handshakes. Does nothing when `handshake` is in the queue already.
   void queue(Handshake& handshake) noexcept;
-  // Does nothing when it does not wait.
+  // Removes `handshake` from the queue. Does nothing when it is not in the queue.
   void leave(Handshake& handshake) noexcept;
 
  private:
@@ -76,7 +76,7 @@ class Handshakes {
   struct Lane {
     explicit Lane(std::uint64_t seed) noexcept;
 
-    FairQueue begun;  // those that wait for a further step; as many as have made the first one
+    FairQueue begun;  // handshakes that wait for a further step; unlimited
     bool busy = false;
   };
 
@@ -89,7 +89,7 @@ class Handshakes {
   LoopContext& context_;
   const std::function<void()> on_done_;
   std::unique_ptr<RateLimiter> budgets_;
-  FairQueue fresh_;  // those that wait for their first step
+  FairQueue fresh_;  // handshakes that wait for their first step
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

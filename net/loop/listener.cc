@@ -23,12 +23,12 @@
 namespace pairport {
 namespace {
 
-// The kernel doubles it for its own overhead: about 400 KiB of an answer are on their way at most, so that a file of
-// the package folder still reaches 64 Mbit/s at a round trip of 50 ms.
+// The kernel doubles it for its own overhead, so about 400 KiB of an answer are in flight at most. A file of the
+// package folder still reaches 64 Mbit/s at a round trip of 50 ms.
 constexpr int kSendBuffer = 256 * 1024;
-// Seconds for which the kernel holds back a connection whose client has sent nothing yet. The smallest value.
+// Seconds for which the kernel holds back a connection whose client has sent nothing yet. 1 is the smallest value.
 constexpr int kDeferSeconds = 1;
-// The kernel cuts it to net.core.somaxconn.
+// The kernel limits it to net.core.somaxconn.
 constexpr int kBacklog = 4096;
 
 Status not_an_address(std::string_view address) {
@@ -66,7 +66,7 @@ Status cannot_listen(std::string_view address, int error) {
   return {StatusCode::kSystem, std::move(message)};
 }
 
-// Whether `path` is a socket that nobody listens on any more.
+// Whether `address` is the file of a socket on which no process listens any more.
 bool is_stale_socket(const sockaddr_un& address) {
   struct stat info {};
   if (lstat(address.sun_path, &info) != 0 || !S_ISSOCK(info.st_mode)) return false;
@@ -106,7 +106,7 @@ Result<Listener> Listener::open_unix(const std::string& path, const SocketFile& 
     return cannot_listen("unix:" + path, errno);
   }
   listener.path_ = path;
-  // Nobody can connect before listen(2).
+  // In time: no client can connect before listen(2).
   if (file.group && chown(address.sun_path, static_cast<uid_t>(-1), *file.group) != 0) {
     return Status(StatusCode::kSystem, "cannot give unix:" + path + " to the group " + std::to_string(*file.group) +
                                            ": " + std::strerror(errno) + "; the user of the service must belong to it");
@@ -137,7 +137,7 @@ Result<Listener> Listener::open(std::string_view address, const SocketFile& file
   addrinfo* found = nullptr;
   const int code = getaddrinfo(host.empty() ? nullptr : host.c_str(), port.c_str(), &hints, &found);
   if (code != 0) {
-    // While a machine boots its name servers may not answer yet.
+    // A temporary failure: while a machine boots, its name servers may not answer yet.
     const bool passes = code == EAI_AGAIN || code == EAI_SYSTEM || code == EAI_MEMORY;
     return Status(passes ? StatusCode::kSystem : StatusCode::kInvalidArgument,
                   "cannot resolve '" + host + "' of [server] address: " + gai_strerror(code) + "; use an IP address");
@@ -153,7 +153,7 @@ Result<Listener> Listener::open(std::string_view address, const SocketFile& file
   int error = EADDRNOTAVAIL;
   bool first = true;
   for (const addrinfo* info : candidates) {
-    // IPv4 alone only where there is no IPv6, not where the port is taken.
+    // Use IPv4 alone only when there is no IPv6, not when the port is in use.
     if (host.empty() && !std::exchange(first, false) && error != EAFNOSUPPORT && error != EADDRNOTAVAIL) break;
     Listener listener;
     listener.fd_ = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -165,11 +165,11 @@ Result<Listener> Listener::open(std::string_view address, const SocketFile& file
     const int off = 0;
     setsockopt(listener.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     set_tcp_options(listener.fd_);
-    // Also inherited. Otherwise the kernel buffers megabytes for each peer that does not read.
+    // Accepted connections inherit this. Otherwise the kernel buffers megabytes for each peer that does not read.
     setsockopt(listener.fd_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
-    // The request of a client on another machine comes a moment after its connection. Waking up for the connection,
-    // finding nothing to read and polling for the request would cost half as much as all the rest (doc/benchmarks.md,
-    // late_request).
+    // The request of a client on another machine arrives shortly after its connection. Without this option the loop
+    // would wake up for the connection, find nothing to read and poll for the request, which costs half as much as the
+    // rest of the work (doc/benchmarks.md, late_request).
     setsockopt(listener.fd_, IPPROTO_TCP, TCP_DEFER_ACCEPT, &kDeferSeconds, sizeof(kDeferSeconds));
     if (info->ai_family == AF_INET6) {
       setsockopt(listener.fd_, IPPROTO_IPV6, IPV6_V6ONLY, host.empty() ? &off : &on, sizeof(on));

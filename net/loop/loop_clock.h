@@ -11,8 +11,8 @@
 
 namespace pairport {
 
-// libuv's own time stands still while the machine is suspended, so this one comes from CLOCK_BOOTTIME. The wall clock
-// is read once a tick, and CLOCK_BOOTTIME advances it in between. One thread at a time.
+// libuv's time stands still while the machine is suspended, so this clock uses CLOCK_BOOTTIME. It reads the wall clock
+// once a tick, and advances it by CLOCK_BOOTTIME in between. One thread at a time.
 class LoopClock {
  public:
   // Length of a tick, in milliseconds.
@@ -25,7 +25,7 @@ class LoopClock {
   }
   std::uint64_t ms() noexcept { return now().monotonic_ms; }
 
-  // The loop goes to sleep: what is known of the time is old when it wakes up.
+  // Call this before the loop sleeps: the known time is out of date when the loop wakes up.
   void forget() noexcept { known_ = false; }
 
  private:

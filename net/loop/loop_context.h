@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the parts of a server share: the loop, its time, and what libuv still holds of them.
+// The state that the parts of a server share: the loop, its time, and the count of open handles.
 #ifndef PAIRPORT_NET_LOOP_CONTEXT_H_
 #define PAIRPORT_NET_LOOP_CONTEXT_H_
 
@@ -18,10 +18,10 @@
 
 namespace pairport {
 
-// Counts the handles that are not closed and the requests that are under way: the server is stopped when there is none.
+// Counts the handles that are not closed and the unfinished requests. The server has stopped when there are none.
 class HandleCount {
  public:
-  // Calls `on_removed(left)` after each that goes; it may destroy this object when nothing is left.
+  // Calls `on_removed(left)` after each removal. The call may destroy this object when none is left.
   explicit HandleCount(std::function<void(std::size_t left)> on_removed) : on_removed_(std::move(on_removed)) {}
 
   void add(std::size_t count = 1) noexcept { count_ += count; }
@@ -29,7 +29,7 @@ class HandleCount {
     take_back();
     on_removed_(count_);
   }
-  // For a request that libuv has not accepted.
+  // Undoes add(), for a request that libuv has not accepted.
   void take_back() noexcept {
     PAIRPORT_CHECK(count_ > 0);
     --count_;
@@ -46,7 +46,7 @@ struct LoopContext {
   const ServerOptions& options;
   Events events;
   HandleCount handles;
-  std::function<void()> keep_ticking;  // there is something to wait for
+  std::function<void()> keep_ticking;  // starts the tick, because there is something to wait for
   LoopClock clock;
 
   const Now& now() noexcept { return clock.now(); }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A connected socket on the loop, with the channel that its bytes belong to.
+// A connected socket on the loop, with its channel.
 #ifndef PAIRPORT_NET_PEER_H_
 #define PAIRPORT_NET_PEER_H_
 
@@ -25,7 +25,7 @@ namespace pairport {
 
 class Peers;
 
-// When a peer has to be told the time; kept in the timer wheel of Peers. It may fire too early.
+// The deadline of a peer, in the timer wheel of Peers. It may fire too early.
 struct PeerTimer {
   std::uint64_t deadline = Connection::kNoDeadline;
   TimerLinks links;
@@ -33,26 +33,27 @@ struct PeerTimer {
   bool armed = false;
 };
 
-// Reads, writes and closes one socket as its channel wants it. Created and forgotten by Peers; deletes itself when
-// libuv and the thread pool know it no longer.
+// Reads, writes and closes one socket as its channel wants. Peers creates and forgets it. It deletes itself when
+// neither libuv nor the thread pool uses it any more.
 class Peer final : public Victims::Candidate, private FileReceiver, private HandshakeOwner {
  public:
-  // Owns `fd` from here on. REQUIRES: `channel` is not null; `peers` outlives this object
+  // Takes `fd`. REQUIRES: `channel` is not null; `peers` outlives this object
   Peer(Peers& peers, TimerId id, int fd, bool is_unix, const ClientAddress& address, AddressCounter::Place&& place,
        std::unique_ptr<Channel> channel) noexcept;
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
-  // Reads once, and does what the channel wants then. libuv tells of what is left.
+  // Reads once, then does what the channel wants. libuv reports input that is left.
   void receive() noexcept;
-  // A peer that has just been accepted becomes a handle of libuv's.
+  // Makes a newly accepted peer a handle of libuv.
   void settle() noexcept;
-  // The deadline of `timer` has been met.
+  // The deadline of `timer` has come.
   void on_deadline(const Now& now) noexcept;
-  // Ends after the request that is under way.
+  // Ends the connection after the current request.
   void finish(const Now& now) noexcept;
   void close() noexcept;
-  // Its socket is closed, and libuv does not know it. The object is gone, or goes when its handshake is computed.
+  // Call this when the socket is closed and libuv has no handle for it. Deletes the object, at once or when the step of
+  // its handshake is computed.
   void forget() noexcept;
 
   bool is_closing() const noexcept { return closing_; }
@@ -60,7 +61,7 @@ class Peer final : public Victims::Candidate, private FileReceiver, private Hand
   bool wants_input() const noexcept { return channel_->wants().input; }
 
   PeerTimer timer;
-  AddressCounter::Place place;  // empty for a peer that is not counted
+  AddressCounter::Place place;  // empty for a peer without a limit per address
 
  private:
   union StreamHandle {
@@ -92,14 +93,14 @@ class Peer final : public Victims::Candidate, private FileReceiver, private Hand
   const std::unique_ptr<Channel> channel_;
   const uv_os_fd_t fd_;
   const bool is_unix_;
-  bool attached_ = false;  // whether `handle_` is one
+  bool attached_ = false;  // whether `handle_` is initialised
   bool reading_ = false;
   bool writing_ = false;
   bool shut_down_ = false;
   bool closing_ = false;
-  bool closed_ = false;             // and forgotten, but for a handshake that is being computed
-  std::size_t write_size_ = 0;      // bytes that `write_` was given
-  std::uint64_t left_to_send_ = 0;  // when that was looked at last; while writing_
+  bool closed_ = false;             // and forgotten; only a handshake that is being computed keeps the object
+  std::size_t write_size_ = 0;      // bytes of `write_`
+  std::uint64_t left_to_send_ = 0;  // at the last look; while writing_
   FileTransfer* transfer_ = nullptr;
   StreamHandle handle_;
   uv_write_t write_;

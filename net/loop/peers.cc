@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: a peer is in peers_ from its creation to its close callback, at the index that is the id of its timer.
-// What is counted of it (its place among those of its address, and among victims_) is given back when it closes, not
-// when its memory is freed. A peer without a handle is in newcomers_, and exists no longer than the batch that it was
-// accepted in.
+// It gives back its places (in places_ and victims_) when it closes, not when its memory is freed. A peer without a
+// handle is in newcomers_, and lives only until the end of its batch.
 #include "net/loop/peers.h"
 
 #include <netinet/in.h>
@@ -22,12 +21,12 @@
 namespace pairport {
 namespace {
 
-// Deadlines of connections met per loop iteration: each may be an answer and a close.
+// Deadlines that one loop iteration handles: each may cause an answer and a close.
 constexpr std::size_t kDeadlineBatch = 32;
-// So many newcomers take a while: some 20 microseconds each.
+// A batch of at least this many newcomers takes long enough for new input: some 20 microseconds each.
 constexpr std::size_t kCrowd = 4;
 
-// Without Content-Length: the body ends with the connection.
+// It has no Content-Length: the body ends with the connection.
 constexpr std::string_view kTooManyConnections =
     "HTTP/1.1 503 Service Unavailable\r\n"
     "Access-Control-Allow-Origin: *\r\n"
@@ -38,7 +37,7 @@ constexpr std::string_view kTooManyConnections =
     "Connection: close\r\n"
     "\r\n"
     "the service has no room for one more connection yet\n";
-// A fatal alert internal_error (RFC 8446 section 6.2), in clear as all that comes before a handshake.
+// A fatal alert internal_error (RFC 8446 section 6.2), unencrypted like everything before a handshake.
 constexpr std::string_view kTooManyConnectionsAlert{"\x15\x03\x03\x00\x02\x02\x50", 7};
 
 ClientAddress address_of(const sockaddr_storage& storage) noexcept {
@@ -72,7 +71,7 @@ Result<std::unique_ptr<Peers>> Peers::create(LoopContext& context, ConnectionCon
   if (!peers->read_buffer_) {
     return level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
   }
-  // A newcomer is counted before somebody makes room for it.
+  // One more, because a newcomer is counted before another peer makes room for it.
   Result<std::unique_ptr<AddressCounter>> places =
       AddressCounter::create({options.max_connections_per_address, options.max_connections + 1, options.hash_seed});
   if (!places.ok()) return places.status();
@@ -112,7 +111,8 @@ bool Peers::all_are_queued() noexcept {
   return victims_->all_are_queued(context_.clock.ms());
 }
 
-// Closes a connection for the one of a newcomer. Whoever holds many cannot keep others out, whatever it does with them.
+// Closes a connection to make room for a newcomer. A client with many connections cannot keep others out, whatever it
+// does with them.
 bool Peers::make_room(const ClientKey* newcomer) noexcept {
   Victims::Candidate* const victim = victims_->choose(newcomer, context_.clock.ms());
   if (victim == nullptr) return false;
@@ -132,7 +132,7 @@ bool Peers::reserve_id() noexcept {
   if (!free_ids_.empty()) return true;
   try {
     peers_.push_back(nullptr);
-    free_ids_.reserve(peers_.capacity());  // giving an id back must not fail
+    free_ids_.reserve(peers_.capacity());  // so that returning an id cannot fail
     free_ids_.push_back(static_cast<TimerId>(peers_.size() - 1));
   } catch (const std::bad_alloc&) {
     return false;
@@ -144,7 +144,7 @@ Status Peers::add(int fd, const sockaddr_storage& address, Transport transport) 
   const bool is_unix = address.ss_family == AF_UNIX;
   const ClientAddress client = address_of(address);
   const ClientKey widest_key = client.widest_key();
-  const ClientKey* key = nullptr;  // a proxy connects for many clients: each of its connections stands for one
+  const ClientKey* key = nullptr;  // null for a proxy: each of its connections counts as a client
   AddressCounter::Place place;
   if (!is_unix && !context_.options.trusted_proxies.trusts(client)) {
     key = &widest_key;
@@ -184,16 +184,16 @@ Status Peers::add(int fd, const sockaddr_storage& address, Transport transport) 
   PAIRPORT_CHECK(newcomer_count_ < newcomers_.size());
   newcomers_[newcomer_count_++] = peer;
   context_.keep_ticking();
-  // The request has often come with the connection: then a short conversation is over before anything was polled for.
+  // The request has often arrived with the connection. A short exchange is then complete before the loop polls for it.
   peer->receive();
   return StatusCode::kOk;
 }
 
-// A peer that is served and gone by now, because it or we wanted no more than one answer, never was a handle of
-// libuv's. That saves setting it up, adding it to what is polled for and taking it out: 6 % of what a connection with
-// one GET costs. The others become one now.
+// A peer that is already served and closed, because it or the server ends the connection after one answer, never
+// becomes a libuv handle. That saves setting up the handle, and adding and removing its poll: 6 % of the cost of a
+// connection with one GET. The other peers become handles now.
 void Peers::settle_newcomers() noexcept {
-  // Only a crowd takes as long as a peer needs to have gone, or to have sent more.
+  // Only a large batch takes long enough for its first peers to have closed or sent more.
   const bool took_time = newcomer_count_ >= kCrowd;
   for (std::size_t i = 0; i < newcomer_count_; ++i) {
     Peer& peer = *newcomers_[i];

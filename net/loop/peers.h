@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// All peers of a server: who may be one, who has to make room, and when each is told the time.
+// All peers of a server: which connections are accepted, which are evicted, and when each has a deadline.
 #ifndef PAIRPORT_NET_PEERS_H_
 #define PAIRPORT_NET_PEERS_H_
 
@@ -32,12 +32,12 @@ struct PeerTimer;
 
 class Peers {
  public:
-  // Connections accepted in one batch, so that a burst of them does not delay those that are open: some 25 microseconds
-  // each with its first answer.
+  // Connections accepted in one batch. Small, so that a burst of them does not delay open connections: each takes some
+  // 25 microseconds with its first answer.
   static constexpr std::size_t kBatch = 8;
 
-  // kOutOfMemory, kMemoryNotLocked. `on_room`: called when somebody who waits outside may get on. Both contexts outlive
-  // the object. May throw std::bad_alloc.
+  // Errors: kOutOfMemory, kMemoryNotLocked. Calls `on_room` when a paused listener may accept again. Both contexts
+  // outlive the object. May throw std::bad_alloc.
   static Result<std::unique_ptr<Peers>> create(LoopContext& context, ConnectionContext& connections,
                                                std::function<void()> on_room);
   // REQUIRES: size() == 0, and no handle of a peer is left
@@ -45,49 +45,50 @@ class Peers {
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
 
-  // Makes a connected socket a peer and reads from it, or refuses it. Owns `fd` from here on, also on failure.
-  // kSystem, kOutOfMemory. REQUIRES: fewer than kBatch since settle_newcomers()
+  // Makes a connected socket a peer and reads from it, or refuses it. Takes `fd`, also on failure. Errors: kSystem,
+  // kOutOfMemory. REQUIRES: fewer than kBatch since settle_newcomers()
   Status add(int fd, const sockaddr_storage& address, Transport transport) noexcept;
-  // To be called after each batch: gives to libuv the new peers that have not gone yet.
+  // Call this after each batch: gives libuv the new peers that are still open.
   void settle_newcomers() noexcept;
 
-  // Whether there is a place for one more.
+  // Whether there is a place for one more peer.
   bool has_room() const noexcept { return size_ - closing_ < context_.options.max_connections; }
-  // Whether everybody waits for a handshake to be computed (see Victims): a newcomer should wait outside.
+  // Whether every peer waits for the computation of a handshake (see Victims::all_are_queued()): a new connection
+  // should stay in the backlog.
   bool all_are_queued() noexcept;
-  // Closes the socket of somebody for a newcomer without a name. False: there is nobody.
+  // Closes a peer for a new connection of an unknown client. False: there is no peer to close.
   bool make_room() noexcept { return make_room(nullptr); }
 
-  // Meets deadlines, a bounded number of them. Returns whether that was all.
+  // Handles a bounded number of due deadlines. Returns whether these were all.
   bool advance(const Now& now) noexcept;
   Refusals& refusals() noexcept { return refusals_; }
-  // Ends each peer after the request that is under way.
+  // Ends each peer after its current request.
   void finish() noexcept;
   void close_all() noexcept;
-  // Peers whose memory is not freed.
+  // Peers whose memory is not freed yet.
   std::size_t size() const noexcept { return size_; }
 
   // For peers.
   LoopContext& context() noexcept { return context_; }
   Transmitter& transmitter() noexcept { return transmitter_; }
   Handshakes& handshakes() noexcept { return *handshakes_; }
-  // Connection::kMaxInput bytes, for all of them.
+  // Connection::kMaxInput bytes that all peers share.
   char* read_buffer() noexcept { return reinterpret_cast<char*>(read_buffer_.data()); }
   void arm(PeerTimer& timer, std::uint64_t deadline) noexcept;
   void set_waiting(Victims::Candidate& peer, bool waits) noexcept { victims_->set_waiting(peer, waits); }
   void set_queued(Victims::Candidate& peer, bool queued) noexcept {
     victims_->set_queued(peer, queued, context_.clock.ms());
   }
-  // Its socket is about to be closed: what is counted of it is given back.
+  // The socket of `peer` is about to be closed: `peer` gives back its places.
   void on_closing(Peer& peer) noexcept;
-  // Its socket is closed, and libuv does not know it, or knows it no longer.
+  // The socket of `peer` is closed, and libuv has no handle for it (any more).
   void remove(Peer& peer) noexcept;
 
  private:
   friend class TimerWheel<Peers>;
 
   Peers(LoopContext& context, ConnectionContext& connections);
-  // What TimerWheel asks for.
+  // Required by TimerWheel.
   TimerLinks& links(TimerId id) noexcept;
   std::uint64_t deadline(TimerId id) noexcept;
   bool make_room(const ClientKey* newcomer) noexcept;
@@ -106,7 +107,7 @@ class Peers {
   std::vector<Peer*> peers_;
   std::vector<TimerId> free_ids_;
   std::size_t size_ = 0;
-  std::size_t closing_ = 0;  // of them, those whose socket is closed already
+  std::size_t closing_ = 0;  // of these, the peers whose socket is closed already
   std::array<Peer*, kBatch> newcomers_{};
   std::size_t newcomer_count_ = 0;
 };

@@ -12,10 +12,10 @@
 namespace pairport {
 namespace {
 
-// Most bytes that are read in one tick: a client that sends more is not waiting for an answer.
+// Reads of one connection in one tick, at most. A client that sends more does not wait for an answer.
 constexpr int kReads = 16;
 
-// False when there is nothing more to wait for.
+// Reads and drops input. False when the peer has ended its side, or on an error.
 bool drain(int fd) noexcept {
   std::array<char, 4096> buffer;
   ssize_t size = 1;
@@ -31,7 +31,7 @@ bool drain(int fd) noexcept {
 }  // namespace
 
 void Refusals::add(FileDescriptor fd, std::string_view answer, std::uint64_t until_ms) noexcept {
-  // A fresh socket's buffer holds this; if not, the peer sees the end of the connection.
+  // The buffer of a new socket has room for this; if not, the peer only sees the end of the connection.
   [[maybe_unused]] const ssize_t sent = send(fd.get(), answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   shutdown(fd.get(), SHUT_WR);
   if (!drain(fd.get())) return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tells connections that get no place so, and closes them.
+// Answers connections that get no place, and closes them.
 #ifndef PAIRPORT_NET_REFUSALS_H_
 #define PAIRPORT_NET_REFUSALS_H_
 
@@ -12,17 +12,17 @@
 
 namespace pairport {
 
-// Sends each connection an answer, ends our side and reads on for a while. Closing a socket that holds unread data
-// would reset the connection, and the reset destroys the answer on its way (RFC 9112 section 9.6). Allocates nothing
-// and polls nothing: tick() does what is due. One thread at a time.
+// Sends each connection an answer, ends our side and continues to read for a while. Closing a socket with unread data
+// would reset the connection, and the reset could destroy the answer before the peer reads it (RFC 9112 section 9.6).
+// Allocates nothing and polls nothing: tick() does the work. One thread at a time.
 class Refusals {
  public:
-  // Most connections at a time; beyond it the oldest one is closed at once.
+  // Connections at a time; beyond it the oldest one is closed at once.
   static constexpr std::size_t kMost = 64;
 
-  // `until_ms`: the latest time at which it is closed.
+  // Takes `fd` and closes it at `until_ms` at the latest.
   void add(FileDescriptor fd, std::string_view answer, std::uint64_t until_ms) noexcept;
-  // Reads what has come. Closes the connections whose peer has ended its side, and those whose time is over.
+  // Reads and drops input. Closes the connections whose peer has ended its side, and those whose time is over.
   void tick(std::uint64_t now_ms) noexcept;
   void close_all() noexcept;
   bool empty() const noexcept { return count_ == 0; }

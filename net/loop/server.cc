@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Invariants: HandleCount counts handles that are not closed and requests that are under way; the server is stopped
-// when there is none.
+// Invariants: HandleCount counts handles that are not closed and unfinished requests; the server has stopped when there
+// are none.
 //
-// One timer drives everything that depends on time: every tick it brings the wall clock, the deadlines of connections
-// and the expiry of deposits up to date. It runs only while there is something to wait for, so an idle server does not
-// wake up.
+// One timer drives everything that depends on time: with every tick it updates the wall clock, handles deadlines of
+// connections and expires deposits. It runs only while there is something to wait for, so an idle server does not wake
+// up.
 #include <pairport/server.h>
 
 #include <fcntl.h>
@@ -25,12 +25,12 @@
 namespace pairport {
 namespace {
 
-// Deposits wiped per loop iteration: well below 100 microseconds.
+// Deposits that one loop iteration wipes: this takes well below 100 microseconds.
 constexpr std::size_t kExpiryBatch = 256;
-// Handles of the server itself that close last: the clock and what asks for it.
+// The server's own handles that close last: tick_ and before_poll_.
 constexpr std::size_t kClockHandles = 2;
 
-// What a connection is by its listener's options.
+// The transport of a connection, from the options of its listener.
 Transport transport_of(const ListenOptions& options) noexcept {
   if (options.tls) return Transport::kSecure;
   return options.redirect_to_https ? Transport::kRedirecting : Transport::kPlain;
@@ -78,7 +78,7 @@ class Server::Impl {
   bool started_ = false;
   bool ticking_ = false;
   bool work_pending_ = false;
-  bool tick_worked_ = false;  // in this iteration, which is enough for it
+  bool tick_worked_ = false;  // on_tick() has done this iteration's share of the work
   bool stopping_ = false;
   std::uint64_t stop_at_ = 0;
   std::function<void()> on_stopped_;
@@ -98,7 +98,7 @@ Status Server::Impl::start() {
   context_.handles.add(kClockHandles + 1);
   uv_prepare_start(&before_poll_,
                    [](uv_prepare_t* prepare) { static_cast<Impl*>(prepare->data)->context_.clock.forget(); });
-  // What must go on is held by sockets: the clock alone keeps no loop alive.
+  // The clock alone must not keep the loop alive; sockets do.
   uv_unref(reinterpret_cast<uv_handle_t*>(&tick_));
   uv_unref(reinterpret_cast<uv_handle_t*>(&before_poll_));
   started_ = true;
@@ -107,7 +107,7 @@ Status Server::Impl::start() {
 }
 
 void Server::Impl::on_handle_removed(std::size_t left) noexcept {
-  // The clock is the last to go: until then it bounds the wait for answers that are under way.
+  // The clock closes last: until then it limits the wait for unfinished answers.
   if (stopping_ && left == kClockHandles && !uv_is_closing(reinterpret_cast<uv_handle_t*>(&tick_))) {
     close(reinterpret_cast<uv_handle_t*>(&tick_));
     close(reinterpret_cast<uv_handle_t*>(&before_poll_));
@@ -118,7 +118,7 @@ void Server::Impl::on_handle_removed(std::size_t left) noexcept {
   if (on_stopped) on_stopped();
 }
 
-// One of the server's own handles.
+// Closes one of the server's own handles.
 void Server::Impl::close(uv_handle_t* handle) noexcept {
   uv_close(handle, [](uv_handle_t* closed) { static_cast<Impl*>(closed->data)->context_.handles.remove(); });
 }
@@ -131,7 +131,7 @@ void Server::Impl::keep_ticking() noexcept {
       LoopClock::kTickMs);
 }
 
-// A bounded part of what is due; returns whether that was all.
+// Does a bounded part of the due work; returns whether that was all.
 bool Server::Impl::work_off(const Now& time) noexcept {
   const bool all_met = peers_->advance(time);
   return context_.service.expire(time, kExpiryBatch) && all_met;
@@ -143,8 +143,8 @@ void Server::Impl::on_tick() noexcept {
   acceptors_->resume();
   peers_->refusals().tick(time.monotonic_ms);
   context_.events.tell_counts(time.monotonic_ms);
-  // While it is stopping there is no idle handle; then the next tick goes on. What is pending is the idle handle's,
-  // which has its turn in this iteration, too: one portion for each.
+  // A stopping server has no idle handle, so the next tick continues. Otherwise the idle handle continues pending work;
+  // it runs in this iteration, too, and each iteration does one part.
   if ((!work_pending_ || stopping_) && !work_off(time) && !stopping_) {
     work_pending_ = true;
     tick_worked_ = true;
@@ -189,7 +189,7 @@ Status Server::Impl::adopt(int fd, const ListenOptions& options) {
   }
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
-  // It may be one that blocks, and is written to before libuv sees it.
+  // The socket may be a blocking one, and the server writes to it before libuv gets it.
   if (stopping_ || getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
       fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) {
     ::close(fd);

@@ -8,17 +8,17 @@
 namespace pairport {
 namespace {
 
-// Less would refuse every request.
+// Smaller limits would refuse every request.
 constexpr std::size_t kLeastBytes = 1024;
 constexpr std::size_t kLeastHeaders = 8;
 constexpr std::size_t kMostConnections = 1'000'000;
 constexpr std::uint64_t kMostBytesPerSecond = 1'000'000'000;
-constexpr ConnectionLimits kMost;  // buffers are made for these sizes
+constexpr ConnectionLimits kMost;  // the buffers have these sizes
 static_assert(kMost.max_head_bytes == 8192 && kMost.max_headers == 64 && kMost.max_body_bytes == 16384);
 constexpr auto kMostPerAddress = std::numeric_limits<decltype(ServerOptions::max_connections_per_address)>::max();
 static_assert(kMostPerAddress == 4'294'967'295);
 
-// The member at the end of a path of members.
+// The member at the end of a chain of members.
 template <auto... kPath>
 constexpr auto& at(ServerOptions& options) noexcept {
   return (options.*....*kPath);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Invariants: passage_ is empty between calls of send(), and holds at least as many pages as the longest part. The
-// pages in the pipes belong to a sealed memory file, so nobody can change what is on its way to a peer.
+// pages in the pipes belong to a sealed memory file, so nothing can change bytes that the kernel has not sent yet.
 #include "net/loop/transmitter.h"
 
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 namespace pairport {
 namespace {
 
-// Pieces of one vectored write; the next one sends the rest.
+// Fragments of one vectored write at most; the next one sends the rest.
 constexpr std::size_t kMaxVectors = 64;
 
 std::size_t pages_of(std::size_t size) noexcept {
@@ -25,7 +25,7 @@ std::size_t pages_of(std::size_t size) noexcept {
   return (size + page - 1) / page;
 }
 
-// A pipe with room for `size` bytes that start at a page; none when the kernel does not grant it.
+// A pipe with room for `size` bytes from the start of a page; none when the kernel refuses it.
 Pipe open_pipe(std::size_t size) noexcept {
   std::array<int, 2> fds;
   if (pipe2(fds.data(), O_CLOEXEC | O_NONBLOCK) != 0) return {};
@@ -36,7 +36,7 @@ Pipe open_pipe(std::size_t size) noexcept {
   return pipe;
 }
 
-// `text` in a memory file that cannot change any more.
+// A memory file that holds `text` and cannot change any more.
 FileDescriptor sealed_file(std::string_view text) noexcept {
   FileDescriptor file(memfd_create("pairport-static", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!file) return {};
@@ -76,7 +76,7 @@ Transmitter::Transmitter(std::span<const std::string_view> parts, Clock clock) :
   if (!passage_.in) parts_.clear();
 }
 
-// Only a whole part can be taken from its pipe: the rest of a part is sent by a vectored write.
+// Finds only a whole part, because its pipe has only the whole. A vectored write sends the rest of a part.
 Transmitter::Part* Transmitter::part_of(const Fragment& fragment) noexcept {
   if (fragment.size < kMinPart) return nullptr;
   for (Part& part : parts_) {
@@ -91,7 +91,7 @@ ssize_t Transmitter::send_part(int socket, const Part& part, bool more) noexcept
   const ssize_t sent = splice(passage_.out.get(), nullptr, socket, nullptr, static_cast<std::size_t>(taken),
                               SPLICE_F_NONBLOCK | SPLICE_F_MOVE | (more ? SPLICE_F_MORE : 0U));
   const ssize_t result = sent < 0 ? -errno : sent;
-  // What the socket has not taken must not precede the next answer.
+  // Drop bytes that the socket has not taken, so that they do not precede the next answer.
   for (ssize_t rest = taken - std::max<ssize_t>(sent, 0); rest > 0;) {
     const ssize_t dropped =
         splice(passage_.out.get(), nullptr, null_.get(), nullptr, static_cast<std::size_t>(rest), SPLICE_F_NONBLOCK);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Finds out which of two ways to do the same thing costs less on this machine.
+// Finds the cheaper of two ways to do the same work on this machine.
 #ifndef PAIRPORT_NET_WAY_CHOOSER_H_
 #define PAIRPORT_NET_WAY_CHOOSER_H_
 
@@ -9,11 +9,10 @@ namespace pairport {
 
 enum class Way : std::uint8_t { kFirst, kSecond };
 
-// A two-armed bandit (Robbins, "Some aspects of the sequential design of experiments", 1952) that explores now and
-// then: two of kPeriod turns are trials, one for each way, one after the other, and the faster way scores. A way is
-// preferred until the other leads by kLead. Only the order counts, not the difference, so that an interrupted turn
-// counts no more than another. The first trials follow each other without a pause, so that some dozens of turns decide.
-// Knows no clock. One thread at a time.
+// A two-armed bandit (Robbins, "Some aspects of the sequential design of experiments", 1952). Two consecutive turns of
+// each kPeriod are trials, one for each way, and the faster way scores. A way is preferred until the other one leads by
+// kLead. Only the order counts, not the difference, so an interrupted turn counts no more than another. The first
+// kFirstTrials turns are all trials, so some dozens of turns decide. Has no clock. One thread at a time.
 class WayChooser {
  public:
   static constexpr std::uint32_t kPeriod = 64;
@@ -33,7 +32,7 @@ class WayChooser {
     if (place > 1) return {preferred_, false};
     if (place == 0) {
       has_first_time_ = false;
-      starts_with_other_ = !starts_with_other_;  // whoever comes second finds the caches as the first one left them
+      starts_with_other_ = !starts_with_other_;  // the second trial finds the caches as the first one left them
     }
     return {(place == 0) == starts_with_other_ ? other() : preferred_, true};
   }
