@@ -100,14 +100,14 @@ def edges_between_rooms():
 
 
 # The libraries from below, with the files that CMake compiles into each, and the program.
-LIBRARIES = ["pairport_core", "pairport_service", "pairport_http", "pairport_uv", "pairport"]
+LIBRARIES = ["pairport_core", "pairport_service", "pairport_http", "pairport_uv", "pairport_program", "pairport"]
 
 
 def sources_of(library):
     found = []
     for layer in LAYERS:
         text = (ROOT / layer / "CMakeLists.txt").read_text(encoding="utf-8")
-        for listed in re.findall(rf"(?:pairport_library|add_executable)\({library}\s([^)]*)\)", text):
+        for listed in re.findall(rf"(?:pairport_library|add_library|add_executable)\({library}\s([^)]*)\)", text):
             found += [ROOT / layer / name for name in re.findall(r"[\w/]+\.cc", listed) if (ROOT / layer / name).is_file()]
     return found
 
