@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The clocks that a server and the program read; everything below is told the time.
+// The clocks of a server and the program; all code below gets the time as an argument.
 #ifndef PAIRPORT_NET_CLOCK_H_
 #define PAIRPORT_NET_CLOCK_H_
 
@@ -9,8 +9,8 @@
 
 namespace pairport {
 
-// Milliseconds of CLOCK_BOOTTIME. It goes on while the machine is suspended, when CLOCK_MONOTONIC, and with it libuv's
-// time, stands still: a code must not outlive its end by that.
+// Milliseconds of CLOCK_BOOTTIME, which also runs while the machine is suspended. CLOCK_MONOTONIC, and with it libuv's
+// time, stands still then, so a code would live longer.
 inline std::uint64_t boot_time_ms() noexcept {
   timespec time{};
   clock_gettime(CLOCK_BOOTTIME, &time);

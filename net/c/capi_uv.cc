@@ -67,7 +67,7 @@ static_assert(PAIRPORT_EVENT_CONNECTIONS_LIMITED == static_cast<int>(ServerEvent
 static_assert(PAIRPORT_TLS_1_2 == static_cast<int>(TlsVersion::kTls12));
 static_assert(PAIRPORT_TLS_1_3 == static_cast<int>(TlsVersion::kTls13));
 
-// Sizes in the first version that had the structure, for ever; see render/c/handles.h.
+// The sizes of the structures in their first version. They never change; see render/c/handles.h.
 constexpr std::size_t kFirstOptions =
     offsetof(pairport_server_options, event_user) + sizeof(pairport_server_options::event_user);
 constexpr std::size_t kFirstListenOptions =
@@ -154,7 +154,7 @@ Status use_certificates(TlsContext& tls, const pairport_certificate* certificate
   return StatusCode::kOk;
 }
 
-// Null where there are no certificates. May throw std::bad_alloc.
+// Null when there are no certificates. May throw std::bad_alloc.
 Result<std::unique_ptr<TlsContext>> create_tls(const pairport_server_options& from, pairport_service& service) {
   if (from.certificates == nullptr && from.certificate_count != 0) {
     return Status(StatusCode::kInvalidArgument, "certificates is NULL, but certificate_count is not 0");
@@ -178,7 +178,7 @@ Result<std::unique_ptr<TlsContext>> create_tls(const pairport_server_options& fr
   return std::move(created).value();
 }
 
-// False: an unknown size, or permissions that are none. `file` is for a new listener, and may be null.
+// False: an unknown size, or invalid permissions. `file` is for a new listener, and may be null.
 bool read_listen_options(const pairport_listen_options* given, ListenOptions& options, SocketFile* file) noexcept {
   if (given == nullptr) return true;
   pairport_listen_options known{};
@@ -198,7 +198,7 @@ bool read_listen_options(const pairport_listen_options* given, ListenOptions& op
 using pairport::StatusCode;
 
 struct pairport_server {
-  // Of the process that attached it, not of a forked child.
+  // Whether this is the process that attached the server, not a forked child.
   bool is_usable() const noexcept { return !pairport::is_inherited(*service); }
 
   pairport_service* service = nullptr;  // outlives the server
@@ -325,7 +325,7 @@ int pairport_server_stop(pairport_server* server, void (*on_stopped)(void* user)
   server->stopping = true;
   server->on_stopped = on_stopped;
   server->user = user;
-  // One pointer: std::function holds it without an allocation.
+  // The capture is one pointer, so std::function does not allocate.
   server->server->stop([server] {
     server->stopped = true;
     // The callback may destroy the server.

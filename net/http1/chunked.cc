@@ -37,7 +37,7 @@ ChunkedDecoder::State ChunkedDecoder::feed(std::string_view& input, std::span<ch
           return State::kMalformed;
         } else {
           ++digits_;
-          // No size that could overflow fits any body: refuse it before it does.
+          // Refuse a size before it can overflow: no allowed body is that large.
           if (remaining_ >= std::uint64_t{1} << 32) return State::kTooLarge;
           remaining_ = remaining_ * 16 + static_cast<std::uint64_t>(digit);
         }

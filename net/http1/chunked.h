@@ -10,18 +10,17 @@
 
 namespace pairport {
 
-// Takes the chunked coding off a body that arrives in pieces of any size. No chunk extensions, no trailers, CRLF only:
-// nobody sends them in a deposit, and parsers disagree about them. A chunk size has at most 16 digits, leading zeros
-// included, which is what fits 64 bits: zeros without end would keep a connection busy that never sends a body. Decoded
-// here and not by llhttp, because its versions differ in what they accept, and a check in front of it would have to be
-// this very decoder.
+// Decodes a chunked body that arrives in pieces of any size. Accepts no chunk extensions, no trailers, and only CRLF:
+// no client sends them in a deposit, and parsers disagree about them. A chunk size has at most 16 digits, leading zeros
+// included, which fit 64 bits: endless zeros would keep a connection busy that never sends a body. llhttp does not
+// decode it, because its versions accept different input, and a check in front of llhttp would be this same decoder.
 class ChunkedDecoder {
  public:
   enum class State { kIncomplete, kComplete, kMalformed, kTooLarge };
 
-  // Consumes bytes from the front of `input` and appends decoded ones to `out` behind the `size` that are in it
-  // already. Stops at the end of the body (`input` is then what follows it), at the first bad byte, or when `out` is
-  // full and more data comes.
+  // Consumes bytes from the front of `input`, and appends the decoded bytes to `out` behind the first `size` ones.
+  // Stops at the end of the body (`input` then begins behind it), at the first bad byte, or when `out` is full and more
+  // data arrives.
   State feed(std::string_view& input, std::span<char> out, std::size_t& size) noexcept;
 
  private:
@@ -30,7 +29,7 @@ class ChunkedDecoder {
   static constexpr unsigned kMaxDigits = 16;
 
   Expect expect_ = Expect::kFirstDigit;
-  unsigned digits_ = 0;          // of the size that is being read
+  unsigned digits_ = 0;          // of the chunk size that is being read
   std::uint64_t remaining_ = 0;  // bytes of the current chunk
 };
 

@@ -32,7 +32,7 @@ ConnectionContext::~ConnectionContext() = default;
 
 std::string_view ConnectionContext::ok_and_date(const Now& now) noexcept {
   if (now.unix_seconds != date_seconds_) {
-    // IMF-fixdate (RFC 9110 section 5.6.7), by hand because strftime depends on the locale.
+    // IMF-fixdate (RFC 9110 section 5.6.7). Not by strftime, because that depends on the locale.
     static constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
     static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
     const CalendarTime time = calendar_time(now.unix_seconds);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What connections take from their ConnectionContext: the buffers of requests and the answers that are under way.
+// The objects that connections take from their ConnectionContext: buffers of requests, and unfinished answers.
 #ifndef PAIRPORT_NET_CONNECTION_CONTEXT_H_
 #define PAIRPORT_NET_CONNECTION_CONTEXT_H_
 
@@ -18,7 +18,7 @@
 
 namespace pairport {
 
-// Text in a buffer of fixed size, which is wiped when its size is forgotten.
+// Text in a buffer of fixed size. It is wiped when the text is removed.
 template <std::size_t kCapacity>
 struct Buffer {
   std::size_t size = 0;
@@ -31,7 +31,7 @@ struct Buffer {
     if (!text.empty()) std::memcpy(bytes.data() + size, text.data(), text.size());  // an empty view may be null
     size += text.size();
   }
-  // A literal, whose size the compiler knows.
+  // For a literal: the compiler knows its size.
   template <std::size_t kSize>
   void append(const char (&text)[kSize]) noexcept {
     PAIRPORT_CHECK(kSize - 1 <= kCapacity - size);
@@ -55,27 +55,27 @@ struct Buffer {
   void clear() noexcept { truncate(0); }
 };
 
-// Makes sure that there is a buffer; false when there is no memory for one.
+// Acquires a buffer unless there is one; false when there is no memory.
 template <typename Pointer, typename Pool>
 bool acquire(Pointer& buffer, Pool& pool) noexcept {
   if (buffer == nullptr) buffer = pool.acquire();
   return buffer != nullptr;
 }
 
-// An answer, its head and what the access log says of it.
+// An answer, its head and its entry in the access log.
 struct ConnectionContext::Exchange {
   Response response;
   Buffer<1536> head;
-  SecretPool<Exchange>::Pointer next;  // answered behind this one
-  // For an observer alone.
+  SecretPool<Exchange>::Pointer next;  // the next answer
+  // Only for an observer.
   AccessEntry entry;
   std::uint64_t started_ms = 0;
   std::uint64_t bytes = 0;  // of the whole answer
 
   void describe_request(Method method, const ClientAddress& client, const Now& now) noexcept;
-  // `sent`: bytes of the answer that have left, the last of them at `sent_at_ms`.
+  // `sent`: bytes of the answer that were sent, the last of them at `sent_at_ms`.
   void describe_answer(std::uint64_t sent, std::uint64_t sent_at_ms) noexcept;
-  // What the head of an answer says of its connection.
+  // Facts about the connection that the head of an answer states.
   struct Terms {
     bool secure;
     bool keep_alive;
@@ -84,8 +84,8 @@ struct ConnectionContext::Exchange {
   // Writes the status line and the headers of the response.
   void write_head(ConnectionContext& context, const Terms& terms, const Now& now) noexcept;
 
-  // Of the first exchange in a list: the output of all of them, constructed as it is added. To clear all of it for each
-  // answer would be the longest write of many.
+  // In the first exchange of a list: the output of the whole list. Each fragment is constructed when it is added,
+  // because clearing the array for each answer would be the longest write of many answers.
   Fragment* fragments() noexcept { return reinterpret_cast<Fragment*>(fragment_bytes.data()); }
   static constexpr std::size_t kMaxOutput = Connection::kMaxBatch * (1 + Response::kMaxFragments);
   alignas(Fragment) std::array<std::byte, kMaxOutput * sizeof(Fragment)> fragment_bytes;
@@ -95,7 +95,7 @@ struct ConnectionContext::Head : Buffer<kMaxHead> {};
 struct ConnectionContext::Body : Buffer<kMaxBody> {};
 struct ConnectionContext::Rest : Buffer<Connection::kMaxInput> {};
 
-// In the one place that needs it: a call for each answer costs thirty instructions.
+// Inlined into its one caller: a call would cost thirty instructions for each answer.
 [[gnu::always_inline]] inline void ConnectionContext::Exchange::write_head(ConnectionContext& context,
                                                                            const Terms& terms,
                                                                            const Now& now) noexcept {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariants: position_ is behind the last byte looked at; every line before line_start_ has been accepted. A byte is
-// judged when it is reached, a line when its LF is reached: that makes the verdict independent of how the input is cut.
+// Invariants: position_ is behind the last checked byte; every line before line_start_ has been accepted. A byte is
+// checked when it is reached, a line when its LF is reached. So the result does not depend on the pieces of the input.
 #include "net/http1/head_guard.h"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ std::size_t token_prefix(std::string_view text) noexcept {
   return size;
 }
 
-// An empty one is allowed (RFC 9112 section 3.2).
+// An empty host is allowed (RFC 9112 section 3.2).
 bool is_host(std::string_view host) noexcept {
   return std::all_of(host.begin(), host.end(), [](char c) { return kHostCharacters.contains(c); });
 }
@@ -51,7 +51,7 @@ std::size_t plain_end(std::string_view text, std::size_t from) noexcept {
     if (const unsigned found = controls(i); found != 0) return i + static_cast<std::size_t>(std::countr_zero(found));
   }
   if (text.size() >= kBlock && i < text.size()) {
-    // The last block, without what was looked at before.
+    // The last block overlaps the one before; skip the bytes that were checked.
     const std::size_t last = text.size() - kBlock;
     const unsigned found = controls(last) >> (i - last);
     return found != 0 ? i + static_cast<std::size_t>(std::countr_zero(found)) : text.size();
@@ -61,8 +61,8 @@ std::size_t plain_end(std::string_view text, std::size_t from) noexcept {
   return i;
 }
 
-// Whether a header has this name. REQUIRES: `name` is a token, `lower` consists of small letters and hyphens. The bit
-// that distinguishes the cases of a letter turns no other character of a token into one of these.
+// Whether a header has this name. REQUIRES: `name` is a token, `lower` consists of small letters and hyphens. Setting
+// the case bit turns no other token character into a letter or hyphen.
 template <std::size_t kSize>
 bool is_name(std::string_view name, const char (&lower)[kSize]) noexcept {
   constexpr std::size_t kLength = kSize - 1;
@@ -128,7 +128,7 @@ bool HeadGuard::end_line(std::string_view line, std::size_t start) noexcept {
 bool HeadGuard::end_request_line(std::string_view line) noexcept {
   static constexpr std::string_view kText =
       "the request line is not a method, a target and HTTP/1.0 or HTTP/1.1, with one space between them";
-  // A target with a space in it is none, so there is one place for each of the two spaces.
+  // A target holds no space, so there is only one possible place for each of the two spaces.
   static constexpr std::string_view kVersion = " HTTP/1.1";
   const std::size_t first = token_prefix(line);
   if (first == 0 || line.size() < first + 2 + kVersion.size() || line[first] != ' ') {
@@ -173,7 +173,7 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
     steering_.size = static_cast<std::uint16_t>(line_start_ - steering_.begin);
     return true;
   };
-  // By length: most names are none of these.
+  // By length, because most names are none of these.
   switch (colon) {
     case 4:
       if (is_name(name, "host")) return take_host(trim(line.substr(colon + 1)));
@@ -194,7 +194,7 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
       if (is_name(name, "content-length")) return steers() && take_length(trim(line.substr(colon + 1)));
       break;
     case 15:
-      // Each proxy may write a line of its own: the nearest one's comes last.
+      // Each proxy may add a line; the line of the nearest proxy comes last.
       if (is_name(name, "x-forwarded-for")) {
         std::shift_right(forwarded_for_.begin(), forwarded_for_.end(), 1);
         forwarded_for_[0] = value_behind(colon, line, start);
@@ -210,7 +210,7 @@ bool HeadGuard::end_header_line(std::string_view line, std::size_t start) noexce
     default:
       break;
   }
-    // Most other headers are told apart by their length alone.
+    // Most other headers differ from these already in length.
 #define PAIRPORT_LENGTH(member, name) | std::uint64_t{1} << (sizeof(name) - 1)
   static constexpr std::uint64_t kLengths = 0 PAIRPORT_REQUEST_HEADERS(PAIRPORT_LENGTH);
 #undef PAIRPORT_LENGTH

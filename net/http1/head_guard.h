@@ -16,13 +16,13 @@ namespace pairport {
 inline constexpr std::size_t kMaxHead = 8 * 1024;
 inline constexpr std::size_t kMaxHeaders = 64;
 
-// How large a head may be; at most the constants above, which buffers are made for.
+// The limits of a head; at most the constants above, because the buffers have these sizes.
 struct HeadLimits {
   std::size_t bytes = kMaxHead;
   std::size_t headers = kMaxHeaders;
 };
 
-// Why a head is refused. `text` is a static ASCII line without anything of the request.
+// The reason for refusing a head. `text` is a static ASCII line that holds no part of the request.
 struct HeadError {
   int status;
   std::string_view text;
@@ -35,8 +35,7 @@ struct Framing {
   std::uint64_t length = 0;  // saturated; anything above the limit for bodies is refused anyway
 };
 
-// Headers whose values are kept while the head is read: those of PAIRPORT_REQUEST_HEADERS, each called like its member
-// of Request.
+// Headers whose values the guard keeps: those of PAIRPORT_REQUEST_HEADERS, each with the name of its member of Request.
 enum class HeaderName : std::uint8_t {
 #define PAIRPORT_ENUMERATOR(member, name) member,
   PAIRPORT_REQUEST_HEADERS(PAIRPORT_ENUMERATOR)
@@ -46,22 +45,22 @@ enum class HeaderName : std::uint8_t {
 inline constexpr std::size_t kHeaderNames = 0 PAIRPORT_REQUEST_HEADERS(PAIRPORT_COUNT);
 #undef PAIRPORT_COUNT
 
-// Reads a head as it arrives, in pieces of any size, and stops at the first byte that is not allowed there, so that its
-// verdict does not depend on how the bytes were cut. Accepts a subset of RFC 9112:
+// Reads a head that arrives in pieces of any size. Stops at the first byte that is not allowed at its place, so that
+// the result does not depend on the pieces. Accepts a subset of RFC 9112:
 //   request-line = token SP 1*VCHAR SP ("HTTP/1.0" / "HTTP/1.1") CRLF
 //   header-line  = token ":" *(HTAB / SP / VCHAR / obs-text) CRLF
 // no line folding, no bare CR or LF, no other control characters; at most as many bytes and headers as allowed; exactly
 // one Host on 1.1 and at most one on 1.0; at most one Content-Length, of digits only; Transfer-Encoding at most once,
-// only `chunked`, only on 1.1, and never with Content-Length. What llhttp accepts beyond that differs from version to
-// version, which is how requests are smuggled.
+// only `chunked`, only on 1.1, and never with Content-Length. llhttp accepts more, which differs from version to
+// version; such differences make request smuggling possible.
 class HeadGuard {
  public:
   enum class State { kIncomplete, kComplete, kError };
 
   explicit HeadGuard(const HeadLimits& limits = {}) noexcept : limits_(limits) {}
 
-  // Looks at `head` from where the last call stopped. `head` holds the whole head from its first byte: what was passed
-  // before and, behind it, what has come since. It may hold more than the head.
+  // Continues where the last call stopped. `head` holds all bytes from the first one of the head: those of the last
+  // call, and then those that have arrived since. It may extend beyond the head.
   State feed(std::string_view head) noexcept;
 
   // With kComplete: bytes of the head, its empty line included.
@@ -73,33 +72,34 @@ class HeadGuard {
   std::string_view method(std::string_view head) const noexcept { return head.substr(0, method_size_); }
   std::string_view target(std::string_view head) const noexcept { return head.substr(method_size_ + 1, target_size_); }
 
-  // Without white space around it. Of a header that is sent several times the first one that is not empty; empty when
-  // there is none.
+  // The value of a header, without white space around it; empty when there is none. Of repeated headers the first value
+  // that is not empty.
   std::string_view value(HeaderName name, std::string_view head) const noexcept {
     return text_of(values_[static_cast<std::size_t>(name)], head);
   }
-  // How many X-Forwarded-For lines there are, at most kMaxForwarded: the last ones of the head.
+  // The number of kept X-Forwarded-For lines: the last kMaxForwarded ones of the head.
   static constexpr std::size_t kMaxForwarded = 4;
   std::size_t forwarded_count() const noexcept { return forwarded_count_; }
-  // One of them, which may be empty; the nearest proxy's, which is the last one, is 0. REQUIRES: i < forwarded_count()
+  // The value of one of these lines, which may be empty. Line 0 is the last one of the head, which the nearest proxy
+  // wrote. REQUIRES: i < forwarded_count()
   std::string_view forwarded_for(std::size_t i, std::string_view head) const noexcept {
     return text_of(forwarded_for_[i], head);
   }
-  // The lines from the first to the last header that says anything of the connection or of the body's end (Connection,
+  // The lines from the first to the last header about the connection or the end of the body (Connection,
   // Proxy-Connection, Upgrade, Content-Length, Transfer-Encoding), CRLFs included; empty when there is none.
   std::string_view steering_lines(std::string_view head) const noexcept { return text_of(steering_, head); }
   bool expects_continue() const noexcept { return expects_continue_; }
-  // Whether anything else than 100-continue is expected.
+  // Whether the request expects anything but 100-continue.
   bool has_unknown_expectation() const noexcept { return has_unknown_expectation_; }
 
   // With kError.
   const HeadError& error() const noexcept { return *error_; }
 
-  // To be ready for the next head.
+  // Prepares for the next head.
   void reset() noexcept { *this = HeadGuard(limits_); }
 
  private:
-  // Part of the head, by its place: what is passed to feed() may lie elsewhere each time.
+  // A part of the head, as offsets, because each call of feed() may pass the head at another address.
   struct Place {
     std::uint16_t begin = 0;
     std::uint16_t size = 0;
@@ -122,7 +122,7 @@ class HeadGuard {
   bool end_head() noexcept;
 
   HeadLimits limits_;
-  std::size_t position_ = 0;    // bytes looked at
+  std::size_t position_ = 0;    // bytes that were checked
   std::size_t line_start_ = 0;  // first byte of the current line
   std::size_t lines_ = 0;
   std::size_t request_line_size_ = 0;

@@ -6,8 +6,8 @@
 namespace pairport {
 namespace {
 
-// What is left for llhttp to say of a head that the guard has read: whether it agrees, and what becomes of the
-// connection (RFC 9112 section 9.3).
+// What llhttp decides about a head that the guard has read: whether it agrees, and whether the connection persists (RFC
+// 9112 section 9.3).
 struct Verdict {
   bool complete = false;
   bool keep_alive = false;
@@ -40,8 +40,8 @@ bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& resu
   Request& request = result.request;
   request.method = method_of(guard.method(head));
   request.target = guard.target(head);
-  // Which further methods llhttp knows differs from version to version. They are refused anyway, and with them the
-  // connection ends, so what the guard knows is enough.
+  // Versions of llhttp differ in the other methods that they know. Such a request is refused, and its connection ends,
+  // so the guard's knowledge is enough.
   if (request.method == Method::kOther) {
     request.accept = guard.value(HeaderName::accept, head);  // the error has the form that the client prefers
     return true;
@@ -50,15 +50,15 @@ bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& resu
   llhttp_t parser;
   llhttp_init(&parser, HTTP_REQUEST, &settings());
   parser.data = &verdict;
-  // Other headers mean nothing to llhttp, and the guard's grammar of lines is narrower than its own: it would read them
-  // for nothing, at ten instructions a character. (The fuzzer of heads lets it read them all the same, and compares.)
+  // llhttp does not use other headers, and the guard's grammar of lines is narrower than that of llhttp. So do not pass
+  // them to llhttp: it takes ten instructions a character. (The fuzzer of heads passes them, too, and compares.)
   const std::string_view request_line(head.data(), guard.request_line_size());
   const std::string_view empty_line(head.data() + guard.size() - 2, 2);
   llhttp_errno_t error = HPE_OK;
   for (const std::string_view lines : {request_line, guard.steering_lines(head), empty_line}) {
     if (error == HPE_OK && !lines.empty()) error = llhttp_execute(&parser, lines.data(), lines.size());
   }
-  // An Upgrade that we do not know is to be ignored (RFC 9110 section 7.8): the pause is no error.
+  // A server ignores an Upgrade that it does not know (RFC 9110 section 7.8): the pause is no error.
   if ((error != HPE_OK && error != HPE_PAUSED_UPGRADE) || !verdict.complete) return false;
 
 #define PAIRPORT_TAKE_HEADER(member, name) request.member = guard.value(HeaderName::member, head);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A request head: what the guard has read of it, once llhttp agrees.
+// A request head, as the guard has read it, when llhttp agrees.
 #ifndef PAIRPORT_NET_HTTP1_H_
 #define PAIRPORT_NET_HTTP1_H_
 
@@ -27,8 +27,8 @@ struct RequestHead {
   std::span<const std::string_view> forwarded_for() const noexcept { return {forwarded_lines.data(), forwarded_count}; }
 };
 
-// Parses the complete head `head` that `guard` has accepted. False when llhttp does not accept it: then the request is
-// to be refused with 400. Pure; any thread. REQUIRES: `result` is as it was made
+// Parses the complete head `head` that `guard` has accepted. False when llhttp does not accept it: refuse the request
+// with 400 then. Pure; any thread. REQUIRES: `result` is newly constructed
 bool parse_head(std::string_view head, const HeadGuard& guard, RequestHead& result) noexcept;
 
 }  // namespace pairport

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What differs between mbedTLS 2.28 (Debian 12) and 3.6 (Debian 13), under one name each.
+// One name for each function that differs between mbedTLS 2.28 (Debian 12) and 3.6 (Debian 13).
 #ifndef PAIRPORT_NET_MBEDTLS_BRIDGE_H_
 #define PAIRPORT_NET_MBEDTLS_BRIDGE_H_
 
@@ -14,8 +14,8 @@
 
 #include <cstddef>
 
-// Handshakes are computed in several threads: what the library itself shares between them (3.6: its key store and
-// random generator) has to be locked.
+// Several threads compute handshakes, so the library must lock the state that it shares between them (3.6: its key
+// store and random generator).
 #ifndef MBEDTLS_THREADING_C
 #error "mbedTLS must be built with MBEDTLS_THREADING_C"
 #endif
@@ -51,9 +51,9 @@ inline void set_versions(mbedtls_ssl_config& config, bool only_tls13) noexcept {
   mbedtls_ssl_conf_max_tls_version(&config, kHasTls13 ? MBEDTLS_SSL_VERSION_TLS1_3 : MBEDTLS_SSL_VERSION_TLS1_2);
 }
 
-// The cheapest for the server first. This order decides in TLS 1.2. In TLS 1.3 the order of the client decides, which
-// has sent a key for one of them already: asking for another would cost a round trip. A key pair and the shared secret
-// take 0.82 ms with P-256 and 1.00 ms with X25519 (2.28: 0.95 and 1.08 ms).
+// The cheapest group for the server first. This order decides in TLS 1.2. In TLS 1.3 the client's order decides,
+// because the client has already sent a key for one group; another group would cost a round trip. A key pair and the
+// shared secret take 0.82 ms with P-256 and 1.00 ms with X25519 (2.28: 0.95 and 1.08 ms).
 inline void set_groups(mbedtls_ssl_config& config) noexcept {
   static constexpr std::uint16_t kGroups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_SECP256R1, MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
                                               MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1, MBEDTLS_SSL_IANA_TLS_GROUP_NONE};
@@ -80,7 +80,7 @@ inline void set_versions(mbedtls_ssl_config& config, bool) noexcept {
   mbedtls_ssl_conf_max_version(&config, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
 }
 
-// The cheapest for the server first; this order decides.
+// The cheapest group for the server first; this order decides.
 inline void set_groups(mbedtls_ssl_config& config) noexcept {
   static constexpr mbedtls_ecp_group_id kGroups[] = {MBEDTLS_ECP_DP_SECP256R1, MBEDTLS_ECP_DP_CURVE25519,
                                                      MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_NONE};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Invariants: session_ exists from the first computed step of a handshake until the connection drains. source_ is the
-// ciphertext that has come and has not been given to mbedTLS: a view of input_, or during on_input() of what was passed
-// to it; input_ exists exactly while something is kept. In kOpen, in_flight_ bytes of the connection's output are in
-// the records of output_, and the connection learns that they are sent when the last byte of these records is: until
-// then its deadline for a peer that does not read goes on. output_ is empty whenever a record is encrypted, so that
-// mbedTLS never has to repeat a write, and whenever a handshake is computed.
+// ciphertext that has arrived and that mbedTLS has not read yet: a view of input_, or, during on_input(), of its
+// argument. input_ exists exactly while ciphertext is kept. In kOpen, in_flight_ bytes of the connection's output are
+// in the records of output_. The connection learns that they are sent when the last byte of these records is sent;
+// until then its deadline for a peer that does not read keeps running. output_ is empty whenever a record is encrypted,
+// so that mbedTLS never has to repeat a write, and whenever a handshake is computed.
 #include <pairport/tls.h>
 
 #include <algorithm>
@@ -29,12 +29,12 @@ constexpr unsigned kChangeCipherSpec = 20;
 constexpr unsigned kApplicationData = 23;
 constexpr unsigned char kHandshake = 22;
 
-// A fatal alert unexpected_message, for what is not even a record: nothing has to be set up to say so.
+// A fatal alert unexpected_message, for input that is not even a record. Sending it needs no session.
 constexpr std::string_view kUnexpectedMessage{"\x15\x03\x03\x00\x02\x02\x0a", 7};
 
 }  // namespace
 
-// The side of mbedTLS.
+// The state of mbedTLS.
 struct TlsConnection::Session {
   explicit Session(TlsConnection& owner) noexcept : connection(owner) { mbedtls_ssl_init(&ssl); }
   ~Session() { mbedtls_ssl_free(&ssl); }
@@ -91,7 +91,7 @@ bool TlsConnection::is_sending() const noexcept {
 
 std::span<const Fragment> TlsConnection::output() const noexcept {
   if (state_ == State::kPlain) return connection_.output();
-  // While a handshake is computed the output belongs to it.
+  // While a thread computes a handshake, it owns the output.
   if (state_ == State::kComputing || !is_sending()) return {};
   return {&fragment_, 1};
 }
@@ -149,11 +149,11 @@ void TlsConnection::on_input(std::string_view input, const Now& now) noexcept {
       pump(now);
       return keep_source();
     default:
-      return;  // what comes behind the end does not matter
+      return;  // ignore input behind the end
   }
 }
 
-// The input does not begin like a handshake record. A request in plain HTTP gets an answer that its sender can read.
+// For input that does not begin like a handshake record. A plain HTTP request gets an answer that its sender can read.
 void TlsConnection::refuse(std::string_view input, const Now& now) noexcept {
   if (input.front() >= 'A' && input.front() <= 'Z') {
     state_ = State::kPlain;
@@ -171,7 +171,7 @@ void TlsConnection::refuse_record(const Now& now) noexcept {
   end(false, now);
 }
 
-// Appends the input that has not been read yet to what is kept, because its memory goes back to the caller.
+// Appends unread input to input_, because its memory belongs to the caller.
 void TlsConnection::keep_source() noexcept {
   if (state_ != State::kHandshake && state_ != State::kOpen) return;
   if (source_.empty()) return;
@@ -183,9 +183,9 @@ void TlsConnection::keep_source() noexcept {
   source_ = {input_->bytes.data(), input_->size};
 }
 
-// A step of the handshake is computed when it has a whole record to work on. What cannot be a record's header is
-// refused here, when all before it has been read: mbedTLS 2.28 takes any version above 3 in the first one, and what a
-// header says of its length must mean the same to both.
+// A step of the handshake needs a complete record. Bytes that cannot be a record header are refused here, after all
+// records before them have been read: mbedTLS 2.28 accepts any version above 3 in the first header, and this code and
+// mbedTLS must agree on the length in a header.
 void TlsConnection::find_records(const Now& now) noexcept {
   if (state_ != State::kHandshake) return;
   usable_ = 0;
@@ -221,7 +221,7 @@ void TlsConnection::handshake() noexcept {
     session_->result = mbedtls_ssl_setup(&session_->ssl, &credentials_->impl_->config(*lane_));
     if (session_->result != 0) return;
   }
-  // Only whole records of the input, so that a peer cannot cause a step with every byte.
+  // Pass only complete records, so that a peer cannot cause a step with every byte.
   const std::string_view behind = source_.substr(usable_);
   source_ = source_.substr(0, usable_);
   session_->result = mbedtls_ssl_handshake(&session_->ssl);
@@ -244,7 +244,7 @@ void TlsConnection::on_handshake(const Now& now) noexcept {
     case MBEDTLS_ERR_SSL_WANT_READ:
     case MBEDTLS_ERR_SSL_WANT_WRITE:
       compact_input();
-      // More has to be sent first, or to come.
+      // The peer must send more first, or the output must be sent first.
       if (session_->result == MBEDTLS_ERR_SSL_WANT_READ) find_records(now);
       return;
     default:
@@ -253,18 +253,18 @@ void TlsConnection::on_handshake(const Now& now) noexcept {
   }
 }
 
-// mbedTLS sends no alert for a record that it cannot read. A peer should learn why the connection ends (RFC 8446
-// section 6).
+// Sends an alert for a record that mbedTLS cannot read; mbedTLS sends none. The peer should learn why the connection
+// ends (RFC 8446 section 6).
 void TlsConnection::explain(int error) noexcept {
   if (is_sending() || peer_ended_ || error == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) return;
   if (output_ == nullptr) output_ = context_.take_output();
   if (output_ == nullptr) return;
   mbedtls_ssl_send_alert_message(&session_->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL, MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR);
-  // Before mbedTLS has read a hello it knows no version, and 2.28 writes 0.0, which no client would read.
+  // Before mbedTLS has read a hello it knows no version, and 2.28 writes version 0.0, which no client accepts.
   if (is_sending() && output_->begin == 0 && output_->bytes[1] == 0) output_->bytes[1] = output_->bytes[2] = 3;
 }
 
-// Gives up the part of input_ that has been read.
+// Removes the part of input_ that has been read.
 void TlsConnection::compact_input() noexcept {
   if (input_ == nullptr) return;
   if (source_.empty()) return input_.reset();
@@ -329,7 +329,7 @@ void TlsConnection::finish(const Now& now) noexcept {
   if (state_ == State::kOpen) pump(now);
 }
 
-// Moves what can be moved between the connection and mbedTLS, until there is something to send or nothing to do.
+// Moves data between the connection and mbedTLS until there is output to send or nothing to do.
 void TlsConnection::pump(const Now& now) noexcept {
   assert(state_ == State::kOpen);
   while (state_ == State::kOpen) {
@@ -348,7 +348,7 @@ void TlsConnection::pump(const Now& now) noexcept {
   if (source_.empty()) input_.reset();
 }
 
-// Makes records of as much of the connection's output as the buffer takes.
+// Encrypts as much of the connection's output as the buffer holds.
 void TlsConnection::encrypt() noexcept {
   output_ = context_.take_output();
   if (output_ == nullptr) return close();
@@ -356,11 +356,11 @@ void TlsConnection::encrypt() noexcept {
     while (fragment.size != 0) {
       if (output_->room() <= kOverhead) break;
       const std::size_t size = std::min({fragment.size, kMaxPlaintext, output_->room() - kOverhead});
-      // The buffer takes the record, so there is nothing to wait for.
+      // The buffer has room for the record, so the call never waits.
       const int written =
           mbedtls_ssl_write(&session_->ssl, reinterpret_cast<const unsigned char*>(fragment.data), size);
       if (written <= 0) return close();
-      // 3.6 takes a byte less than a record holds, in TLS 1.3.
+      // In TLS 1.3, mbedTLS 3.6 takes one byte less than a record holds.
       const auto taken = static_cast<std::size_t>(written);
       in_flight_ += taken;
       fragment.data += taken;
@@ -375,7 +375,7 @@ void TlsConnection::encrypt() noexcept {
 // Gives the connection the plaintext of one record. False when nothing more can be read.
 bool TlsConnection::decrypt(const Now& now) noexcept {
   auto* plaintext = reinterpret_cast<unsigned char*>(context_.plaintext.data());
-  // An alert may have to be answered.
+  // The answer to an alert may need output.
   if (output_ == nullptr) output_ = context_.take_output();
   if (output_ == nullptr) {
     close();
@@ -393,7 +393,7 @@ bool TlsConnection::decrypt(const Now& now) noexcept {
   if (count == MBEDTLS_ERR_SSL_WANT_READ) {
     if (!peer_ended_ || end_told_) return false;
   } else if (count == 0 || count == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
-    peer_ended_ = true;  // what stands behind the alert is not looked at
+    peer_ended_ = true;  // ignore input behind the alert
     source_ = {};
     if (end_told_) return false;
   } else {
@@ -406,8 +406,9 @@ bool TlsConnection::decrypt(const Now& now) noexcept {
   return true;
 }
 
-// Sends what is left to send, with close_notify behind it when `tell`, and then waits for the peer's end: data that
-// arrives at a socket that has been closed would destroy what is on its way to the peer.
+// Sends the rest of the output, then a close_notify when `tell`, and then waits for the peer to end. If we closed the
+// socket at once, data that arrives later would reset the connection and destroy output that the peer has not received
+// yet.
 void TlsConnection::end(bool tell, const Now& now) noexcept {
   state_ = State::kEnding;
   ready_ = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What TLS connections share: certificates, the keys of tickets and buffers for records.
+// The state that TLS connections share: certificates, ticket keys and buffers for records.
 #ifndef PAIRPORT_NET_TLS_CONTEXT_H_
 #define PAIRPORT_NET_TLS_CONTEXT_H_
 
@@ -17,20 +17,19 @@
 
 namespace pairport {
 
-// RFC 8446 section 5.1 and 5.2, RFC 5246 section 6.2: a header of five bytes; of plaintext at most 2^14 bytes, of which
-// TLS 1.2 may make 2048 more.
+// RFC 8446 section 5.1 and 5.2, RFC 5246 section 6.2: a header of five bytes, and at most 2^14 bytes of plaintext,
+// which TLS 1.2 may expand by 2048.
 inline constexpr std::size_t kRecordHeader = 5;
 inline constexpr std::size_t kMaxPlaintext = 16 * 1024;
 inline constexpr std::size_t kMaxRecord = kRecordHeader + kMaxPlaintext + 2048;
 
-// What a record of ours may be longer than its plaintext: by header, explicit nonce and tag in TLS 1.2 (29 bytes), by
+// Bytes that one of our records adds to its plaintext at most: header, explicit nonce and tag in TLS 1.2 (29 bytes);
 // header, type, padding to a multiple of 16 and tag in TLS 1.3 (37 bytes).
 inline constexpr std::size_t kOverhead = 40;
-// Two records of the greatest size and some small ones before them leave in one write.
+// One write sends two records of the greatest size and some small ones before them.
 inline constexpr std::size_t kOutput = 2 * (kMaxPlaintext + kOverhead) + 1024;
 
-// Ciphertext that waits to be read. Of a record that is not complete, one on_input() makes it grow by that much at
-// most.
+// Ciphertext that waits to be read: an incomplete record at most, plus the bytes of one on_input().
 struct TlsConnection::Input {
   std::size_t size = 0;
   std::array<char, kMaxRecord + TlsConnection::kMaxInput> bytes;
@@ -39,14 +38,14 @@ struct TlsConnection::Input {
 // Ciphertext that waits to be sent.
 struct TlsConnection::Output {
   std::size_t begin = 0;
-  std::size_t size = 0;  // from the start of `bytes`, what has been sent included
+  std::size_t size = 0;  // from the start of `bytes`, sent bytes included
   std::array<char, kOutput> bytes;
 
   bool empty() const noexcept { return begin == size; }
   std::size_t room() const noexcept { return bytes.size() - size; }
 };
 
-// One thread.
+// One thread at a time.
 class TlsContext::Impl {
  public:
   // Buffers that are kept for the next connections.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariant: every lane has the same certificates in the same order, each parsed anew. Using a key changes it and its
-// group in mbedTLS (blinding values, precomputed points), sometimes behind a lock and sometimes not.
+// Invariant: every lane has its own copies of the same certificates in the same order. In mbedTLS, using a key changes
+// the key and its group (blinding values, precomputed points), sometimes under a lock and sometimes not.
 #include "net/tls/tls_credentials.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 namespace pairport {
 namespace {
 
-// Less has been disallowed since 2014 (NIST SP 800-57), and no client of today accepts it.
+// Shorter keys are disallowed since 2014 (NIST SP 800-57), and no current client accepts them.
 constexpr std::size_t kMinRsaBits = 2048;
 
 std::string error_text(int error) {
@@ -31,7 +31,7 @@ Status bad(const TlsCertificate& certificate, const std::string& what) {
   return {StatusCode::kInvalidArgument, std::string(certificate.name) + ": " + what};
 }
 
-// mbedTLS wants the terminating zero of a PEM text counted. Wiped on destruction.
+// A PEM text with the terminating zero that mbedTLS counts as a part of it. Wiped on destruction.
 class PemText {
  public:
   explicit PemText(std::string_view text) : bytes_(text.size() + 1) {
@@ -67,7 +67,7 @@ int tls_random(void* context, unsigned char* out, std::size_t size) noexcept {
 bool matches_host(std::string_view pattern, std::string_view host) noexcept {
   if (host.ends_with('.')) host.remove_suffix(1);
   if (pattern.starts_with("*.")) {
-    // The asterisk stands for exactly one whole label.
+    // The asterisk matches exactly one complete label.
     const std::size_t dot = host.find('.');
     if (dot == std::string_view::npos || dot == 0) return false;
     pattern.remove_prefix(1);
@@ -98,8 +98,8 @@ struct TlsCredentials::Impl::Lane {
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  // For the server name that a client has sent (RFC 6066 section 3). Several certificates for one name are those of
-  // different kinds of keys: the suite decides then.
+  // Chooses certificates for the server name that a client has sent (RFC 6066 section 3). When several certificates
+  // have the name, with keys of different types, the cipher suite decides.
   static int choose(void* self, mbedtls_ssl_context* ssl, const unsigned char* name, std::size_t size) noexcept {
     auto& lane = *static_cast<Lane*>(self);
     const std::string_view host(reinterpret_cast<const char*>(name), size);
@@ -171,7 +171,7 @@ Status TlsCredentials::Impl::load(std::span<const TlsCertificate> certificates, 
   return StatusCode::kOk;
 }
 
-// The first one, and those of other kinds of keys for the same name.
+// True for the first certificate, and for those with other key types for the same name.
 bool TlsCredentials::Impl::is_default(std::size_t index) const noexcept {
   if (index == 0) return true;
   if (names_[0].empty()) return false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The inside of TlsCredentials: what a handshake on one lane needs.
+// The implementation of TlsCredentials: the state that a handshake on one lane needs.
 #ifndef PAIRPORT_NET_TLS_CREDENTIALS_H_
 #define PAIRPORT_NET_TLS_CREDENTIALS_H_
 
@@ -24,8 +24,8 @@ namespace pairport {
 // A source of randomness in the form that mbedTLS calls; `context` is a RandomSource.
 int tls_random(void* context, unsigned char* out, std::size_t size) noexcept;
 
-// Whether a certificate for `pattern`, which may begin with `*.`, is one for `host` (RFC 6125 section 6.4). The case of
-// `host` does not count. REQUIRES: no upper-case letter in `pattern`.
+// Whether a certificate for `pattern`, which may begin with `*.`, is valid for `host` (RFC 6125 section 6.4). The case
+// of `host` does not matter. REQUIRES: no upper-case letter in `pattern`.
 bool matches_host(std::string_view pattern, std::string_view host) noexcept;
 
 class TlsCredentials::Impl {
@@ -35,16 +35,16 @@ class TlsCredentials::Impl {
   explicit Impl(std::size_t lanes);
   ~Impl();
 
-  // `tickets` may be null, else outlives this object.
+  // `tickets` may be null. Else it outlives this object.
   Status load(std::span<const TlsCertificate> certificates, const TlsOptions& options, RandomSource& random,
               mbedtls_ssl_ticket_context* tickets);
 
   const mbedtls_ssl_config& config(std::size_t lane) const noexcept;
-  // When the certificate expires that is the first to do so, and which one it is.
+  // When the first certificate expires, and the index of that certificate.
   std::int64_t not_after() const noexcept { return not_after_; }
   std::size_t first_to_expire() const noexcept { return first_to_expire_; }
-  // Which certificate is the first one with an RSA key and no ECDSA certificate for the same names; nothing when none
-  // is.
+  // The index of the first certificate with an RSA key for whose names there is no ECDSA certificate; nothing when
+  // there is none.
   std::optional<std::size_t> only_rsa() const noexcept;
 
  private:
