@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Invariants: every text is one of ours, an address or a number, so nothing has to be quoted, and the longest line
+// Invariants: a line holds only our own texts, addresses and numbers, so nothing needs quoting, and the longest line
 // fits.
 #include "net/program/access_log.h"
 

@@ -57,9 +57,8 @@ std::string default_url(const std::vector<OpenAddress>& addresses) {
   return url.substr(0, url.find("//") + 2) + "127.0.0.1" + url.substr(url.rfind(':'));
 }
 
-// Two for each processor: while one result is on its way to the loop and the next piece of work on its way back,
-// another thread has something to do. On two processors, which the client shared, 617 full handshakes a second instead
-// of 533 with one for each.
+// Two for each processor: while a result goes to the loop and the next step comes back, the other thread computes. On
+// two processors, which the client shared, this gave 617 full handshakes a second instead of 533 with one for each.
 std::size_t tls_lanes(const Config& config) {
   if (config.tls_threads != 0) return config.tls_threads;
   return 2 * std::max(1U, std::thread::hardware_concurrency());
@@ -74,7 +73,7 @@ Result<std::unique_ptr<TlsContext>> create_tls(const Config& config, RandomSourc
   options.linger_timeout = config.server.connection.linger_timeout;
   Result<std::unique_ptr<TlsContext>> context = TlsContext::create(options, random, config.service.store.minimum_level);
   if (!context.ok()) {
-    // Of the options only this one may be beyond the library.
+    // The library may lack only this one of the options.
     if (context.status().code() != StatusCode::kInvalidArgument) return context.status();
     return Status(StatusCode::kBadConfiguration,
                   "[server] tls_min_version: " + std::string(context.status().message()));
@@ -89,7 +88,7 @@ Result<std::unique_ptr<Service>> create_service(const Config& config, const std:
   ServiceOptions options = config.service;
   options.url = url;
   options.hash_codes = config.access_log != AccessFormat::kOff;
-  // A template of the operator's that is there but cannot be read must not be replaced by the built-in one.
+  // When a template of the operator exists but cannot be read, do not use the built-in one instead.
   std::string unreadable;
   if (!config.templates_folder.empty()) {
     options.templates = [&](std::string_view name) {

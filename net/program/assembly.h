@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The parts of the service, made as the configuration says.
+// Creates the parts of the service from the configuration.
 #ifndef PAIRPORT_NET_ASSEMBLY_H_
 #define PAIRPORT_NET_ASSEMBLY_H_
 
@@ -29,20 +29,21 @@ struct OpenAddress {
 // The mode and the owner of Unix sockets. kInvalidArgument: there is no such group.
 Result<SocketFile> resolve_socket_file(const Config& config);
 
-// All listening sockets, or none. kInvalidArgument, kSystem.
+// Opens all listening sockets, or none. Errors: kInvalidArgument, kSystem.
 Result<std::vector<OpenAddress>> open_addresses(const Config& config);
 
-// What clients reach one of `addresses` at, when the configuration does not say it. REQUIRES: one of the addresses is
-// not a Unix socket
+// The URL of one of `addresses`, for a configuration without a URL. REQUIRES: one of the addresses is not a Unix socket
 std::string default_url(const std::vector<OpenAddress>& addresses);
 
-// How many handshakes are computed at the same time.
+// The number of handshakes that are computed at the same time.
 std::size_t tls_lanes(const Config& config);
 
-// Null when nothing listens for TLS. kBadConfiguration, kInvalidArgument: the certificates or an option. Reads files.
+// Null when nothing listens for TLS. Errors: kBadConfiguration, kInvalidArgument (the certificates or an option). Reads
+// files.
 Result<std::unique_ptr<TlsContext>> create_tls(const Config& config, RandomSource& random);
 
-// kBadTemplate, kInvalidArgument and what Service::create() says. Reads files. REQUIRES: `random` outlives the service
+// Errors: kBadTemplate, kInvalidArgument and those of Service::create(). Reads files. REQUIRES: `random` outlives the
+// service
 Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random);
 
 }  // namespace pairport

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariant: while working_, what stands under "Of the work" belongs to the thread that does it, and so do seen_ and
-// attempted_ for reading.
+// Invariant: while working_, the working thread owns the members below "Of the current work", and may read seen_ and
+// attempted_.
 #include "net/program/certificate_watcher.h"
 
 #include <cassert>
@@ -23,7 +23,7 @@ CertificateWatcher::CertificateWatcher(uv_loop_t* loop, TlsContext& context, std
   uv_timer_start(
       &timer_, [](uv_timer_t* timer) { static_cast<CertificateWatcher*>(timer->data)->look(); }, kIntervalMs,
       kIntervalMs);
-  // Watching alone keeps no loop alive.
+  // The watcher alone does not keep the loop alive.
   uv_unref(reinterpret_cast<uv_handle_t*>(&timer_));
 }
 
@@ -42,7 +42,7 @@ void CertificateWatcher::look() noexcept {
   if (error != 0) working_ = false;
 }
 
-// In a thread of the pool.
+// Runs in a thread of the pool.
 void CertificateWatcher::work() noexcept {
   found_ = fingerprint_of(files_);
   tried_ = force_ || (found_ != attempted_ && found_ == seen_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Takes over certificates that have been renewed.
+// Loads renewed certificates.
 #ifndef PAIRPORT_NET_CERTIFICATE_WATCHER_H_
 #define PAIRPORT_NET_CERTIFICATE_WATCHER_H_
 
@@ -17,26 +17,25 @@
 
 namespace pairport {
 
-// Looks at the files every kIntervalMs, in libuv's thread pool, and loads them when they have changed and then have
-// stayed the same for an interval, because a certificate and its key are replaced one after the other. New connections
-// then use what was loaded; if loading fails, everything stays as it is. Belongs to one loop's thread.
+// Checks the files every kIntervalMs, in libuv's thread pool. Loads them when they have changed and have then stayed
+// the same for an interval, because a certificate and its key are replaced one after the other. New connections use the
+// loaded certificates; if loading fails, the old ones stay in use. Belongs to the thread of the loop.
 class CertificateWatcher {
  public:
   static constexpr std::uint64_t kIntervalMs = 2'000;
 
-  // What became of loading: kOk, and the context uses the new certificates, or the cause why it goes on with the old
-  // ones.
+  // The result of loading: kOk when the context uses the new certificates, or the reason why it keeps the old ones.
   using OnLoaded = std::function<void(const Status& status)>;
 
-  // `files` are those that `context` uses now. The context outlives the watcher, which must be closed and then outlive
-  // `on_closed`. `on_loaded` must not throw and not close the watcher.
+  // `context` uses the certificates of `files` now. `context` outlives the watcher. Close the watcher before you
+  // destroy it; it may be destroyed from `on_closed` on. `on_loaded` must not throw and must not close the watcher.
   CertificateWatcher(uv_loop_t* loop, TlsContext& context, std::vector<CertificateFiles> files, OnLoaded on_loaded);
   CertificateWatcher(const CertificateWatcher&) = delete;
   CertificateWatcher& operator=(const CertificateWatcher&) = delete;
 
-  // Loads the files whether they have changed or not.
+  // Loads the files, changed or not.
   void reload() noexcept;
-  // Once; `on_closed` is called from the loop when nothing of the watcher is left in it.
+  // Call it once. Calls `on_closed` from the loop when no handle of the watcher is left in it.
   void close(std::function<void()> on_closed);
 
  private:
@@ -53,11 +52,11 @@ class CertificateWatcher {
   uv_timer_t timer_;
   uv_work_t work_;
   bool working_ = false;
-  bool forced_ = false;  // load, whatever the files look like
+  bool forced_ = false;  // load the files, changed or not
   bool timer_closed_ = false;
-  std::uint64_t seen_;       // fingerprint of the files when they were looked at last,
-  std::uint64_t attempted_;  // and when they were loaded last
-  // Of the work that is under way.
+  std::uint64_t seen_;       // fingerprint of the files at the last check,
+  std::uint64_t attempted_;  // and at the last attempt to load them
+  // Of the current work.
   bool force_ = false;
   std::uint64_t found_ = 0;
   std::shared_ptr<const TlsCredentials> loaded_;

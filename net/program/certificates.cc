@@ -20,13 +20,13 @@
 namespace pairport {
 namespace {
 
-// Far beyond any chain.
+// Far larger than any chain.
 constexpr std::size_t kMaxFile = 1024 * 1024;
 
 // The text of a file, wiped on destruction: it may be a key.
 class FileText {
  public:
-  // `key`: of the configuration.
+  // `key`: the key of the configuration that names the file.
   explicit FileText(const char* key) noexcept : key_(key) {}
   ~FileText() { wipe(bytes_.data(), bytes_.size()); }
   FileText(const FileText&) = delete;
@@ -35,7 +35,7 @@ class FileText {
   std::string_view view() const noexcept { return bytes_; }
 
   Status read(const std::string& path, bool is_key) {
-    // O_NONBLOCK: a FIFO must not hold the thread.
+    // O_NONBLOCK: a FIFO must not block the thread.
     const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status {};
     if (!file || fstat(file.get(), &status) != 0) return cannot_read(path);
@@ -69,7 +69,7 @@ struct Pair {
 };
 
 void mix(std::uint64_t& hash, std::uint64_t value) noexcept {
-  // FNV-1a with whole numbers: who can change the files need not forge it.
+  // FNV-1a over whole numbers. It need not resist forgery: an attacker who could forge it can change the files anyway.
   hash = (hash ^ value) * 0x100000001b3;
 }
 
@@ -100,7 +100,7 @@ std::uint64_t fingerprint_of(const std::vector<CertificateFiles>& files) noexcep
       mix(hash, static_cast<std::uint64_t>(status.st_size));
       mix(hash, static_cast<std::uint64_t>(status.st_mtim.tv_sec));
       mix(hash, static_cast<std::uint64_t>(status.st_mtim.tv_nsec));
-      // A mode that was wrong and has been repaired.
+      // The mode counts, so that a repaired mode of a key file is noticed.
       mix(hash, status.st_mode);
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every key is described once: those of the service and the server by the rows of option_rules() and
-// server_option_rules(), the program's own where they are read. Other keys are unknown.
+// Every key has one description: keys of the service and the server in the rows of option_rules() and
+// server_option_rules(), the program's own keys in the code that reads them. Other keys are unknown.
 #include "net/program/config.h"
 
 #include <algorithm>
@@ -18,8 +18,8 @@
 namespace pairport {
 namespace {
 
-// One address of the configuration: as a URL, or in the form for Listener::open(), which means http. A URL may lack the
-// port; then it is that of the scheme.
+// One address of the configuration: as a URL, or in the form for Listener::open(), which means http. A URL without a
+// port means the port of its scheme.
 std::optional<ListenAddress> parse_address(std::string_view text) {
   const bool tls = text.starts_with("https://");
   if (tls || text.starts_with("http://")) {
@@ -41,19 +41,19 @@ bool is_absolute_path(std::string_view text) {
   return text.starts_with('/') && has_no_control_character(text);
 }
 
-// A table of the file whose keys are settings of the service or of the server, too.
+// A table of the file. Some of its keys are settings of the service or of the server.
 class Section : public TomlSection {
  public:
   using TomlSection::TomlSection;
 
-  // The row of a setting says what its key is called, how its value is written, and what is expected.
+  // Reads a setting. Its row has the key, the form of the value and the expected values.
   template <typename Row, typename Options>
   void setting(const Row& row, Options& options) {
     std::visit([&](const auto member) { read_as(row, member(options), options); }, row.member);
   }
 
  private:
-  // `parse(value)` puts the value into the member and returns whether it could.
+  // `parse(value)` sets the member; it returns false when the value is not valid.
   template <typename T, typename Row, typename Options, typename Parse>
   void read_if(const Row& row, const Options& options, Parse&& parse) {
     read<T>(row.name, row.expected, [&](const T& value) { return parse(value) && row.holds(options); });
@@ -101,14 +101,14 @@ class Section : public TomlSection {
   }
 };
 
-// The settings of the service that are in the table `name` of the file.
+// Reads the settings of the service in the table `name` of the file.
 void read_settings(Section& section, std::string_view name, ServiceOptions& options) {
   for (const OptionRule& row : option_rules()) {
     if (row.table == name) section.setting(row, options);
   }
 }
 
-// Checks that the keys about HTTPS agree.
+// Checks that the keys for HTTPS agree.
 void check_https(Section& section, const std::optional<bool>& redirect, Config& config) {
   const auto is_tls = [](const ListenAddress& address) { return address.tls; };
   const bool some = std::any_of(config.addresses.begin(), config.addresses.end(), is_tls);
@@ -277,7 +277,7 @@ void read_installer(TomlErrors& errors, const toml::table& root, Config& config)
   std::string package_dir;
   section.string("package_dir", package_dir, "the absolute path of a folder", is_absolute_path);
   if (!package_dir.empty()) {
-    // The simplest set-up without the internet: one key. What is set explicitly below wins.
+    // The simplest set-up without the internet needs only this key. Explicit settings below override it.
     config.server.package_folder = package_dir;
     config.service.serve_packages = true;
     installer.linux_url = "{pairing_url}/packages/rport_{version}_{os}_{arch}.tar.gz";

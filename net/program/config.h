@@ -31,19 +31,20 @@ struct ListenAddress {
 
 struct Config {
   std::vector<ListenAddress> addresses{{std::string(kDefaultAddress), false}};
-  std::string url;           // empty: made from the first address with TLS, else from the first with a port
-  SocketFile socket_file;    // of Unix sockets, but for its group
-  std::string socket_group;  // a name or a number; empty: as it comes
-  std::vector<CertificateFiles> certificates;  // not empty exactly when there is an address with TLS
+  std::string url;           // empty: from the first address with TLS, else from the first with a port
+  SocketFile socket_file;    // of Unix sockets, without the group
+  std::string socket_group;  // a name or a number; empty: the default group
+  std::vector<CertificateFiles> certificates;  // not empty exactly when an address has TLS
   TlsVersion tls_min_version = TlsVersion::kTls12;
-  std::size_t tls_threads = 0;                   // that handshakes are computed on; 0: two for each processor
+  std::size_t tls_threads = 0;                   // for handshakes; 0: two for each processor
   std::uint64_t tls_handshake_timeout = 10'000;  // milliseconds
-  // Whether plain TCP addresses but those of the loopback interface only send clients to the URL, which is https then.
+  // Whether plain TCP addresses, except on the loopback interface, only redirect clients to the URL, which is https
+  // then.
   bool redirect_to_https = false;
-  std::string templates_folder;  // empty: the built-in templates alone
-  ServiceOptions service;        // url and templates are filled in by whoever creates the service
+  std::string templates_folder;  // empty: only the built-in templates
+  ServiceOptions service;        // create_service() sets url and templates
   ServerOptions server;
-  bool sandbox = true;  // give up what serving does not need
+  bool sandbox = true;  // give up rights that serving does not need
   bool require_landlock = false;
   bool require_seccomp = false;
   AccessFormat access_log = AccessFormat::kOff;
@@ -51,10 +52,10 @@ struct Config {
 };
 
 // Parses TOML. `file_name` is only for messages. kBadConfiguration with one line for each problem: file, line, key and
-// what is expected; never a value.
+// the expected value, but never the given value.
 Result<Config> parse_config(std::string_view text, std::string_view file_name);
 
-// Where a configuration called `name` is looked for, in this order: `name` itself when it has a slash, else in
+// The paths at which to look for the configuration `name`, in this order: `name` itself when it has a slash, else in
 // /etc/rport, `home`/.rport (when `home` is not empty) and the current folder.
 std::vector<std::string> config_candidates(std::string_view name, std::string_view home);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where the configuration comes from.
+// Finds and reads the configuration file.
 #ifndef PAIRPORT_NET_CONFIG_FILE_H_
 #define PAIRPORT_NET_CONFIG_FILE_H_
 
@@ -12,19 +12,18 @@
 
 namespace pairport {
 
-// The configuration and, for the log, where it came from.
+// The configuration, and its origin for the log.
 struct LoadedConfig {
   Config config;
   std::string origin;
 };
 
 // Reads the configuration called `requested`, or the one with the default name when that is empty (see
-// config_candidates(), also for `home`). Without a file of the default name it is the default. kBadConfiguration. May
-// block.
+// config_candidates(), also for `home`). Without a file of the default name: the default configuration. Errors:
+// kBadConfiguration. May block.
 Result<LoadedConfig> load_config(const std::string& requested, std::string_view home);
 
-// Wipes what parsing a configuration, which may hold a password, leaves on the stack: much deeper than wipe_stack()
-// goes.
+// Wipes the stack after parsing a configuration, which may hold a password. It wipes much deeper than wipe_stack().
 void wipe_deep_stack();
 
 }  // namespace pairport

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Invariants: only the thread moves `head`, and lines are only put behind head + size, so that the thread writes
-// without holding the lock. The thread shares the buffer, because it may be waiting for a reader when the process ends.
+// Invariants: only the thread moves `head`, and others add lines only behind head + size, so the thread writes without
+// the lock. The thread shares ownership of the buffer, because it may still wait for a reader when the LogWriter is
+// destroyed.
 #include "net/program/log_writer.h"
 
 #include <poll.h>
@@ -26,13 +27,13 @@
 namespace pairport {
 namespace {
 
-// Whole lines of at most PIPE_BUF bytes are not torn by others who write to the same pipe (pipe(7)).
+// A write of at most PIPE_BUF bytes is atomic: other writers to the same pipe do not split its lines (pipe(7)).
 constexpr std::size_t kPortion = 4096;
 constexpr std::size_t kStack = std::size_t{128} << 10;
-// Somebody else may have made the descriptor non-blocking.
+// Another process may have made the descriptor non-blocking; wait this long for it.
 constexpr int kPollMs = 1000;
 
-// One writev(2): returns how many bytes it took. 0: nothing can be written.
+// Calls writev(2) once and returns how many bytes it has written. 0: nothing can be written.
 std::size_t write_some(int fd, const iovec* parts, int count) noexcept {
   for (;;) {
     const ssize_t written = writev(fd, parts, count);
@@ -68,7 +69,7 @@ struct LogWriter::Buffer {
     text.copy(bytes.data(), text.size() - first, first);
     size += text.size();
   }
-  // Puts a line about lost lines in front of it, if there are any. `line` may be empty.
+  // Adds `line`, and before it a line about lost lines, if there are any. `line` may be empty.
   bool add(std::string_view line, std::size_t room) noexcept {
     std::array<char, 128> text;
     const std::size_t told = lost == 0 ? 0 : loss_line(lost, text);
@@ -78,7 +79,7 @@ struct LogWriter::Buffer {
     lost = 0;
     return true;
   }
-  // The next whole lines, or a part of a long one.
+  // The size of the next complete lines, or of a part of a long one.
   std::size_t portion() const noexcept {
     const std::size_t most = std::min(size, kPortion);
     for (std::size_t end = most; end != 0; --end) {
@@ -97,9 +98,9 @@ struct LogWriter::Buffer {
   std::vector<char> bytes;
   std::size_t head = 0;
   std::size_t size = 0;
-  std::uint64_t lost = 0;  // lines, since the last line about them
-  bool running = false;    // the thread writes, until it ends
-  bool ending = false;     // it ends as soon as nothing is left
+  std::uint64_t lost = 0;  // lines since the last report
+  bool running = false;    // the thread is running
+  bool ending = false;     // the thread ends as soon as the buffer is empty
   std::mutex mutex;
   std::condition_variable filled;
   std::condition_variable ended;
@@ -116,7 +117,7 @@ void LogWriter::Buffer::run() noexcept {
     lock.unlock();
     const std::size_t written = write_some(fd, parts.data(), count == first ? 1 : 2);
     lock.lock();
-    // A full disk, or a reader that is gone: the next line that is added tells of it.
+    // The disk is full, or the reader is gone: the next line reports the loss.
     if (written == 0) lost += lines_in(count);
     const std::size_t gone = written == 0 ? count : written;
     head = (head + gone) % kCapacity;
@@ -137,13 +138,13 @@ bool LogWriter::start() noexcept {
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return false;
   pthread_attr_setstacksize(&attributes, kStack);
-  // Signals are for the others.
+  // Other threads handle signals.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   pthread_t thread{};
-  // Before the thread, which may end before this function does.
+  // Lock before the thread starts: it may end before this function returns.
   const std::lock_guard lock(buffer_->mutex);
   auto* shared = new (std::nothrow) std::shared_ptr<Buffer>(buffer_);
   const bool started = shared != nullptr && pthread_create(

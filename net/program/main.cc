@@ -27,7 +27,7 @@
 namespace pairport {
 namespace {
 
-// How long the end of the process waits for whoever reads the log.
+// How long the process waits at its end for the reader of the log.
 constexpr std::chrono::milliseconds kLastWords{2000};
 
 std::string version_text() {
@@ -41,7 +41,7 @@ std::string version_text() {
 }
 
 int main_with(int argc, char** argv, const std::shared_ptr<LogWriter>& log) {
-  // Messages are for people and for a journal alike: UTC, one line each, on stderr.
+  // Messages suit people and a journal: UTC, one line each, on stderr.
   spdlog::set_default_logger(make_logger("pairport", log, LogLine::kMessage, "%Y-%m-%dT%H:%M:%SZ %l: %v"));
 
   CLI::App app(

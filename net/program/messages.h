@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the program tells its operator while it serves.
+// Messages to the operator while the program serves.
 #ifndef PAIRPORT_NET_MESSAGES_H_
 #define PAIRPORT_NET_MESSAGES_H_
 
@@ -17,13 +17,13 @@
 
 namespace pairport {
 
-// How long the certificates are valid still, and what else an operator should know of them.
+// Logs how long the certificates are still valid, and other facts about them that an operator should know.
 void log_certificates(const TlsCredentials& credentials, bool only_warnings);
 
-// An event of the server, with its cause and the setting that it is about.
+// Logs an event of the server, with its cause and its setting.
 void log_event(const Service& service, ServerEvent event, int detail);
 
-// One line for each answer.
+// Logs one line for each answer.
 class AccessLog final : public AccessObserver {
  public:
   // REQUIRES: format is not kOff

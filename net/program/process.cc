@@ -56,7 +56,7 @@ void size_thread_pool(std::size_t lanes) {
 Status lock_memory_of_tls(const Config& config) {
   rlimit limit{};
   getrlimit(RLIMIT_MEMLOCK, &limit);
-  // With a limit later mappings would fail that the service could do with unlocked.
+  // Under a limit, later mappings would fail, although the service could use them unlocked.
   const bool unlimited = geteuid() == 0 || limit.rlim_cur == RLIM_INFINITY;
   if (unlimited && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) {
     spdlog::info("memory of TLS: locked, with all of the process");

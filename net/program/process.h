@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The process of the program: what it must not leave to chance before it serves anybody.
+// Prepares the process before it serves any client.
 #ifndef PAIRPORT_NET_PROCESS_H_
 #define PAIRPORT_NET_PROCESS_H_
 
@@ -11,24 +11,24 @@
 
 namespace pairport {
 
-// No part of the process's memory reaches a disk by way of a core dump, nor another process of the same user.
+// Forbids core dumps, and forbids other processes of the same user to read the memory of this one.
 void forbid_core_dumps();
 
-// Descriptors 0, 1 and 2 lead nowhere but to the log: a socket that got the number of a closed one would be written to.
-// If the log is a file, it can only grow from here on, whoever has opened it.
+// Opens /dev/null as descriptors 0 and 1, and as 2 if it is closed: otherwise a socket could get one of these numbers,
+// and output would go to it. If the log (2) is a file, sets O_APPEND, so that it can only grow.
 void settle_standard_descriptors();
 
-// Ignores signals that would end the process for nothing: a peer that is gone, a file that must not grow (`ulimit -f`),
-// and what an operator sends to ask a service for something. SIGHUP gets its meaning once there is a loop. False: it
-// cannot be done.
+// Ignores signals that would end the process without need: SIGPIPE (a peer is gone), SIGXFSZ (`ulimit -f`), and SIGHUP,
+// SIGUSR1 and SIGUSR2, which operators send with a request in mind. SIGHUP gets a handler when the loop exists. False:
+// a signal cannot be ignored.
 bool ignore_signals();
 
 // Makes libuv's thread pool large enough for `lanes` handshakes and some files at a time. libuv reads the size from the
-// environment when it starts the first thread. What the operator has set stays.
+// environment when it starts the first thread. A value that the operator has set is kept.
 void size_thread_pool(std::size_t lanes);
 
-// Locks all of the process, for mbedTLS, which keeps what it decrypts in memory of its own: wiped, but not locked.
-// kSystem: it cannot be locked, and the configuration requires it.
+// Locks all memory of the process, because mbedTLS keeps decrypted data in its own memory, which is wiped but not
+// locked. kSystem: the memory cannot be locked, and the configuration requires locked memory.
 Status lock_memory_of_tls(const Config& config);
 
 }  // namespace pairport

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The order matters: whatever may fail for the configuration comes first, then what binds addresses, then the loop, and
-// last what gives up privileges, when everything is open and no thread but this one is running yet.
+// The order matters: first the checks of the configuration, then the addresses, then the loop. The process gives up
+// privileges last, when everything is open and no other thread is running yet.
 #include "net/program/program.h"
 
 #include <uv.h>
@@ -48,7 +48,7 @@ class FixedRandom final : public RandomSource {
   }
 };
 
-// Logs what became of a part. kSystem: it is required, by `required_by`, and cannot be had.
+// Logs the state of a part. kSystem: the setting `required_by` requires the part, and it is not in force.
 Status enter(const SandboxPart& part, const char* required_by) {
   if (!part.in_force && required_by != nullptr) {
     return {StatusCode::kSystem, part.text + "; " + required_by + " does not allow to go on without it"};
@@ -57,8 +57,8 @@ Status enter(const SandboxPart& part, const char* required_by) {
   return StatusCode::kOk;
 }
 
-// Gives up what serving does not need. `io_uring`: what became of refusing it. kSystem: what the configuration requires
-// cannot be had.
+// Gives up rights that serving does not need. `io_uring` is the result of refuse_io_uring(). kSystem: the configuration
+// requires a part that is not in force.
 Status enter_sandbox(const Config& config, const SandboxPart& io_uring) {
   if (!config.sandbox) {
     spdlog::warn("landlock, seccomp: not in force: [security] sandbox = false");
@@ -67,18 +67,18 @@ Status enter_sandbox(const Config& config, const SandboxPart& io_uring) {
   const SandboxOptions options = choose_sandbox(config);
   Status status = enter(restrict_files(options), config.require_landlock ? "[security] require_landlock" : nullptr);
   if (!status.ok()) return status;
-  // The filter would end a loop that has a ring.
+  // A loop with a ring would abort under the filter.
   return enter(io_uring.in_force ? restrict_system_calls(options) : io_uring,
                config.require_seccomp ? "[security] require_seccomp" : nullptr);
 }
 
-// Logs an error and returns how the process ends.
+// Logs an error and returns the exit status.
 int fail(const Status& status, std::initializer_list<StatusCode> usage = {}) {
   log_lines(spdlog::level::err, status.message());
   return std::find(usage.begin(), usage.end(), status.code()) != usage.end() ? kExitUsage : kExitFailure;
 }
 
-// What serves: made by run() step by step, each of which returns how the process ends when it fails.
+// The serving program. run() creates it step by step; a step that fails returns the exit status.
 class Program {
  public:
   Program(LoadedConfig& loaded, const std::shared_ptr<LogWriter>& log)
@@ -110,7 +110,7 @@ class Program {
   KernelRandom random_;
   std::unique_ptr<TlsContext> tls_;  // null: nothing listens for TLS
   std::vector<OpenAddress> addresses_;
-  std::string url_;  // at which clients reach the service
+  std::string url_;  // how clients reach the service
   std::unique_ptr<Service> service_;
   SandboxPart io_uring_;
   std::vector<std::string> listening_;  // for the log
@@ -128,9 +128,9 @@ class Program {
 int Program::run() {
   settle_standard_descriptors();
   forbid_core_dumps();
-  // Threads that compute handshakes are SCHED_BATCH on top (ServerOptions::batch_handshakes). On two cores, with 200
-  // handshakes a second that stall, the p99 of answers over TLS was 1.8 to 2.4 ms with neither, 0.7 to 1.3 with short
-  // turns alone, 0.4 to 0.7 with both, and 0.4 to 0.6 without any handshake.
+  // In addition, threads that compute handshakes are SCHED_BATCH (ServerOptions::batch_handshakes). On two cores, with
+  // 200 stalling handshakes a second, the p99 of answers over TLS was 1.8 to 2.4 ms with neither, 0.7 to 1.3 ms with
+  // short turns alone, 0.4 to 0.7 ms with both, and 0.4 to 0.6 ms without any handshake.
   prefer_short_turns();
   if (!ignore_signals()) return kExitFailure;
   spdlog::info("pairport {} starting: {}", PAIRPORT_VERSION, loaded_.origin);
@@ -147,7 +147,8 @@ int Program::run() {
   Status ready = listen();
   watch_signals();
   if (tls_ != nullptr) watch_certificates();
-  // With the first stream of a loop libuv opens /dev/null, and would try again with every connection if it could not.
+  // libuv opens /dev/null with the first stream of a loop. Let it do so now: if it fails, libuv tries again with every
+  // connection.
   uv_tcp_init(&loop_, &first_stream_);
   uv_close(reinterpret_cast<uv_handle_t*>(&first_stream_), nullptr);
   warn_of_proxies(config_, url_);
@@ -155,7 +156,7 @@ int Program::run() {
   return serve(ready);
 }
 
-// Certificates, addresses and the service, in the order in which an operator wants to hear of their faults.
+// Opens certificates, addresses and the service, in the order in which an operator wants to see their errors.
 Program::Failure Program::open_parts() {
   if (const Status status = check_folders(config_); !status.ok()) return fail(status, {status.code()});
   Result<std::unique_ptr<TlsContext>> tls = create_tls(config_, random_);
@@ -168,7 +169,7 @@ Program::Failure Program::open_parts() {
   url_ = config_.url.empty() ? default_url(addresses_) : config_.url;
 
   Result<std::unique_ptr<Service>> service = create_service(config_, url_, random_);
-  // The service has it where it is safe.
+  // The service keeps its copy in secret memory.
   loaded_.config.service.static_deposit.reset();
   wipe_deep_stack();
   if (!service.ok()) {
@@ -209,7 +210,7 @@ Program::Failure Program::attach_server() {
   }
   std::memcpy(&options.hash_seed, seed.data(), seed.size());
   options.tls = tls_.get();
-  options.batch_handshakes = true;  // nothing else that the pool does is urgent
+  options.batch_handshakes = true;  // the pool does no urgent work
   Result<std::unique_ptr<Server>> server = Server::attach(&loop_, *service_, options);
   if (!server.ok()) return fail(server.status());
   server_ = std::move(server).value();
@@ -241,7 +242,7 @@ void Program::watch_signals() {
   }
 }
 
-// Keeps certificates up to date, once TLS is in use.
+// Keeps certificates up to date, when TLS is in use.
 void Program::watch_certificates() {
   certificates_.emplace(&loop_, *tls_, config_.certificates,
                         [this](const Status& status) { on_certificates_loaded(status); });
@@ -255,9 +256,9 @@ void Program::watch_certificates() {
   uv_unref(reinterpret_cast<uv_handle_t*>(&daily_));
 }
 
-// Runs the loop until something stops it, at once when the program is not `ready`.
+// Runs the loop until a signal stops it; stops at once when `ready` is an error.
 int Program::serve(const Status& ready) {
-  // Before it is the caller that writes, and may wait: nobody is served yet.
+  // Until here this thread has written the log and could wait, because no client was served yet.
   if (!log_->start()) spdlog::warn("no thread for the log: whoever reads it can stop the service");
   if (ready.ok()) {
     spdlog::info("clients reach this service at {}", url_);
@@ -277,7 +278,8 @@ int Program::serve(const Status& ready) {
 
 void Program::stop() {
   server_->stop([this] {
-    // Without handlers a second signal would now kill the process before it has said goodbye.
+    // The handlers are closed below. Without this block a second signal would kill the process before its last
+    // messages.
     sigset_t handled;
     sigemptyset(&handled);
     for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&handled, number);
@@ -317,7 +319,7 @@ void Program::on_certificates_loaded(const Status& status) const {
 }  // namespace
 
 int check_config(const LoadedConfig& loaded) {
-  // The service's own checks (templates, static deposit) belong to it; nothing is served.
+  // Creates the service, for its own checks (templates, static deposit), and serves nothing.
   FixedRandom random;
   const Config& config = loaded.config;
   const std::string url = config.url.empty() ? "http://127.0.0.1:9978" : config.url;

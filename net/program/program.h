@@ -10,17 +10,17 @@
 
 namespace pairport {
 
-// How the process ends.
+// The exit statuses of the process.
 inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailure = 1;  // at run time
 inline constexpr int kExitUsage = 2;    // wrong usage or configuration
 
-// Checks what reading the configuration did not: folders, certificates, templates. Opens nothing. Logs the result and
-// returns how the process ends.
+// Checks the folders, certificates and templates of the configuration. Opens no address. Logs the result and returns
+// the exit status.
 int check_config(const LoadedConfig& loaded);
 
-// Serves until a signal stops it. Logs what happens and returns how the process ends. Takes the static deposit out of
-// `loaded`. To be called once in a process, with no other thread running.
+// Serves until a signal stops it. Logs its state and returns the exit status. Removes the static deposit from `loaded`.
+// Call it once in a process, while no other thread is running.
 int run_program(LoadedConfig& loaded, const std::shared_ptr<LogWriter>& log);
 
 }  // namespace pairport

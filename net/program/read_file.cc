@@ -13,7 +13,7 @@
 namespace pairport {
 namespace {
 
-// What is read at once of a file whose size says nothing, such as a pipe.
+// The size of one read from a file without a known size, such as a pipe.
 constexpr std::size_t kPortion = 4096;
 
 }  // namespace
@@ -21,7 +21,7 @@ constexpr std::size_t kPortion = 4096;
 bool read_all(int fd, std::string& text, std::size_t most) {
   struct stat status {};
   if (fstat(fd, &status) != 0) return false;
-  // One byte more than the file has: reading shows its end then, without growing the text.
+  // One byte more than the file has: read(2) then reports the end without another allocation.
   std::size_t room = std::max(kPortion, S_ISREG(status.st_mode) ? static_cast<std::size_t>(status.st_size) + 1 : 0);
   std::size_t size = 0;
   while (size < most) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariants: every right that the kernel's Landlock knows and that is named here is handled, so that what no rule
-// grants is denied. The filter ends every path with a return; what no rule names is refused.
+// Invariants: the ruleset handles every right that is named here and that the kernel's Landlock has, so a right that no
+// rule grants is denied. The filter ends every path with a return, and refuses every call that no rule names.
 #include "net/program/sandbox.h"
 
 #include <fcntl.h>
@@ -31,7 +31,7 @@
 namespace pairport {
 namespace {
 
-// The run-time of a sanitizer opens files and sockets, starts processes and traces this one.
+// The runtime of a sanitizer opens files and sockets, starts processes and traces this one.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kSanitizer = true;
 #elif defined(__has_feature)
@@ -44,7 +44,8 @@ constexpr bool kSanitizer = false;
 constexpr bool kSanitizer = false;
 #endif
 
-// A build that counts executed lines writes the counts to files when it ends. It does everything but the last step.
+// A coverage build writes its counts to files when it ends. So it builds the ruleset and the filter, but does not
+// enforce them.
 #ifdef PAIRPORT_COVERAGE
 constexpr bool kCoverage = true;
 #else
@@ -52,7 +53,7 @@ constexpr bool kCoverage = false;
 #endif
 constexpr const char* kCoverageText = "this is a coverage build, which writes files at its end";
 
-// What the kernel headers of Debian 12 do not know yet. The last column: the Landlock ABI that has it.
+// Constants that the kernel headers of Debian 12 lack. Each comment is the first Landlock ABI that has them.
 constexpr std::uint64_t kAccessFsTruncate = 1U << 14;  // 3
 constexpr std::uint64_t kAccessFsIoctlDev = 1U << 15;  // 5
 constexpr std::uint64_t kAccessNetBindTcp = 1U << 0;   // 4
@@ -60,7 +61,7 @@ constexpr std::uint64_t kAccessNetConnectTcp = 1U << 1;
 constexpr std::uint64_t kScopeAbstractUnixSocket = 1U << 0;  // 6
 constexpr std::uint64_t kScopeSignal = 1U << 1;
 
-// struct landlock_ruleset_attr as of ABI 6. Older kernels take it when what they do not know is zero.
+// struct landlock_ruleset_attr of ABI 6. Older kernels accept it when the members that they do not know are zero.
 struct RulesetAttributes {
   std::uint64_t handled_access_fs;
   std::uint64_t handled_access_net;
@@ -68,7 +69,7 @@ struct RulesetAttributes {
 };
 
 constexpr std::uint64_t kReading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-// Without the right to list a folder: the reader knows the names of the files it needs.
+// This omits the right to list a folder: the reader knows the names of the files that it needs.
 constexpr std::uint64_t kReadingFiles = LANDLOCK_ACCESS_FS_READ_FILE;
 
 std::uint64_t file_rights(long abi) {
@@ -76,7 +77,7 @@ std::uint64_t file_rights(long abi) {
                          LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |
                          LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |
                          LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM;
-  // Reports of a sanitizer at the end need /proc and the program itself.
+  // The reports of a sanitizer at the end read /proc and the program file.
   if (!kSanitizer) rights |= kReading;
   if (abi >= 2) rights |= LANDLOCK_ACCESS_FS_REFER;
   if (abi >= 3) rights |= kAccessFsTruncate;
@@ -84,14 +85,14 @@ std::uint64_t file_rights(long abi) {
   return rights;
 }
 
-// Empty, or what went wrong.
+// Returns the error, or an empty string.
 std::string allow_beneath(int ruleset, const std::string& path, std::uint64_t rights) {
   const FileDescriptor file(open(path.c_str(), O_PATH | O_CLOEXEC));
   struct stat status {};
   landlock_path_beneath_attr rule{};
   rule.parent_fd = file.get();
   rule.allowed_access = rights;
-  // Rights that only a folder can have are an error for anything else.
+  // The kernel refuses folder rights for a file that is not a folder.
   const bool known = file.get() >= 0 && fstat(file.get(), &status) == 0;
   if (known && !S_ISDIR(status.st_mode)) rule.allowed_access &= LANDLOCK_ACCESS_FS_READ_FILE;
   if (known && syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0) return {};
@@ -102,8 +103,8 @@ SandboxPart not_in_force(const std::string& name, const std::string& why) {
   return {false, name + ": not in force: " + why};
 }
 
-// Threads of this process: a folder has two links and one for each folder in it (proc(5), /proc/pid/task). 1 where
-// nobody knows.
+// The number of threads of this process: /proc/self/task has two links and one for each thread (proc(5)). 1 when it
+// cannot be read.
 unsigned long count_threads() {
   struct stat task {};
   return stat("/proc/self/task", &task) == 0 && task.st_nlink > 2 ? task.st_nlink - 2 : 1;
@@ -179,24 +180,25 @@ namespace {
 #define SYS_memfd_secret 447
 #endif
 
-// The last system call that programs are built against today. A later number fails with ENOSYS, as on an older kernel,
-// so that whoever tries a new system call falls back.
+// The last system call that current C libraries use. A later number fails with ENOSYS, as on an older kernel, so that a
+// library that tries a new system call falls back.
 constexpr std::uint32_t kLastKnownCall = 450;
 #ifdef __x86_64__
 constexpr std::uint32_t kX32Bit = 0x40000000;
 #endif
 
-// Serving: the loop, sockets, files in the thread pool. Without a condition, because these are the frequent ones: since
-// Linux 5.11 the kernel remembers what it allows whatever the arguments are, and does not run the filter for them.
+// The calls for serving: the loop, sockets, files in the thread pool. They have no condition on arguments, because they
+// are frequent: since Linux 5.11 the kernel caches which calls the filter allows for all arguments, and does not run
+// the filter for them.
 constexpr long kAllowed[] = {
-#ifdef __x86_64__  // arm64 has none of the old ones
+#ifdef __x86_64__  // arm64 lacks these old calls
     SYS_epoll_wait, SYS_poll,
 #endif
     SYS_epoll_pwait, SYS_read, SYS_write, SYS_writev, SYS_readv, SYS_recvfrom, SYS_recvmsg, SYS_sendfile, SYS_tee,
     SYS_splice, SYS_epoll_ctl, SYS_accept4, SYS_close, SYS_shutdown, SYS_getsockopt, SYS_setsockopt, SYS_getpeername,
     SYS_getsockname, SYS_pread64, SYS_preadv, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_lseek, SYS_copy_file_range,
     SYS_pipe2, SYS_eventfd2, SYS_epoll_create1, SYS_ppoll,
-    // Time and randomness; the first two only where the vDSO does not help.
+    // Time and randomness; the first two are needed only without the vDSO.
     SYS_clock_gettime, SYS_gettimeofday, SYS_clock_getres, SYS_nanosleep, SYS_clock_nanosleep, SYS_getrandom,
     // Memory.
     SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise, SYS_mlock, SYS_mlock2, SYS_munlock, SYS_memfd_secret,
@@ -205,11 +207,11 @@ constexpr long kAllowed[] = {
     SYS_getpid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_uname, SYS_rt_sigaction, SYS_rt_sigprocmask,
     SYS_rt_sigreturn, SYS_restart_syscall, SYS_exit, SYS_exit_group};
 
-// No mistake and no library makes these calls: a process that executes or traces from here has been taken over, and
-// gets no second try.
+// No bug and no library makes these calls. A process that executes or traces now is under an attacker's control, so the
+// kernel kills it at once.
 constexpr long kFatal[] = {SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev};
 
-// A condition on 32 bits of an argument: (word & mask) == value, or the opposite.
+// A condition on 32 bits of an argument: (word & mask) == value; inverted: !=.
 struct Condition {
   unsigned argument;
   std::uint32_t mask;
@@ -222,7 +224,7 @@ constexpr std::uint32_t kAll = 0xffffffff;
 constexpr std::uint32_t kNewNamespaces =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 constexpr std::uint32_t kThread = CLONE_VM | CLONE_THREAD;
-// O_TMPFILE without O_DIRECTORY, which it contains.
+// O_TMPFILE contains O_DIRECTORY, which is harmless alone.
 constexpr std::uint32_t kOpensForWriting =
     O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
 
@@ -234,7 +236,7 @@ class Filter {
     answer(SECCOMP_RET_KILL_PROCESS);
     load(offsetof(seccomp_data, nr));
 #ifdef __x86_64__
-    // The numbers of the x32 ABI count for the same architecture.
+    // Calls of the x32 ABI have the same architecture, with larger numbers.
     add(BPF_JMP | BPF_JGE | BPF_K, kX32Bit, 0, 1);
     answer(SECCOMP_RET_KILL_PROCESS);
 #endif
@@ -301,8 +303,8 @@ class Filter {
   void answer(std::uint32_t action) {
     add(BPF_RET | BPF_K, action);
   }
-  // Skips the conditions of other calls: four instructions for each and the answer behind them. They load what they
-  // look at over the number of the call, and so have to end in an answer.
+  // For other calls, skips the conditions (four instructions each) and the answer behind them. The conditions overwrite
+  // the loaded number of the call, so they must end in an answer.
   void begin(long call, std::size_t conditions) {
     add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(call), 0, conditions * 4 + 1);
     ++allowed_;
@@ -323,15 +325,16 @@ Filter make_filter(const SandboxOptions& options) {
   Filter filter;
   const auto value = [](unsigned argument, std::uint32_t number) { return Condition{argument, kAll, number}; };
   const auto without = [](unsigned argument, std::uint32_t bits) { return Condition{argument, bits, 0}; };
-  // First, because it is frequent and no answer to it is remembered. Its address is in memory, where no filter sees it;
-  // of the sockets that there are none takes one without MSG_FASTOPEN, which would connect one that was shut down.
+  // First, because it is frequent and the kernel cannot cache a call with a condition. A filter cannot see the
+  // destination address, because it is in memory. But no socket of this process takes an address without MSG_FASTOPEN,
+  // which would connect a socket that was shut down.
   filter.allow_if_any(SYS_sendmsg, std::array{without(2, MSG_FASTOPEN)});
   for (const long call : kAllowed) filter.on(call, SECCOMP_RET_ALLOW);
   for (const long call : kFatal) filter.on(call, SECCOMP_RET_KILL_PROCESS);
   // send(2), on a socket that is connected already.
   filter.allow_if_all(SYS_sendto, std::array{without(3, MSG_FASTOPEN), value(4, 0), Condition{4, kAll, 0, true}});
-  // The log may be a file, whose lines must stay: nothing may truncate it, or overwrite it through a copy of its
-  // descriptor or without O_APPEND.
+  // The log may be a file, and its lines must survive: no call may truncate it, duplicate its descriptor or remove
+  // O_APPEND.
   const Condition no_log{0, kAll, STDERR_FILENO, false, true};
   filter.allow_if_all(SYS_ftruncate, std::array{no_log});
   filter.allow_if_any(SYS_openat, std::array{without(2, kOpensForWriting)});
@@ -342,14 +345,14 @@ Filter make_filter(const SandboxOptions& options) {
                              value(1, F_DUPFD_CLOEXEC), value(1, F_SETPIPE_SZ), value(1, F_GETPIPE_SZ)});
   filter.allow_if_any(SYS_ioctl, std::array{value(1, FIONBIO), value(1, FIONREAD), value(1, SIOCOUTQ),
                                             value(1, FIOCLEX), value(1, TCGETS)});
-  // Threads of the pool, started when the first file is asked for. clone3 has its flags in memory, where no filter sees
-  // them: the C library then takes clone.
+  // The threads of the pool start with the first request for a file. A filter cannot see the flags of clone3, because
+  // they are in memory; after ENOSYS the C library uses clone.
   filter.allow_if_any(SYS_clone, std::array{Condition{0, kThread | kNewNamespaces, kThread}});
   filter.on(SYS_clone3, SECCOMP_RET_ERRNO | ENOSYS);
   filter.allow_if_any(SYS_prctl, std::array{value(0, PR_SET_NAME)});
-  // Reading limits only: the size of a stack.
+  // Only to read limits: the C library reads the size of a stack.
   filter.allow_if_all(SYS_prlimit64, std::array{value(2, 0), Condition{2, kAll, 0, true}});
-  // Threads that compute: ServerOptions::batch_handshakes.
+  // For threads that compute handshakes: ServerOptions::batch_handshakes.
   filter.allow_if_all(SYS_sched_setscheduler, std::array{value(0, 0), value(1, SCHED_BATCH)});
   // abort(3).
   filter.allow_if_any(SYS_tgkill, std::array{value(0, static_cast<std::uint32_t>(getpid()))});
@@ -363,13 +366,13 @@ Filter make_filter(const SandboxOptions& options) {
   return filter;
 }
 
-// In force with `text`, or why not.
+// Installs the filter. Returns `text` when it is in force, else the reason.
 SandboxPart install(Filter& filter, const std::string& text) {
   static const std::string kName = "seccomp";
   if (kSanitizer) return not_in_force(kName, "this is a sanitizer build, which needs more system calls");
   const sock_fprog program{static_cast<unsigned short>(filter.code().size()), filter.code().data()};
   if (kCoverage) return not_in_force(kName, kCoverageText);
-  // TSYNC: threads that run already are held too.
+  // TSYNC: the filter applies to running threads, too.
   const long result = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
   if (result > 0) return not_in_force(kName, "a thread has a filter of its own");
   if (result < 0) {

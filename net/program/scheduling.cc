@@ -11,7 +11,7 @@
 namespace pairport {
 
 void prefer_short_turns() noexcept {
-  // Another policy is a decision of the operator.
+  // Another policy is the operator's decision: keep it.
   if (sched_getscheduler(0) != SCHED_OTHER) return;
   // sched_attr of <linux/sched/types.h>, which cannot be included together with <sched.h>.
   struct {

@@ -25,7 +25,7 @@ namespace {
 constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kChallenges = ".well-known/acme-challenge";
 
-// Raises a limit as far as it goes without privileges, and returns it.
+// Raises a limit as far as an unprivileged process may, and returns it.
 rlim_t raise_limit(__rlimit_resource resource) {
   rlimit limit{};
   if (getrlimit(resource, &limit) != 0) return RLIM_INFINITY;
@@ -64,7 +64,7 @@ bool is_real_folder(const std::filesystem::path& path) {
   return std::filesystem::symlink_status(path, error).type() == std::filesystem::file_type::directory;
 }
 
-// Some entry of `folder` for which `is_strange(entry)`.
+// The first entry of `folder` for which `is_strange(entry)` is true.
 template <typename Predicate>
 std::optional<std::string> find_strange(const std::filesystem::path& folder, Predicate&& is_strange) {
   std::error_code error;
@@ -87,7 +87,7 @@ void allow_challenges(const std::string& webroot, SandboxOptions& options) {
       folder.string());
 }
 
-// Certificates are renewed by new files, and so their folders have to be readable.
+// New files replace renewed certificates, so their folders must be readable.
 void allow_certificates(const Config& config, SandboxOptions& options) {
   std::vector<std::filesystem::path> own;
   for (const CertificateFiles& pair : config.certificates) {
@@ -114,7 +114,7 @@ void allow_certificates(const Config& config, SandboxOptions& options) {
   }
 }
 
-// The files of Unix sockets are removed at the end.
+// Lets the process remove the files of Unix sockets at its end.
 void allow_sockets(const Config& config, SandboxOptions& options) {
   static constexpr std::array<std::string_view, 6> kShared = {"/run", "/var/run", "/tmp", "/var/tmp", "/dev/shm", "/"};
   for (const ListenAddress& address : config.addresses) {
@@ -154,7 +154,7 @@ bool is_loopback_host(std::string_view host) {
 }
 
 void check_limits(const Config& config) {
-  // A connection, and a file that is sent on it.
+  // Two descriptors for each connection: its socket, and a file that is sent on it.
   const rlim_t files = raise_limit(RLIMIT_NOFILE);
   if (files < 2 * config.server.max_connections + 64) {
     spdlog::warn(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Checks before the first request, so that an operator learns at the start what would otherwise show under load, or
-// never. The results are in the log.
+// Checks before the first request, so that the log shows problems at the start that would otherwise appear only under
+// load, or never.
 #ifndef PAIRPORT_NET_START_CHECKS_H_
 #define PAIRPORT_NET_START_CHECKS_H_
 
@@ -16,18 +16,18 @@
 
 namespace pairport {
 
-// Raises the limits of the process as far as they go, and warns where that is not far enough.
+// Raises the limits of the process as far as possible, and warns when a limit is still too low.
 void check_limits(const Config& config);
 
-// Checks that the folders of the configuration exist and can be read, before somebody needs them. kBadConfiguration.
+// Checks that the folders of the configuration exist and can be read. Errors: kBadConfiguration.
 Status check_folders(const Config& config);
 
-// Warns when a proxy seems to be in front of the service, and `config` trusts none; and when anybody on this machine
-// can pass for a proxy. `url` is how clients reach the service.
+// Warns when a proxy seems to be in front of the service and `config` trusts none. Also warns when any user of this
+// machine can pose as a trusted proxy. `url` is how clients reach the service.
 void warn_of_proxies(const Config& config, std::string_view url);
 
-// The part of the file system that the service needs once it runs. Warns of what else can be read or removed through
-// it.
+// The part of the file system that the running service needs. Warns about other files that it allows to be read or
+// removed.
 SandboxOptions choose_sandbox(const Config& config);
 
 // Exposed for tests.

@@ -6,10 +6,10 @@
 namespace pairport {
 namespace {
 
-// What toml++ says without what it quotes of the file, which may be a part of a password.
+// A message of toml++ without its quotations of the file, which may be a part of a password.
 std::string_view without_quotations(std::string_view description) {
   description = description.substr(0, description.find(", saw "));
-  static constexpr std::string_view kExpected = "expected ";  // what toml++ quotes behind it are its own words
+  static constexpr std::string_view kExpected = "expected ";  // toml++ quotes only its own words behind this
   const std::string_view before = description.substr(0, description.find('\''));
   if (before.size() == description.size() || before.ends_with(kExpected)) return description;
   return before.substr(0, before.find_last_not_of(": ") + 1);
@@ -36,7 +36,7 @@ void TomlErrors::report(const toml::source_region& where, std::string_view key, 
   if (where.begin.line != 0) line += ":" + std::to_string(where.begin.line);
   line += ": ";
   if (!key.empty()) {
-    // A quoted key may hold anything.
+    // A quoted key may hold any character.
     for (const char c : key) line += has_no_control_character({&c, 1}) ? c : '?';
     line += ": ";
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reading TOML with an eye to whoever wrote it: every problem is reported with its line, and unknown keys are, too.
+// Reads TOML, and reports every problem and every unknown key with its line.
 #ifndef PAIRPORT_NET_TOML_READER_H_
 #define PAIRPORT_NET_TOML_READER_H_
 
@@ -18,16 +18,15 @@ namespace pairport {
 
 bool has_no_control_character(std::string_view text) noexcept;
 
-// Collects what is wrong with a file: one line for each problem, with file, line and key, in the order of the file;
-// never a value.
+// Collects the problems of a file: one line each, with file, line and key, in the order of the file; never a value.
 class TomlErrors {
  public:
   // `file_name` is only for messages.
   explicit TomlErrors(std::string_view file_name) : file_name_(file_name) {}
 
-  // `where`: line 0 is no line. `key` may be empty.
+  // `where`: line 0 means that there is no line. `key` may be empty.
   void report(const toml::source_region& where, std::string_view key, std::string_view what);
-  // Without the last line's end; empty: there is nothing wrong.
+  // The lines, without a line break at the end; empty when there is no problem.
   std::string text() const;
 
  private:
@@ -35,18 +34,18 @@ class TomlErrors {
   std::multimap<toml::source_index, std::string> errors_;  // by line
 };
 
-// Parses `text`. Nothing: it is not TOML, and `errors` says where.
+// Parses `text`. Nothing when it is not TOML; `errors` has the place.
 std::optional<toml::table> parse_toml(std::string_view text, std::string_view file_name, TomlErrors& errors);
 
-// One table of the file; a missing one reads as empty.
+// One table of the file. A missing table counts as empty.
 class TomlSection {
  public:
-  // All of them outlive the object.
+  // The arguments outlive the object.
   TomlSection(TomlErrors& errors, const toml::table& root, std::string_view name);
 
   bool present() const { return table_ != nullptr; }
 
-  // Calls `use(value)`, which returns whether the value will do.
+  // Calls `use(value)`, which returns whether the value is valid.
   template <typename T, typename Use>
   void read(std::string_view key, std::string_view expected, Use&& use) {
     known_.insert(std::string(key));
@@ -72,10 +71,10 @@ class TomlSection {
 
   bool has(std::string_view key) const { return find(key) != nullptr; }
 
-  // Says of a key, or of the table when it is not there, what no single value shows.
+  // Reports a problem that involves several values, at the key, or at the table when the key is missing.
   void report(std::string_view key, std::string_view what);
 
-  // To be called when every key has been read.
+  // Reports unknown keys. Call it when every key has been read.
   void finish();
 
  protected:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Durations and sizes as people write them.
+// Durations and sizes in their written form.
 #ifndef PAIRPORT_NET_UNITS_H_
 #define PAIRPORT_NET_UNITS_H_
 

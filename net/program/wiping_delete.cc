@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Memory that the program frees is wiped before it goes back to the allocator. The parser of the configuration file
-// keeps what it reads, a static deposit's password among it, in buffers and strings of its own; when it frees them, a
-// later core image, or a reader of uninitialised memory, would still find it. Serving frees next to nothing, so that
-// this costs nothing there.
+// Wipes memory that the program frees before the allocator gets it back. The parser of the configuration file keeps its
+// input, with the password of a static deposit, in its own buffers and strings. After it frees them, a later core image
+// or a read of uninitialised memory could still find the password. Serving frees almost nothing, so this costs nothing
+// there.
 #include <malloc.h>
 
 #include <cstdlib>
@@ -10,7 +10,7 @@
 
 #include <pairport/secret_memory.h>
 
-// Sanitizers have operators of their own, which find errors.
+// Sanitizers have their own operators, which detect errors.
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 void* operator new(std::size_t size) {
@@ -25,7 +25,7 @@ void operator delete(void* memory) noexcept {
   std::free(memory);
 }
 
-// The other forms for memory of ordinary alignment end in these two (N4868 17.6.3), but for this one.
+// The other forms for memory of ordinary alignment call the two above (N4868 17.6.3), except this one.
 void operator delete(void* memory, std::size_t) noexcept {
   operator delete(memory);
 }
