@@ -44,21 +44,17 @@ if(NOT PAIRPORT_INSTALL)
   return()
 endif()
 
-# What the installed static pairport::http needs beyond itself: CMake packages, and libraries for pkg-config.
+# What the installed static pairport::http needs beyond itself and the core, which needs mbedTLS, too: CMake packages, and
+# libraries for pkg-config.
 set(pairport_http_packages "")
-set(pairport_http_libraries "")
+set(pairport_http_libraries -lmbedtls -lmbedx509)
+set(pairport_find_modules ${PROJECT_SOURCE_DIR}/cmake/FindMbedTLS.cmake)
 get_target_property(pairport_http_links pairport_http LINK_LIBRARIES)
 if("LLHTTP::llhttp" IN_LIST pairport_http_links)
-  list(APPEND pairport_http_packages LLHTTP)
+  set(pairport_http_packages LLHTTP)
   list(APPEND pairport_http_libraries -lllhttp)
+  list(APPEND pairport_find_modules ${PROJECT_SOURCE_DIR}/cmake/FindLLHTTP.cmake)
 endif()
-if(pairport_http_links MATCHES "MbedTLS::")
-  list(APPEND pairport_http_packages MbedTLS)
-  list(APPEND pairport_http_libraries -lmbedtls -lmbedx509 -lmbedcrypto)
-endif()
-list(TRANSFORM pairport_http_packages REPLACE "(.+)" "${PROJECT_SOURCE_DIR}/cmake/Find\\1.cmake"
-  OUTPUT_VARIABLE pairport_find_modules)
-list(JOIN pairport_http_packages " " pairport_http_packages)
 
 include(CMakePackageConfigHelpers)
 set(pairport_package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/pairport)
@@ -158,7 +154,7 @@ function(pairport_pkgconfig layer description)
 endfunction()
 
 pairport_pkgconfig(core "deposits, pairing codes and the memory that they live in"
-  REQUIRES_PRIVATE simdjson libxxhash LIBS_PRIVATE -lstdc++)
+  REQUIRES_PRIVATE simdjson libxxhash LIBS_PRIVATE -lmbedcrypto -lstdc++)
 pairport_pkgconfig(service "the pairing service without I/O: requests in, answers out"
   REQUIRES pairport-core REQUIRES_PRIVATE zlib)
 pairport_pkgconfig(http "one HTTP/1 connection without I/O: bytes in, bytes out"

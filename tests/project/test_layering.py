@@ -12,7 +12,7 @@ LAYERS = ["core", "render", "net"]
 RESTRICTED = [
     (r"uv\.h", r"net/(loop/|program/(certificate_watcher\.(h|cc)|(main|program)\.cc)$)"),
     (r"llhttp\.h", r"net/(http1/http1|program/main)\.cc$"),
-    (r"(mbedtls|psa)/.*", r"net/tls/"),
+    (r"(mbedtls|psa)/.*", r"net/tls/|core/crypto/"),
     (r"(sys/socket|netdb|netinet/.*|sys/un)\.?h?", r"net/"),
     (r"arpa/inet\.h", r"core/limits/client_address\.cc$"),  # inet_pton: text to bytes, no socket
     (r"(time|ctime|sys/time)(\.h)?", r"net/base/clock\.h$"),
@@ -188,6 +188,16 @@ class Layering(unittest.TestCase):
         self.assertGreater(len(paths), 30, "the sources are where they are looked for")
         self.assertEqual([problem for path in paths for problem in violations(path)], [])
 
+    def test_no_room_below_tls_sees_mbedtls_but_crypto(self):
+        """Directly or through a header: what core/crypto includes is shown to nobody who includes its headers."""
+        for path in (path for layer in LAYERS for path in sources(layer)):
+            seen = {header for file in [path, *seen_from(path)] for header in includes(file)}
+            mbedtls = sorted(header for header in seen if header.startswith(("mbedtls/", "psa/")))
+            if not relative(path).startswith(("core/crypto/", "net/")):
+                self.assertEqual(mbedtls, [], relative(path))
+            if relative(path) == "core/crypto/aead.cc":
+                self.assertIn("mbedtls/chachapoly.h", mbedtls, "the includes are where they are looked for")
+
     def test_no_rooms_include_each_other(self):
         edges = edges_between_rooms()
         self.assertIn("core/memory", edges.get("core/store", ()), "the rooms are where they are looked for")
@@ -249,6 +259,7 @@ class Layering(unittest.TestCase):
         probe = ROOT / "core" / "store" / "probe.cc"
         public = ROOT / "core" / "include" / "pairport" / "probe.h"
         for path, line, expected in [(probe, "#include <uv.h>", "uv.h"), (probe, "#include <llhttp.h>", "llhttp.h"),
+                                     (probe, "#include <mbedtls/sha256.h>", "mbedtls"),
                                      (probe, "#include <pairport/service.h>", "service.h"), (probe, "#include <sys/socket.h>", "socket"),
                                      (probe, '#include "render/scripts/quote.h"', "quote.h of render/"),
                                      (public, '#include "core/base/ascii.h"', "is public"),

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// Comparison of secrets.
+#ifndef PAIRPORT_CONSTANT_TIME_H_
+#define PAIRPORT_CONSTANT_TIME_H_
+
+#include "core/base/bytes.h"
+
+namespace pairport {
+
+// Whether both are the same bytes. How long it takes depends on the sizes, which are no secret, and on nothing else:
+// whoever guesses a secret does not learn how many of his bytes are right. Any thread.
+[[nodiscard]] bool equal_in_constant_time(Bytes one, Bytes other) noexcept;
+
+}  // namespace pairport
+
+#endif  // PAIRPORT_CONSTANT_TIME_H_
