@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Characters as protocols see them: ASCII, independent of any locale.
+// Character classes of protocols: ASCII, independent of the locale.
 #ifndef PAIRPORT_ASCII_H_
 #define PAIRPORT_ASCII_H_
 
@@ -20,7 +20,7 @@ constexpr bool is_letter(char c) noexcept {
 constexpr bool is_alphanumeric(char c) noexcept {
   return is_letter(c) || is_digit(c);
 }
-// Whether `text` is nothing but letters, digits and the characters of `marks`.
+// Whether `text` holds only letters, digits and the characters of `marks`.
 constexpr bool consists_of(std::string_view text, std::string_view marks) noexcept {
   return std::all_of(text.begin(), text.end(),
                      [marks](char c) { return is_alphanumeric(c) || marks.find(c) != std::string_view::npos; });
@@ -32,19 +32,19 @@ constexpr bool is_printable(char c) noexcept {
 constexpr bool is_visible(char c) noexcept {
   return c > ' ' && c <= '~';
 }
-// Below the space, or DEL; no byte of a character of UTF-8 that takes several.
+// Below the space, or DEL. False for the bytes of a UTF-8 character of several bytes.
 constexpr bool is_control(char c) noexcept {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
 }
 constexpr bool has_control(std::string_view text) noexcept {
-  // Not the function itself as a predicate: the compiler would call it for each character.
+  // A lambda, because with the function itself as the predicate the compiler would call it for each character.
   return std::any_of(text.begin(), text.end(), [](char c) { return is_control(c); });
 }
 constexpr char to_lower(char c) noexcept {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-// A set of bytes whose look-up is one load: for loops over every character of a text.
+// A set of bytes. A look-up is one load, for loops over every character of a text.
 class CharacterSet {
  public:
   constexpr explicit CharacterSet(std::string_view members) noexcept {
@@ -56,7 +56,7 @@ class CharacterSet {
   std::array<bool, 256> contains_{};
 };
 
-// Whether all eight bytes of `word`, in whatever order, are letters and digits.
+// Whether all eight bytes of `word`, in any byte order, are letters and digits.
 constexpr bool are_letters_and_digits(std::uint64_t word) noexcept {
   constexpr std::uint64_t kOnes = 0x01010101'01010101U;
   // The highest bit of each byte says whether the byte is at least `least`. A byte that is not ASCII may carry into the

@@ -34,7 +34,7 @@ constexpr CalendarTime calendar_time(std::int64_t unix_seconds) noexcept {
           of_day % 60};
 }
 
-// The reverse. `weekday` is not looked at. REQUIRES: the date exists
+// The reverse. Ignores `weekday`. REQUIRES: the date exists
 constexpr std::int64_t unix_seconds(const CalendarTime& time) noexcept {
   const std::chrono::year_month_day date{std::chrono::year(time.year), std::chrono::month(time.month),
                                          std::chrono::day(time.day)};

@@ -5,10 +5,10 @@
 
 #include <cassert>
 
-// Ends the process when an invariant does not hold without which memory would be overwritten, used after its end or
-// given back twice. A service that holds credentials rather stops than goes on with such memory. An assertion that
-// stays on in release builds: one comparison and a branch that is never taken. Everything else is for assert(). With
-// assertions the message names the place; without, the process gets SIGILL there, and no text is in the program.
+// An assertion that stays on in release builds: one comparison and a branch that is never taken. It guards invariants
+// without which memory would be overwritten, used after free or freed twice; a service that holds credentials must stop
+// then. Use assert() for all other invariants. With NDEBUG a failure raises SIGILL and the program holds no text for
+// it; otherwise the message names the place.
 #ifdef NDEBUG
 #define PAIRPORT_CHECK(condition) (__builtin_expect(static_cast<bool>(condition), 1) ? void(0) : __builtin_trap())
 #else

@@ -15,15 +15,15 @@
 namespace pairport {
 
 // Writes times as RFC 3339 in UTC with whole seconds: 2026-01-31T23:59:59Z. Remembers the last day, so that times of
-// one day cost no calendar arithmetic: every installer carries two. One thread at a time.
+// one day cost no calendar arithmetic, because every installer holds two times. One thread at a time.
 class UtcText {
  public:
   static constexpr std::size_t kSize = 20;
 
-  // Writes `unix_seconds` to `out`, which has room for kSize characters. Times before 1970 and after 9999, which
-  // have no such text, become the nearest time that has one.
+  // Writes `unix_seconds` to `out`, which has room for kSize characters. Times before 1970 and after 9999 have no such
+  // text; they become the nearest time that has one.
   std::string_view write(std::int64_t unix_seconds, char* out) noexcept {
-    // Unsigned: a time before the day is far behind its end.
+    // Unsigned, so a time before the day becomes a large number, after its end.
     std::uint64_t of_day = static_cast<std::uint64_t>(unix_seconds) - static_cast<std::uint64_t>(day_begin_);
     if (of_day >= kDay) of_day = set_day(unix_seconds);
     const auto seconds = static_cast<std::uint32_t>(of_day);

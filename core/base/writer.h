@@ -14,7 +14,7 @@
 
 namespace pairport {
 
-// Appends to a buffer whose size its user has made sure of.
+// Appends to a buffer. The user makes sure that the buffer is large enough.
 class Writer {
  public:
   explicit Writer(std::span<char> buffer) noexcept
@@ -37,12 +37,13 @@ class Writer {
     for (; value != 0 || least_digits > 0; value >>= 4, --least_digits) *--at = "0123456789abcdef"[value & 15];
     return text({at, digits.end()});
   }
-  // With so many digits behind the point.
+  // Writes `value` with `digits` digits behind the point.
   Writer& number(double value, int digits) noexcept {
     out_ = std::to_chars(out_, end_, value, std::chars_format::fixed, digits).ptr;
     return *this;
   }
-  // What `quote(value, out)` writes, which returns the end of it: one of the functions of render/scripts/quote.h.
+  // Appends the output of `quote(value, out)`, which returns the end of its output: one of the functions of
+  // render/scripts/quote.h.
   template <typename Quote>
   Writer& quoted(std::string_view value, Quote&& quote) noexcept {
     out_ = quote(value, out_);

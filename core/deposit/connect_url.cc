@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The rules for URLs: of the field connect_url and, with more of them, of the service itself.
+// The rules for the field connect_url. The URL of the service must satisfy them, too.
 #include <algorithm>
 #include <string_view>
 
@@ -11,7 +11,8 @@
 namespace pairport {
 namespace {
 
-// RFC 4291 section 2.2, with an optional zone (RFC 6874: `%25` and a name; the bare `%` that people type is taken too).
+// RFC 4291 section 2.2, with an optional zone (RFC 6874: `%25` and a name; a bare `%`, which people type, is allowed,
+// too).
 bool is_ipv6(std::string_view text) noexcept {
   if (const std::size_t zone = text.find('%'); zone != std::string_view::npos) {
     const std::string_view name = text.substr(zone + 1);
@@ -29,7 +30,8 @@ FieldProblem check_port(std::string_view port) noexcept {
   return value >= 1 && value <= 65535 ? FieldProblem::kNone : FieldProblem::kBadPort;
 }
 
-// A registered name: letters, digits, `-._~`, and what is not ASCII (an internationalised name, RFC 5891).
+// A character of a registered name: letters, digits, `-._~`, and any byte that is not ASCII (an internationalised name,
+// RFC 5891).
 bool is_name_character(char c) noexcept {
   return is_alphanumeric(c) || c == '-' || c == '.' || c == '_' || c == '~' || static_cast<unsigned char>(c) >= 0x80;
 }
@@ -62,7 +64,7 @@ FieldProblem check_authority(std::string_view authority, bool port_required) noe
   return port_required ? FieldProblem::kBadPort : FieldProblem::kNone;
 }
 
-// The client's URL parser rejects a path with a `%` that begins no escape; it does not check the query.
+// Like the client's URL parser, rejects a path with a `%` that begins no escape, and does not check the query.
 bool has_good_escapes(std::string_view path) noexcept {
   for (std::size_t i = path.find('%'); i != std::string_view::npos; i = path.find('%', i + 1)) {
     if (hex_byte(path, i + 1) < 0) return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: a value is checked in this order: present, a string, not empty, not too long, UTF-8, no control
-// characters, then the rule of its own field. So a rule may rely on the earlier checks. No text written here contains a
-// part of a value.
+// characters, then the rule of its own field. So a rule may rely on the earlier checks. No text from here holds a part
+// of a value.
 #include <pairport/deposit.h>
 
 #include <algorithm>
@@ -86,7 +86,7 @@ constexpr std::string_view text_of(FieldProblem problem) noexcept {
 }  // namespace
 
 void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept {
-  // Both digits of a byte, and the colon behind them.
+  // The two digits of a byte, and the colon behind them.
   static constexpr auto kHex = [] {
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::array<std::array<char, 4>, 256> table{};
@@ -102,7 +102,7 @@ void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept {
 DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept {
   DepositReport report;
   Fingerprint fingerprint;
-  // Unrolled, so that what a row says is known to the compiler.
+  // Unrolled, so that the compiler knows the content of each row.
 #pragma GCC unroll 8
   for (std::size_t i = 0; i < kDepositFieldCount; ++i) {
     report.problems[i] = check(kDepositFields[i], input.fields[i], fingerprint);
@@ -116,7 +116,7 @@ DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept
   return report;
 }
 
-// describe() need not check its room: that of the public constant holds the longest texts of all fields.
+// describe() need not check its room: kMaxReportText holds the longest texts of all fields.
 static_assert([] {
   std::size_t longest = 0;
   for (int problem = 0; problem <= static_cast<int>(FieldProblem::kColon); ++problem) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The fields of a deposit, one row each. Validation, messages, bodies and slots of templates read the rows.
+// The fields of a deposit, one row each. Validation, messages, bodies and slots of templates use the rows.
 #ifndef PAIRPORT_CORE_DEPOSIT_FIELDS_H_
 #define PAIRPORT_CORE_DEPOSIT_FIELDS_H_
 
@@ -21,14 +21,14 @@ inline FieldProblem check_nothing(std::string_view) noexcept {
 
 struct DepositFieldRow {
   DepositField field;
-  bool is_required;                                  // else it may be missing, and its value is empty then
+  bool is_required;                                  // an optional field may be missing, and is empty then
   std::size_t limit;                                 // in bytes of UTF-8
-  std::string_view DepositView::*text;               // where its value goes; null: DepositView::fingerprint
+  std::string_view DepositView::*text;               // the member for its value; null: DepositView::fingerprint
   FieldProblem (*check)(std::string_view) noexcept;  // not for the fingerprint
   std::string_view expectation;                      // completes "<field> <problem> (...)"
 };
 
-// In the order of DepositField. A field's name, in bodies and as a slot, is that of kDepositFieldNames.
+// In the order of DepositField. kDepositFieldNames has the names of the fields in bodies and of their slots.
 inline constexpr std::array<DepositFieldRow, kDepositFieldCount> kDepositFields = {{
     {DepositField::kConnectUrl, true, kMaxConnectUrl, &DepositView::connect_url, check_connect_url,
      "expected an http, https, ws or wss URL with a host, or host:port, of at most 2048 bytes, with IPv6 addresses in "

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Invariants: open addressing with linear probing, at most half full, and no free slot between an entry and the slot
-// that its hash names. So every search ends, at a free slot at the latest. Clients are identified by their keyed 64-bit
-// hash: two clients with the same hash share their places, and nobody can provoke that without the seed.
+// Invariants: the table uses open addressing with linear probing. It is at most half full, and no slot between an entry
+// and its home slot is free. So every search ends at a free slot at the latest. A keyed 64-bit hash identifies a
+// client: two clients with the same hash share their places, and nobody can cause this without the seed.
 #include "core/limits/address_counter.h"
 
 #include <algorithm>
@@ -57,8 +57,8 @@ void AddressCounter::give_back(std::uint64_t hash) noexcept {
   PAIRPORT_CHECK(entries_[free].hash == hash && entries_[free].count > 0);
   if (--entries_[free].count != 0) return;
   --clients_;
-  // Entries behind the freed slot move up, as far as that brings none in front of its own (Knuth, TAOCP vol. 3, 6.4,
-  // algorithm R): no tombstones, so the table never fills up with them.
+  // Move later entries into the freed slot, unless it lies before their home slot (Knuth, TAOCP vol. 3, 6.4, algorithm
+  // R). This leaves no tombstones that could fill the table.
   for (std::size_t at = free;;) {
     at = (at + 1) & mask_;
     if (entries_[at].hash == 0) break;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Counts how many of something, such as connections, each client has at a time.
+// Counts places, such as connections, that each client has at a time.
 #ifndef PAIRPORT_ADDRESS_COUNTER_H_
 #define PAIRPORT_ADDRESS_COUNTER_H_
 
@@ -14,7 +14,7 @@
 
 namespace pairport {
 
-// Bounds the places of each client, and the number of clients that have one. Never allocates after creation. Every call
+// Limits the places of each client, and the number of clients with a place. Never allocates after creation. Every call
 // takes bounded time. One thread at a time.
 class PAIRPORT_EXPORT AddressCounter {
  public:
@@ -24,7 +24,7 @@ class PAIRPORT_EXPORT AddressCounter {
     std::uint64_t hash_seed = 0;        // secret, different in each process
   };
 
-  // One place, given back on destruction. Movable, not copyable. The counter outlives it. An empty one counts nothing.
+  // One place; the destructor returns it. Movable, not copyable. The counter outlives it. An empty Place is no place.
   class Place {
    public:
     Place() noexcept = default;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kIpv4Prefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-// An address as proxies write it: with a port, and an IPv6 address then in brackets.
+// Parses an address in the form of proxies: optionally with a port, and an IPv6 address then in brackets.
 std::optional<ClientAddress> parse_entry(std::string_view entry) noexcept {
   entry = trim(entry);
   if (entry.starts_with('[')) {

@@ -14,14 +14,14 @@
 
 namespace pairport {
 
-// Stochastic fair queueing (McKenney, INFOCOM 1990): clients are spread over a fixed number of queues by a keyed hash,
-// and the queues take turns. A client with one waiter waits for at most one of each other queue, however many wait
-// there. A waiter is late when its client has had its share. Late waiters get every kLateTurn-th turn, and every turn
-// when nobody else waits: they are delayed, not starved. Nothing is allocated. Waiters belong to their owners and are
-// linked in place. One thread at a time.
+// Stochastic fair queueing (McKenney, INFOCOM 1990): a keyed hash distributes clients over a fixed number of queues,
+// and the queues take turns. A client with one waiter waits for at most one waiter of each other queue, however long
+// that queue is. A waiter is late when its client has used its share. Late waiters get every kLateTurn-th turn, and
+// every turn when no other waits, so they are delayed but not starved. Never allocates: waiters belong to their owners
+// and are linked in place. One thread at a time.
 class PAIRPORT_EXPORT FairQueue {
  public:
-  // Base class of what waits. It must be removed before it is destroyed.
+  // Base class of a waiter. Remove it before you destroy it.
   class Waiter {
    public:
     bool is_waiting() const noexcept { return waiting_; }
@@ -42,11 +42,11 @@ class PAIRPORT_EXPORT FairQueue {
   FairQueue(const FairQueue&) = delete;
   FairQueue& operator=(const FairQueue&) = delete;
 
-  // Puts `waiter` at the end of the queue of `client`. Returns null, or, when more than `most` wait then, the first
-  // waiter of the longest queue, which it has removed: a client is more likely to wait still for its later requests.
-  // REQUIRES: !waiter.is_waiting()
+  // Adds `waiter` to the end of the queue of `client`. When more than `most` wait then, removes and returns the first
+  // waiter of the longest queue, because its client is more likely to still wait for its later requests. Otherwise
+  // returns null. REQUIRES: !waiter.is_waiting()
   Waiter* push(Waiter& waiter, const ClientKey& client, bool is_late = false) noexcept;
-  // Removes and returns the waiter whose turn it is; null when none waits.
+  // Removes and returns the next waiter; null when none waits.
   Waiter* pop() noexcept;
   // Removes `waiter` if it waits.
   void remove(Waiter& waiter) noexcept;
@@ -54,7 +54,7 @@ class PAIRPORT_EXPORT FairQueue {
   std::size_t size() const noexcept { return in_time_.size + late_.size; }
 
  private:
-  // With 250 other clients, a client shares its queue with a probability of a fifth; with 256 queues it would be two
+  // With 250 other clients, the probability that a client shares its queue is a fifth; with 256 queues it would be two
   // thirds.
   static constexpr std::size_t kQueues = 1024;
 
@@ -65,8 +65,8 @@ class PAIRPORT_EXPORT FairQueue {
 
   // All queues of the late waiters, or of the others.
   struct Round {
-    std::size_t size = 0;  // of all of them
-    std::size_t turn = 0;  // the queue that is next
+    std::size_t size = 0;  // of all queues
+    std::size_t turn = 0;  // index of the next queue
     std::array<Queue, kQueues> queues{};
   };
 

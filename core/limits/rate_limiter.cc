@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Invariants: an entry whose full_at_us is not in the future means the same as no entry. From nobody_waits_from_us_ on
-// every bucket has a token. Keys are identified by their keyed 64-bit hash: two keys with the same hash share a bucket,
-// and nobody can provoke that without the seed.
+// Invariants: an entry whose full_at_us is not in the future means the same as no entry. From nobody_waits_from_us_ on,
+// every bucket has a token. A keyed 64-bit hash identifies a key: two keys with the same hash share a bucket, and
+// nobody can cause this without the seed.
 #include "core/limits/rate_limiter.h"
 
 #include <algorithm>
@@ -14,8 +14,8 @@
 namespace pairport {
 namespace {
 
-// More than any clock of milliseconds reaches, and small enough that sums of times never overflow. Configured rates go
-// down to 1e-300: unlimited, the conversion to an integer would be undefined.
+// Longer than any clock of milliseconds runs, and small enough that sums of times never overflow. Configured rates go
+// down to 1e-300; without these limits the conversion to an integer would be undefined.
 constexpr double kLongestTokenUs = 1e15;  // 31 years
 constexpr double kLongestBurstUs = 1e18;
 
@@ -61,7 +61,7 @@ Result<std::unique_ptr<RateLimiter>> RateLimiter::create(const Options& options)
   std::unique_ptr<RateLimiter> limiter(new (std::nothrow) RateLimiter(options, sets));
   if (limiter == nullptr) return StatusCode::kOutOfMemory;
   for (std::size_t i = 0; limited && i < options.ipv6.size(); ++i) {
-    // The kernel zeroes pages on demand, so only pages that are written to take memory.
+    // The kernel zeroes pages on demand, so only written pages take memory.
     limiter->tables_[i].reset(static_cast<Entry*>(std::calloc(sets * kWays, sizeof(Entry))));
     if (limiter->tables_[i] == nullptr) return StatusCode::kOutOfMemory;
   }

@@ -18,7 +18,7 @@
 namespace pairport {
 
 // Budgets of the IPv6 networks around a client, from the narrowest to the widest. One customer often has a /56 or a
-// /48: without a budget for these, the customer would have one for each /64 network inside.
+// /48. Without a budget for these, the customer would have a budget for each /64 network inside.
 class PAIRPORT_EXPORT NetworkBudgets {
  public:
   struct Budget {
@@ -32,7 +32,7 @@ class PAIRPORT_EXPORT NetworkBudgets {
   // A budget for each /64, and for no wider network.
   NetworkBudgets() noexcept : count_(1) {}
   // `text` is `64:1 56:4 48:16` or the like: prefix and factor of 1 to kMax budgets, separated by spaces; prefixes
-  // decrease, factors are 1 to 1e6 and never decrease. Nothing for anything else.
+  // decrease, factors are 1 to 1e6 and never decrease. Nothing for any other text.
   static std::optional<NetworkBudgets> parse(std::string_view text) noexcept;
 
   std::size_t size() const noexcept { return count_; }
@@ -51,9 +51,9 @@ inline constexpr std::string_view kNetworkBudgetsExpected =
 
 // Each client has a bucket of `burst` tokens that refills at `per_second`. Each network around an IPv6 client has a
 // bucket that is larger by its factor. A bucket is one time stamp per key (the generic cell rate algorithm, ITU-T
-// I.371, equivalent to a token bucket). A table for each width is 8-way associative: a key in a set that is full of
-// active keys replaces the one that is closest to having all its tokens, so a flood from many addresses weakens the
-// limit for some of them but never locks anyone out. Never allocates after creation. One thread at a time.
+// I.371, equivalent to a token bucket). There is an 8-way associative table for each prefix length. A new key in a full
+// set of active keys replaces the key that is closest to a full bucket. So a flood from many addresses weakens the
+// limit for some of them but never locks a client out. Never allocates after creation. One thread at a time.
 class PAIRPORT_EXPORT RateLimiter {
  public:
   struct Options {
@@ -70,7 +70,7 @@ class PAIRPORT_EXPORT RateLimiter {
   // Milliseconds until `client` and every network around it have a token; 0 when they have one now. Begins with the
   // widest network and stops at the first one without a token. Changes nothing: a refused client takes no entry.
   std::uint64_t wait_ms(const ClientKey& client, std::uint64_t now_ms) const noexcept {
-    // The usual case: no client has to wait, so no table is read.
+    // The common case: no client must wait, so this reads no table.
     return now_ms * 1000 >= nobody_waits_from_us_ ? 0 : wait_of(client, now_ms);
   }
   // Takes `tokens` from `client` and from every network around it; a bucket with fewer is emptied.
@@ -97,7 +97,7 @@ class PAIRPORT_EXPORT RateLimiter {
   PAIRPORT_LOCAL Entry* set_of(std::size_t width, std::uint64_t hash) const noexcept;
   PAIRPORT_LOCAL const Bucket& bucket_at(std::size_t width, bool is_ipv6) const noexcept;
 
-  std::uint64_t nobody_waits_from_us_ = 0;  // when the last bucket that was emptied has a token again
+  std::uint64_t nobody_waits_from_us_ = 0;  // when every emptied bucket has a token again
   std::uint64_t seed_;
   std::size_t sets_;  // 0: no limit
   unsigned ipv4_prefix_;

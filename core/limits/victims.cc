@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Invariants: a holder exists while it has candidates, and holder.size is their number. A shelf that is not empty is in
 // the list of its kind and of its holder's size; so largest_ is the greatest size for which one of the lists is not
-// empty. young_ holds candidates in the order of their since_ms_: all of kYoung, and those of kQueued that wait no
-// longer. Chains of the table end, whatever its load.
+// empty. young_ holds candidates in the order of their since_ms_: all of kYoung, and those of kQueued that no longer
+// wait. Chains of the table end, whatever its load.
 #include "core/limits/victims.h"
 
 #include <algorithm>
@@ -19,10 +19,10 @@
 namespace pairport {
 namespace {
 
-// Candidates that become old in one call, at most: with each place that is given away, so that none are left over.
+// The most candidates that one call of age() makes old. There is a call for each place, so none are left over.
 constexpr std::size_t kAgeing = 256;
 
-// The kernel zeroes pages on demand: nearly all sizes never occur, and take no memory.
+// The kernel zeroes pages on demand, so sizes that never occur take no memory.
 template <typename T>
 T* zeroed(std::size_t count) noexcept {
   return static_cast<T*>(std::calloc(count, sizeof(T)));
@@ -189,7 +189,7 @@ void Victims::age(std::uint64_t now_ms) noexcept {
 Victims::Candidate* Victims::choose(const ClientKey* key, std::uint64_t now_ms) noexcept {
   age(now_ms);
   if (size_ == 0) return nullptr;
-  // A newcomer whose key holds as much as any makes it the largest one.
+  // A newcomer whose key has the most places already makes that key the largest one.
   Holder* own = key == nullptr ? nullptr : find(*key);
   if (own != nullptr && own->size != largest_) own = nullptr;
   for (std::size_t kind = 0; kind < kKinds; ++kind) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Chooses which of many, such as connections, is evicted to make room for one more.
+// Chooses which object, such as a connection, to evict in order to make room for another one.
 #ifndef PAIRPORT_VICTIMS_H_
 #define PAIRPORT_VICTIMS_H_
 
@@ -16,17 +16,16 @@
 
 namespace pairport {
 
-// Candidates belong to keys, which are addresses or networks of clients. The victim belongs to a key that holds most
-// places, so that a client with one place does not lose it to one with many, whatever the latter does. Among the
-// candidates of these keys
-// 1. first go those that are older than kYoungMs and wait for a request, in the order in which they have begun to wait,
-//    or to be old;
-// 2. then other old ones, the one with the fewest bytes per second of its age among kLooks that are looked at in turn;
-// 3. then young ones, by the same measure, because what a young one waits for may be a round trip;
-// 4. last those that wait for the owner (set_queued), or have done so until less than kYoungMs ago: they cannot make
-//    progress by themselves, and what was computed for them would be lost.
+// Candidates belong to keys, which are addresses or networks of clients. The victim belongs to a key with the most
+// places, so a client with one place cannot lose it to a client with many, whatever that client does. Among the
+// candidates of these keys the order is:
+// 1. candidates older than kYoungMs that wait for a request, in the order in which they began to wait or became old;
+// 2. other old candidates: the one with the fewest bytes per second of its age, out of the next kLooks;
+// 3. young candidates, by the same measure: a young one may just wait for a round trip;
+// 4. candidates that wait for the owner (set_queued), or did so less than kYoungMs ago: they cannot make progress by
+//    themselves, and the work for them would be lost.
 //
-// Nothing but a key's first candidate allocates. Every call takes a bounded time, however many candidates there are.
+// Only the first candidate of a key allocates. Every call takes a bounded time, however many candidates there are.
 // Candidates belong to their owners and are linked in place. One thread at a time.
 class PAIRPORT_EXPORT Victims {
  private:
@@ -37,10 +36,10 @@ class PAIRPORT_EXPORT Victims {
   static constexpr std::uint64_t kYoungMs = 2'000;
   static constexpr std::size_t kLooks = 32;
 
-  // Base class of what may be evicted. It must be removed before it is destroyed.
+  // Base class of an object that may be evicted. Remove it before you destroy it.
   class Candidate {
    public:
-    // Bytes that it has sent or been sent: to be counted by its owner.
+    // Bytes that were received from it or sent to it. Its owner counts them.
     std::uint64_t bytes = 0;
 
    private:
@@ -50,47 +49,47 @@ class PAIRPORT_EXPORT Victims {
     Shelf* shelf_ = nullptr;      // null: not added
     std::uint64_t since_ms_ = 0;  // its age counts from here
     bool waits_ = false;
-    bool young_ = false;  // in the list of young ones
+    bool young_ = false;  // in the list young_
   };
 
-  // `most`: candidates at a time. `hash_seed`: secret, different in each process. kOutOfMemory.
+  // `most`: candidates at a time. `hash_seed`: secret, different in each process. Errors: kOutOfMemory.
   static Result<std::unique_ptr<Victims>> create(std::size_t most, std::uint64_t hash_seed) noexcept;
   ~Victims();
   Victims(const Victims&) = delete;
   Victims& operator=(const Victims&) = delete;
 
-  // Adds a candidate of `key` that waits for a request; with null it is the only one of a key of its own, which no
-  // other candidate has. False, and nothing is added, without memory, or when there are `most`.
+  // Adds a candidate of `key` that waits for a request. With null the candidate gets a key of its own. False, and
+  // nothing is added, without memory, or when there are `most` candidates already.
   // REQUIRES: `candidate` is not added
   bool add(Candidate& candidate, const ClientKey* key, std::uint64_t now_ms) noexcept;
   // Does nothing when it is not added.
   void remove(Candidate& candidate) noexcept;
-  // Whether it waits for a request, and if so that it begins to do so now. Does nothing when it is not added.
+  // Sets whether the candidate waits for a request; if so, the wait begins now. Does nothing when it is not added.
   void set_waiting(Candidate& candidate, bool waits) noexcept;
-  // Whether it waits for work of the owner that takes long. When that is done its age begins anew. Does nothing when it
-  // is not added.
+  // Sets whether the candidate waits for slow work of the owner. At the end of the wait its age starts again from zero.
+  // Does nothing when it is not added.
   void set_queued(Candidate& candidate, bool queued, std::uint64_t now_ms) noexcept;
 
-  // Who has to go for a newcomer of `key` (null: of a key of its own), whose place counts already; null when there is
-  // nobody. Stays added.
+  // The candidate to evict for a newcomer of `key` (null: of a key of its own), whose place counts already; null when
+  // there is none. The candidate stays added.
   Candidate* choose(const ClientKey* key, std::uint64_t now_ms) noexcept;
-  // Whether nobody holds more than one place, and every candidate is one of the last kind: a newcomer that can wait
-  // should do so, because it will be one of them.
+  // Whether no key holds more than one place, and every candidate is of the last kind. A newcomer that can wait should
+  // wait then, because it would only become one of them.
   bool all_are_queued(std::uint64_t now_ms) noexcept;
 
   std::size_t size() const noexcept { return size_; }
-  // Places of the key that holds most.
+  // The places of the key with the most places.
   std::size_t largest() const noexcept { return largest_; }
 
  private:
-  // The kinds of candidates that a key has, in the order in which they go.
+  // The kinds of candidates, in the order of eviction.
   enum Kind : std::size_t { kOldWaiting, kOldBusy, kYoung, kQueued, kKinds };
 
   // A key's candidates of one kind.
   struct Shelf {
     Holder* holder = nullptr;
     IntrusiveList<Candidate, &Candidate::in_shelf_> candidates;
-    ListLinks<Shelf> links;  // among shelves of the same kind whose keys hold as many places, unless it is empty
+    ListLinks<Shelf> links;  // among shelves of the same kind whose keys hold as many places; none when empty
   };
   using ShelfList = IntrusiveList<Shelf, &Shelf::links>;
 
@@ -98,7 +97,7 @@ class PAIRPORT_EXPORT Victims {
   struct Holder {
     std::array<Shelf, kKinds> shelves;
     ClientKey key;
-    bool named = false;  // in the table; the others have one candidate each
+    bool named = false;  // in the table; a holder outside has one candidate
     std::size_t size = 0;
     Holder* next = nullptr;  // in its chain of the table
   };
@@ -113,7 +112,7 @@ class PAIRPORT_EXPORT Victims {
                          Table<ShelfList> by_size) noexcept;
   PAIRPORT_LOCAL Holder** chain_of(const ClientKey& key) noexcept;
   PAIRPORT_LOCAL Holder* find(const ClientKey& key) noexcept;
-  // The shelves of a kind whose keys hold so many places.
+  // The shelves of `kind` whose keys hold `size` places.
   PAIRPORT_LOCAL ShelfList& shelves(std::size_t size, std::size_t kind) noexcept {
     return by_size_[size * kKinds + kind];
   }
@@ -132,7 +131,7 @@ class PAIRPORT_EXPORT Victims {
   Table<Holder*> chains_;
   Table<ShelfList> by_size_;
   IntrusiveList<Candidate, &Candidate::in_young_>
-      young_;  // the oldest first; those of kYoung, and of kQueued who wait no longer
+      young_;  // oldest first: all of kYoung, and those of kQueued that no longer wait
   std::size_t size_ = 0;
   std::size_t largest_ = 0;
 };

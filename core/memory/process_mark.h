@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Tells a process from the children that fork(2) makes of it.
+// Distinguishes a process from its forked children (fork(2)).
 #ifndef PAIRPORT_PROCESS_MARK_H_
 #define PAIRPORT_PROCESS_MARK_H_
 
@@ -9,8 +9,8 @@
 
 namespace pairport {
 
-// Secret memory is not inherited: a child that touches it is killed by SIGSEGV, or reads zeros. A mark is made with it,
-// and asked before it is touched. One thread at a time.
+// A child does not inherit secret memory: when it touches such memory, SIGSEGV kills it, or it reads zeros. Set a mark
+// when you map the memory, and check the mark before you touch the memory. One thread at a time.
 class PAIRPORT_EXPORT ProcessMark {
  public:
   ProcessMark() noexcept = default;
@@ -21,17 +21,17 @@ class PAIRPORT_EXPORT ProcessMark {
   // Marks the calling process. False: no memory.
   bool set() noexcept;
 
-  // Whether the caller is the process that has called set(). A load, where the kernel knows MADV_WIPEONFORK (Linux
+  // Whether the caller is the process that has called set(). Takes one load if the kernel has MADV_WIPEONFORK (Linux
   // 4.14), else a system call.
   bool is_here() const noexcept { return is_seen_here() || is_same_process(); }
-  // The load alone: true only here, false also where it is of no use.
+  // Only the load: true means is_here(); false means nothing without MADV_WIPEONFORK.
   bool is_seen_here() const noexcept { return *page_ != 0; }
 
  private:
   bool is_same_process() const noexcept;
 
-  volatile char* page_ = nullptr;  // 1 here, 0 in children, and where the kernel wipes no page
-  pid_t pid_ = 0;                  // not 0 where it wipes none
+  volatile char* page_ = nullptr;  // 1 in this process; 0 in children, and without MADV_WIPEONFORK
+  pid_t pid_ = 0;                  // not 0 without MADV_WIPEONFORK
 };
 
 }  // namespace pairport

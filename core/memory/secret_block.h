@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where secrets lie while the library works on them: mapped memory, buffers of other libraries, and the stack.
+// Memory that holds secrets while the library works on them: mappings, buffers of other libraries, and the stack.
 #ifndef PAIRPORT_SECRET_BLOCK_H_
 #define PAIRPORT_SECRET_BLOCK_H_
 
@@ -17,23 +17,23 @@ template <typename Value>
 void wipe_value(Value& value) noexcept {
   static_assert(std::is_trivially_copyable_v<Value>);
   value = Value{};
-  asm volatile("" : : "r"(&value) : "memory");  // it reads the value, so the write before stays
+  asm volatile("" : : "r"(&value) : "memory");  // it reads the value, so the compiler keeps the write
 }
 
-// Wipes 16 KiB of the stack below the caller's frame and the vector registers (x86-64, AArch64), where functions that
-// have returned, a parser for example, may have left pieces of what they worked on. Costs about 0.15 microseconds.
+// Wipes 16 KiB of the stack below the caller's frame and the vector registers (x86-64, AArch64). Functions that have
+// returned, a parser for example, may have left pieces of secrets there. Costs about 0.15 microseconds.
 PAIRPORT_EXPORT void wipe_stack() noexcept;
 
-// Wipes the vector registers alone, where copying a value leaves its last bytes: some 25 instructions.
+// Wipes only the vector registers, in some 25 instructions. Copying a value leaves its last bytes in them.
 PAIRPORT_EXPORT void wipe_vector_registers() noexcept;
 
-// For a buffer that a library has allocated: locks the pages that it lies on, neighbours included, and leaves them out
-// of core dumps. At most kLocked; kPlain when the kernel does not grant that. Undone when the pages are unmapped.
+// For a buffer that a library has allocated: locks all its pages, including neighbours on the same pages, and excludes
+// them from core dumps. Returns kLocked, or kPlain when the kernel refuses. Unmapping the pages undoes it.
 PAIRPORT_EXPORT SecretLevel lock_in_place(void* data, std::size_t size) noexcept;
 
-// One mapping of zeroed, page-aligned memory, wiped and unmapped on destruction. The kernel finds memory for a page at
-// its first use and locks it then; so a mapping costs little, and nothing for what is not used. Movable, not copyable.
-// Not synchronised: one thread at a time.
+// One mapping of zeroed, page-aligned memory; the destructor wipes and unmaps it. The kernel allocates and locks a page
+// at its first use, so a mapping costs little, and unused pages cost nothing. Movable, not copyable. One thread at a
+// time.
 class PAIRPORT_EXPORT SecretBlock {
  public:
   SecretBlock() noexcept = default;
@@ -43,17 +43,17 @@ class PAIRPORT_EXPORT SecretBlock {
   SecretBlock(const SecretBlock&) = delete;
   SecretBlock& operator=(const SecretBlock&) = delete;
 
-  // Maps at least `size` bytes, rounded up to whole pages, at the best level that the kernel grants but not below
-  // `minimum`. On failure (limit RLIMIT_MEMLOCK, no memory) the block is empty and nothing is held.
+  // Maps at least `size` bytes, rounded up to whole pages, at the best level that the kernel gives, but not below
+  // `minimum`. On failure (RLIMIT_MEMLOCK, no memory) the block is empty and nothing is mapped.
   static SecretBlock map(std::size_t size, SecretLevel minimum = SecretLevel::kPlain) noexcept;
 
-  // Unmaps without wiping once more; the block is then empty. REQUIRES: everything written to it is wiped.
+  // Unmaps without another wipe; the block is empty then. REQUIRES: all bytes that were written are wiped.
   void unmap_wiped() noexcept;
 
   explicit operator bool() const noexcept { return data_ != nullptr; }
   // Valid until this object is destroyed or assigned to.
   std::byte* data() const noexcept { return data_; }
-  // Bytes mapped, at least what was asked for.
+  // Mapped bytes, at least the requested ones.
   std::size_t size() const noexcept { return size_; }
   SecretLevel level() const noexcept { return level_; }
 

@@ -28,7 +28,7 @@ void* map_memfd_secret(std::size_t size) noexcept {
   }
   close(fd);
   if (data == MAP_FAILED) return nullptr;
-  // The mapping is shared, so a child would see it: keep it out of children altogether.
+  // The mapping is shared, so a child would see its content: exclude the mapping from children.
   if (madvise(data, size, MADV_DONTFORK) != 0) {
     munmap(data, size);
     return nullptr;
@@ -45,8 +45,8 @@ void* map_anonymous(std::size_t size) noexcept {
   return data;
 }
 
-// Locks each page at its first use: faulting in all pages at once would take longer than one operation of the store
-// may. Kernels before 4.4 can only lock all pages at once.
+// Locks each page at its first use, because faulting in all pages at once would take longer than one operation of the
+// store may take. Kernels before 4.4 can only lock all pages at once.
 bool lock(void* data, std::size_t size) noexcept {
   return mlock2(data, size, MLOCK_ONFAULT) == 0 || (errno == ENOSYS && mlock(data, size) == 0);
 }
@@ -74,8 +74,8 @@ void wipe(void* data, std::size_t size) noexcept {
             : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
               "xmm13", "xmm14", "xmm15");
   }
-  // The upper sixteen registers of AVX-512; writing the lowest 128 bits clears the rest. The caller has no value there:
-  // a call clobbers these registers.
+  // The upper sixteen registers of AVX-512. Writing the lowest 128 bits clears the rest. The caller keeps no value in
+  // these registers, because a call clobbers them.
   if (__builtin_cpu_supports("avx512vl")) {
     asm volatile(
         "vpxord %%xmm16, %%xmm16, %%xmm16; vpxord %%xmm17, %%xmm17, %%xmm17; vpxord %%xmm18, %%xmm18, %%xmm18;"
@@ -96,8 +96,8 @@ void wipe(void* data, std::size_t size) noexcept {
 #endif
 }
 
-// Not inlined: in the caller's frame, the array would lie beside the remains instead of over them. The functions that
-// make an answer use about 4 KiB of stack, and the dynamic linker saves 3 KiB more where a library binds lazily.
+// Not inlined: in the caller's frame, the array would lie beside the remains and not over them. The functions that make
+// an answer use about 4 KiB of stack, and with lazy binding the dynamic linker saves 3 KiB more.
 // tests/net/loop/memory_scan_test.cc searches for remains.
 [[gnu::noinline]] void wipe_stack() noexcept {
   std::array<std::byte, 16 * 1024> remains;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What SecretPool does; its declaration is in <pairport/secret_memory.h>.
+// The implementation of SecretPool, which <pairport/secret_memory.h> declares.
 #ifndef PAIRPORT_SECRET_POOL_H_
 #define PAIRPORT_SECRET_POOL_H_
 
@@ -13,8 +13,8 @@
 
 namespace pairport {
 
-// The mapping's own handle lives inside the mapping. `object` comes first, so that a pointer to it is one to the slot,
-// and exists while it is in use.
+// The mapping holds its own handle. `object` comes first, so that a pointer to it is a pointer to the slot. `object`
+// exists only while the slot is in use.
 template <typename T>
 struct SecretPool<T>::Slot {
   Slot() noexcept {}

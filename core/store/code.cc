@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Invariants: bytes of pool_ before used_ are zero, those from used_ on are unused random bytes.
+// Invariants: bytes of pool_ before used_ are zero; bytes from used_ on are unused random bytes.
 #include <pairport/code.h>
 
 #include <algorithm>
@@ -36,7 +36,7 @@ Status CodeGenerator::next(Code& code) noexcept {
       }
       used_ = 0;
     }
-    // Six bits give 0..63; five of the 64 values are outside the alphabet and drawn again.
+    // Six bits give 0 to 63. Five of the 64 values are outside the alphabet: draw again.
     const std::size_t index = pool_[used_] & 63U;
     pool_[used_++] = 0;
     if (index < kCodeAlphabet.size()) text[i++] = kCodeAlphabet[index];
@@ -51,7 +51,7 @@ std::string_view describe_short_code(std::size_t length, std::span<char, 256> te
   constexpr double kLiveCodes = 10'000;
   constexpr double kGuessesPerSecond = 65'536;
   const auto hours = [](std::size_t characters) {
-    // No std::pow: a C program that links the archive would need libm for it.
+    // Not std::pow, because a C program that links the static library would need libm.
     double codes = 1;
     for (std::size_t i = 0; i < characters; ++i) codes *= static_cast<double>(kCodeAlphabet.size());
     return codes / kLiveCodes / kGuessesPerSecond / 3600;

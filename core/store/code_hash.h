@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How the store hashes codes.
+// The store's hash of codes.
 #ifndef PAIRPORT_CORE_CODE_HASH_H_
 #define PAIRPORT_CORE_CODE_HASH_H_
 
@@ -13,11 +13,11 @@
 
 namespace pairport {
 
-// A code of kDefaultCodeLength letters and digits as one word. Equal for equal codes only, and the first of its bytes
-// in memory is greater than kMaxCodeLength, so that it is no length of a code.
+// A code of kDefaultCodeLength letters and digits as one word. Different codes have different words. Its first byte in
+// memory is greater than kMaxCodeLength, so it differs from any length of a code.
 //
-// Of the first eight characters, which are one of 62 each, six bits are left in each byte. Between those, two bits in
-// each byte, are those of the last two characters, which are ASCII and need seven bits each.
+// Each of the first eight characters is one of 62, so it takes six bits of its byte. The remaining two bits of the
+// eight bytes hold the last two characters, which are ASCII and need seven bits each.
 class CodeWord {
  public:
   static constexpr std::size_t kLength = kDefaultCodeLength;
@@ -29,8 +29,9 @@ class CodeWord {
     std::uint16_t last = 0;
     std::memcpy(&first, code, sizeof(first));
     std::memcpy(&last, code + sizeof(first), sizeof(last));
-    // Two bits in every byte. The lowest is not needed for a character: set, it marks the first byte of a little-endian
-    // word. In a big-endian one bits 5 and 6 of a character are there, one of which is always set.
+    // Two bits for every byte. No character needs the lowest one: it is set, and marks the first byte of a
+    // little-endian word. The first byte of a big-endian word has bits 5 and 6 of a character, of which at least one is
+    // set.
     std::uint64_t spread = std::uint64_t{last} << 1 | 1;
     spread = (spread | spread << 24) & 0x000000ff'000000ffU;
     spread = (spread | spread << 12) & 0x000f000f'000f000fU;
@@ -46,7 +47,7 @@ class CodeWord {
   }
   // Writes the word in the form that is_at() compares with.
   void write(char* bytes) const noexcept { std::memcpy(bytes, &value_, sizeof(value_)); }
-  // Reads what write() wrote.
+  // Reads the output of write().
   static CodeWord read(const char* bytes) noexcept {
     CodeWord word;
     std::memcpy(&word.value_, bytes, sizeof(word.value_));
@@ -66,28 +67,29 @@ class CodeWord {
   std::uint64_t value_ = 0;
 };
 
-// Evenly spread over all 32 bits for codes that were not chosen by somebody who knows the seed; equal for equal codes
-// and seeds. Not a cryptographic hash: hashes may reveal the seed, so they must not leave the process.
+// Hashes are evenly distributed over 32 bits, unless somebody who knows the seed has chosen the codes. Equal for equal
+// codes and seeds. Not a cryptographic hash: hashes may reveal the seed, so they must not leave the process.
 class CodeHash {
  public:
   explicit CodeHash(std::uint64_t seed) noexcept;
 
-  // REQUIRES: `code` is letters and digits.
+  // REQUIRES: `code` holds only letters and digits.
   std::uint32_t operator()(std::string_view code) const noexcept {
     return code.size() == CodeWord::kLength ? (*this)(CodeWord(code.data())) : of_bytes(code);
   }
 
-  // A folded multiplication, of which wyhash (Wang Yi) and others are made, and one more, without which codes that
-  // differ in few characters would lie in lattices. XXH3 takes ten instructions more, and leaves no fewer entries
-  // outside their home block (2.1 % of ten million with either). With millions of codes each instruction counts:
-  // look-ups wait for memory, and the processor overlaps as many of them as fit its reorder buffer.
+  // A folded multiplication, as in wyhash (Wang Yi) and others, then a second one: without it, codes that differ in few
+  // characters would form lattices. XXH3 takes ten more instructions, and leaves no fewer entries outside their home
+  // block (2.1 % of ten million with either). With millions of codes each instruction counts: look-ups wait for memory,
+  // and the processor overlaps as many of them as its reorder buffer holds.
   std::uint32_t operator()(CodeWord code) const noexcept {
 #if defined(__SIZEOF_INT128__)
     __extension__ using Product = unsigned __int128;
     const Product product = static_cast<Product>(code.value() ^ mask_) * multiplier_;
     std::uint64_t folded = static_cast<std::uint64_t>(product >> 64) ^ static_cast<std::uint64_t>(product);
-    // Without this the low half of the hash, which chooses the segment, knows nothing of the high half of `folded`: for
-    // some seeds codes that differ in few characters then lie unevenly (9.5 standard deviations instead of 3.5).
+    // Without this the low half of the hash, which selects the segment, would not depend on the high half of `folded`.
+    // For some seeds, codes that differ in few characters would be distributed unevenly (9.5 standard deviations
+    // instead of 3.5).
     folded ^= folded >> 32;
     return static_cast<std::uint32_t>((folded * multiplier_) >> 32);
 #else

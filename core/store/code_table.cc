@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Invariants: with 2^n the largest power of two up to segment_count_, segments below segment_count_ - 2^n and from 2^n
-// on hold the entries whose hash has their number in its last n + 1 bits, the others those with their number in the
-// last n. A segment has one page at least and at most kPageLoad entries for each page, so every probe ends. The blocks
-// from an entry's home block to the one before its own are full. Blocks behind a segment's pages are zero, and so is
-// everything behind the last segment.
+// Invariants: let 2^n be the largest power of two up to segment_count_. Segments below segment_count_ - 2^n, and from
+// 2^n on, hold the entries whose hash has the segment's number in its last n + 1 bits. The other segments hold the
+// entries with their number in the last n bits. A segment has at least one page and at most kPageLoad entries for each
+// page, so every probe ends. All blocks from an entry's home block to the block before the entry are full. Blocks
+// behind a segment's pages are zero, and so is all memory behind the last segment.
 #include "core/store/code_table.h"
 
 #include <algorithm>
@@ -31,14 +31,14 @@ void CodeTable::place(std::size_t segment, Slot slot) noexcept {
   block_of(segment, i).set(static_cast<std::size_t>(std::countr_zero(empty)), slot);
 }
 
-// Leaves the segment empty, with the pages that it has.
+// Leaves the segment empty; it keeps its pages.
 void CodeTable::take_out(std::size_t segment, Copy& copy) noexcept {
   const std::size_t size = size_of(segment);
   std::size_t count = copy.count;
   for (std::size_t i = 0; i < size; ++i) {
     Block& block = block_of(segment, i);
     for (std::size_t k = 0; k < kBlockSlots; ++k) {
-      // Without a branch that could be mispredicted: slots are empty as if by the throw of a die.
+      // No branch: which slots are empty is random, so a branch would mispredict.
       const Slot slot = block.slot(k);
       copy.slots[count] = slot;
       count += slot.inverted_ref != 0 ? 1U : 0U;
@@ -49,7 +49,7 @@ void CodeTable::take_out(std::size_t segment, Copy& copy) noexcept {
   counts_[segment] = 0;
 }
 
-// REQUIRES: the segment is empty and has pages enough.
+// REQUIRES: the segment is empty and has enough pages.
 void CodeTable::put_in(std::size_t segment, const Copy& copy) noexcept {
   for (std::size_t i = 0; i < copy.count; ++i) place(segment, copy.slots[i]);
   counts_[segment] = static_cast<std::uint16_t>(copy.count);
@@ -82,7 +82,7 @@ void CodeTable::split() noexcept {
     staying += 1 - moves;
   }
   both.count = staying;
-  // With room for one more each: an insertion that splits needs no growth then.
+  // Room for one more entry in each: an insertion that splits then needs no growth.
   set_pages(lower, std::min(pages_for(staying + 1), kMaxPages));
   set_pages(upper, std::min(pages_for(moving.count + 1), kMaxPages));
   if (++segment_count_ > mask_) mask_ = 2 * mask_ + 1;
@@ -90,7 +90,7 @@ void CodeTable::split() noexcept {
   put_in(upper, moving);
 }
 
-// REQUIRES: it has less than kMaxPages.
+// REQUIRES: the segment has fewer than kMaxPages pages.
 void CodeTable::add_page(std::size_t segment) noexcept {
   Copy copy;
   take_out(segment, copy);
@@ -129,7 +129,7 @@ void CodeTable::insert(std::uint32_t hash, std::uint32_t ref) noexcept {
 void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
   const std::size_t segment = index_of(hash);
   const std::size_t size = size_of(segment);
-  // How far it is from block `from` to block `to`, around the end.
+  // The distance from block `from` to block `to`, around the end.
   const auto distance = [size](std::size_t from, std::size_t to) { return to >= from ? to - from : to + size - from; };
   const auto place_in = [&](const Block& block) {
     std::size_t k = 0;
@@ -143,8 +143,8 @@ void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
     at = next_block(at, size);
   }
   std::size_t hole = place_in(block_of(segment, at));
-  // Close the gap (Knuth, TAOCP 3, 6.4, algorithm R, by blocks): no tombstones, so look-ups never get slower with age.
-  // Only what has gone past a full block may belong into it.
+  // Close the gap (Knuth, TAOCP 3, 6.4, algorithm R, by blocks). This leaves no tombstones, so look-ups do not get
+  // slower with age. Only an entry that has passed a full block may belong into that block.
   bool was_full = block_of(segment, at).empty() == 0;
   for (std::size_t i = next_block(at, size); was_full; i = next_block(i, size)) {
     const Block& block = block_of(segment, i);
@@ -163,7 +163,8 @@ void CodeTable::erase(std::uint32_t hash, std::uint32_t ref) noexcept {
   --count_;
 }
 
-// Undoes the last split. Segments that are not merged keep their pages: a table that empties comes to all of them.
+// Undoes the last split. Segments that are not merged keep their pages: as a table empties, every segment is merged in
+// the end.
 void CodeTable::trim() noexcept {
   PAIRPORT_CHECK(trimmable());
   const std::size_t upper = segment_count_ - 1;

@@ -17,58 +17,58 @@
 
 namespace pairport {
 
-// Maps 32-bit hashes to 32-bit references; several entries may have the same hash. A slot holds all that growing and
-// deleting need, so neither touches a record. There is no rehash of the whole table and no directory: the longest
-// operation rewrites two segments, of about a thousand entries together. All address space is reserved at the start;
-// nothing allocates afterwards. One thread at a time.
+// Maps 32-bit hashes to 32-bit references; several entries may have the same hash. Slots hold all data for growth and
+// deletion, so neither touches a record. There is no rehash of the whole table and no directory: the longest operation
+// rewrites two segments, with about a thousand entries together. It reserves all address space at the start, and
+// allocates nothing later. One thread at a time.
 class CodeTable {
  public:
   static constexpr std::uint32_t kNone = 0xffffffffU;
 
-  // For up to `max_entries` whose hashes are evenly spread. Converts to false when the address space is refused; the
-  // table is of no use then.
+  // For up to `max_entries` entries with evenly distributed hashes. Converts to false when the kernel refuses the
+  // address space; do not use the table then.
   explicit CodeTable(std::size_t max_entries) noexcept;
   CodeTable(const CodeTable&) = delete;
   CodeTable& operator=(const CodeTable&) = delete;
   explicit operator bool() const noexcept { return blocks_ && pages_ && counts_; }
 
-  // Makes sure that one entry with `hash` can be added. False when its segment is full, which takes hashes that
-  // somebody chose; the entries are then as before.
+  // Makes room for one entry with `hash`. False when its segment is full, which only happens with deliberately chosen
+  // hashes; the entries are unchanged then.
   bool reserve(std::uint32_t hash) noexcept;
   // REQUIRES: reserve(hash) was the last call and succeeded.
   void insert(std::uint32_t hash, std::uint32_t ref) noexcept;
-  // Does one step of growth ahead of need, if there is one to do: a split, or more room where `hash` belongs. Returns
-  // whether it did. Without this call, reserve() does the same when it cannot wait any longer.
+  // Does one step of growth in advance, if one is due: a split, or more room in the segment of `hash`. Returns whether
+  // it did one. Without this call, reserve() does the same at the last moment.
   bool prepare(std::uint32_t hash) noexcept;
   // The first entry with `hash` that `matches(ref)` confirms, or kNone.
   template <typename Matches>
   std::uint32_t find(std::uint32_t hash, Matches&& matches) const noexcept;
-  // Never gives memory back; that is left to trim(). REQUIRES: the entry exists.
+  // Never returns memory; trim() does. REQUIRES: the entry exists.
   void erase(std::uint32_t hash, std::uint32_t ref) noexcept;
 
   // Whether the table is larger than its entries need.
   bool trimmable() const noexcept {
     return count_ < (segment_count_ - 1) * kTrimAverage && merged_pages() <= kMaxPages;
   }
-  // One step towards the size that they need, no longer than an insertion at its longest. REQUIRES: trimmable()
+  // Does one step of shrinking, which takes no longer than the slowest insertion. REQUIRES: trimmable()
   void trim() noexcept;
 
-  // Bytes that were ever written to and not given back.
+  // Bytes that were written to and not returned to the kernel.
   std::size_t memory_bytes() const noexcept { return page_count_ * kPageSize + segment_count_ * kSegmentSize; }
-  // How much memory_bytes() grows at most with reserve() and prepare(): two splits, each of which shares out the pages
-  // of one segment with two more, and a page for the segment of the new entry.
+  // The most by which memory_bytes() grows with one reserve() and prepare(): two splits, each of which adds two pages
+  // when it divides a segment, and a page for the segment of the new entry.
   static constexpr std::size_t growth_bytes() noexcept { return 5 * kPageSize + 2 * kSegmentSize; }
 
  private:
-  // A reference is kept inverted, so that one which is zero is none, and memory fresh from the kernel is ready for use.
+  // References are stored inverted: zero means no reference, so new memory from the kernel is ready for use.
   struct Slot {
     std::uint32_t hash;
     std::uint32_t inverted_ref;
   };
-  // A cache line: entries have a home block, not a home slot, and all hashes of a block are compared together, without
-  // branches. An entry's position in its block is random, so a branch on it would mispredict, which costs as much as a
-  // cache miss. Hashes lie side by side, so that few instructions of a hit wait for memory: the processor then overlaps
-  // more look-ups.
+  // A block is a cache line. Entries have a home block, not a home slot, and one comparison without branches covers all
+  // hashes of a block. An entry's position in its block is random, so a branch on it would mispredict, which costs as
+  // much as a cache miss. The hashes are adjacent, so that few instructions of a hit wait for memory; the processor
+  // then overlaps more look-ups.
   static constexpr std::size_t kBlockSlots = 8;
   struct alignas(64) Block {
     std::array<std::uint32_t, kBlockSlots> hashes;
@@ -79,9 +79,9 @@ class CodeTable {
       hashes[i] = slot.hash;
       inverted_refs[i] = slot.inverted_ref;
     }
-    // One bit for each slot; the lowest is that of the first slot.
+    // One bit for each slot; the lowest bit is the first slot.
     unsigned empty() const noexcept { return equal(inverted_refs, 0); }
-    // Those of empty slots are zero.
+    // The bits of empty slots are zero.
     unsigned with_hash(std::uint32_t hash) const noexcept { return equal(hashes, hash); }
 
    private:
@@ -100,35 +100,38 @@ class CodeTable {
     }
   };
   static_assert(sizeof(Block) == 64);
-  // A segment grows by pages where it lies, so that tables are about as full while segments are split as between.
+  // A segment grows in place, page by page, so that the load of a table is about the same during splits and between
+  // them.
   static constexpr std::size_t kPageSize = 4096;
   static constexpr std::size_t kPageBlocks = kPageSize / sizeof(Block);
   static constexpr std::size_t kPageSlots = kPageBlocks * kBlockSlots;
-  // At three quarters a miss looks at 1.5 blocks on average (Knuth, TAOCP 3, 6.4, buckets of 8), less between.
+  // At a load of three quarters a miss reads 1.5 blocks on average (Knuth, TAOCP 3, 6.4, buckets of 8); below that load
+  // fewer.
   static constexpr std::size_t kPageLoad = kPageSlots / 4 * 3;
-  // Segments that wait for their split hold between one and two times the average, those that had it half of that. So
-  // the fullest expects at most 1024 entries, and the chance that it gets more than the 1536 that fit is below e^-110
-  // (Chernoff's bound for a Poisson variable: e^-m (em/k)^k).
+  // Segments that wait for their split hold between one and two times the average, split ones half of that. So the
+  // expected size of the fullest is at most 1024 entries. The probability of more than the 1536 entries that fit is
+  // below e^-110 (Chernoff's bound for a Poisson variable: e^-m (em/k)^k).
   static constexpr std::size_t kAverage = 512;
-  // By how many entries a split or growth may be late.
+  // The number of entries by which a split or growth may be late.
   static constexpr std::size_t kMargin = 16;
   static constexpr std::size_t kMaxPages = 4;
   static constexpr std::size_t kMaxBlocks = kMaxPages * kPageBlocks;
-  // Well below the average at which segments are split, so that a table at rest never splits and merges in turns.
+  // Well below the average at which segments are split, so that a table of constant size never alternates between
+  // splits and merges.
   static constexpr std::size_t kTrimAverage = kAverage / 4 * 3;
 
   static constexpr std::size_t kSegmentSize = sizeof(std::uint8_t) + sizeof(std::uint16_t);
 
-  // Slots of one segment, on the stack.
+  // The slots of one segment, on the stack.
   struct Copy {
     std::array<Slot, kMaxPages * kPageSlots> slots;
     std::size_t count = 0;
   };
 
-  // The segment by the low bits of the hash, the block inside by the high ones, so that neither depends on the other.
+  // The low bits of the hash select the segment, the high ones the block in it, so the two are independent.
   std::size_t index_of(std::uint32_t hash) const noexcept {
     const std::size_t i = hash & mask_;
-    // Without a branch, which would be mispredicted as often as not.
+    // No branch: it would mispredict half of the time.
     return i & (mask_ >> static_cast<unsigned>(i >= segment_count_));
   }
   // Blocks that the segment has now.
@@ -175,10 +178,10 @@ class CodeTable {
   void add_page(std::size_t segment) noexcept;
 
   ReservedArray<Block> blocks_;          // kMaxBlocks for each segment
-  ReservedArray<std::uint8_t> pages_;    // of each segment; apart and dense, so that a look-up finds them in the cache
+  ReservedArray<std::uint8_t> pages_;    // of each segment; a separate dense array, so that it stays in the cache
   ReservedArray<std::uint16_t> counts_;  // of entries, of each segment
   std::size_t segment_count_ = 1;
-  std::size_t mask_ = 1;  // one bit more than the largest power of two up to segment_count_ has
+  std::size_t mask_ = 1;  // one bit more than the largest power of two up to segment_count_
   std::size_t count_ = 0;
   std::size_t page_count_ = 0;
 };

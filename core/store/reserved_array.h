@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Arrays that grow without ever being copied.
+// Arrays that grow without copies.
 #ifndef PAIRPORT_CORE_RESERVED_ARRAY_H_
 #define PAIRPORT_CORE_RESERVED_ARRAY_H_
 
@@ -14,9 +14,9 @@
 
 namespace pairport {
 
-// Address space for `capacity` elements that are all zero bytes. The kernel adds memory page by page at the first write
-// to each, so an array may be reserved as large as it will ever get. Elements whose type is not trivial are constructed
-// and destroyed by the user. Not locked and not secret, only kept out of core dumps. One thread at a time.
+// Address space for `capacity` elements of zero bytes. The kernel adds memory at the first write to each page, so an
+// array can be reserved at its largest size. The user constructs and destroys elements of a type that is not trivial.
+// Not locked and not secret, only excluded from core dumps. One thread at a time.
 template <typename T>
 class ReservedArray {
  public:
@@ -26,8 +26,8 @@ class ReservedArray {
     void* data =
         mmap(nullptr, capacity * sizeof(T), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (data == MAP_FAILED) return;
-    // A huge page would be zeroed at the first write to it: 2 MiB, far more than one operation may cost. Both are
-    // hints; a kernel that ignores them still returns usable memory.
+    // Without huge pages: the first write to one zeroes 2 MiB, which costs far more than one operation may. Both calls
+    // are hints; a kernel that ignores them still returns usable memory.
     madvise(data, capacity * sizeof(T), MADV_NOHUGEPAGE);
     madvise(data, capacity * sizeof(T), MADV_DONTDUMP);
     data_ = static_cast<T*>(data);
@@ -41,12 +41,12 @@ class ReservedArray {
 
   explicit operator bool() const noexcept { return data_ != nullptr; }
   std::size_t capacity() const noexcept { return capacity_; }
-  // Valid as long as the array. REQUIRES: i < capacity()
+  // Valid as long as the array lives. REQUIRES: i < capacity()
   T& operator[](std::size_t i) noexcept { return data_[i]; }
   const T& operator[](std::size_t i) const noexcept { return data_[i]; }
 
-  // Makes `count` elements from `first` on zero again and gives their memory back to the kernel where they fill whole
-  // pages. REQUIRES: first + count <= capacity()
+  // Sets `count` elements from `first` on to zero, and returns the whole pages among them to the kernel. REQUIRES:
+  // first + count <= capacity()
   void discard(std::size_t first, std::size_t count) noexcept {
     static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
     if (count == 0) return;

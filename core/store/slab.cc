@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Invariants: a page in use belongs to one size class and is in partial_[class] exactly when it has a slot left; a page
 // not in use is in free_pages_ exactly when its chunk has another page in use. A mapped chunk without a page in use is
-// in empty_, and all of it is zero; a place without a chunk is in holes_ or not below chunk_count_.
+// in empty_, and all its bytes are zero. An index without a chunk is in holes_ or not below chunk_count_.
 #include "core/store/slab.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace pairport {
 namespace {
 
-// Doubly linked lists of elements of an array, named by their index. `head` is the first or kEnd.
+// Doubly linked lists of array elements, by index. `head` is the first element, or kEnd.
 constexpr std::uint32_t kEnd = 0xffffffffU;
 
 template <typename Nodes>
@@ -87,14 +87,14 @@ void Slab::trim() noexcept {
   push(chunks_, holes_, chunk);
 }
 
-// A page that is all zero, or kNoPage. Chunks that are in use already come first, so that others can empty.
+// A page of zero bytes, or kNoPage. Prefers chunks that are in use already, so that others can become empty.
 std::uint32_t Slab::take_page(std::size_t allowed_bytes) noexcept {
   if (free_pages_ == kNoPage) {
     if (empty_ == kNoChunk && !map_chunk(allowed_bytes)) return kNoPage;
     const std::uint32_t chunk = empty_;
     remove(chunks_, empty_, chunk);
     --empty_chunks_;
-    // Pushed last to first, so that records come one behind the other in memory.
+    // From last to first, so that records are allocated in the order of their addresses.
     for (std::size_t i = kPagesPerChunk; i-- > 0;) {
       push(pages_, free_pages_, static_cast<std::uint32_t>(chunk * kPagesPerChunk + i));
     }
@@ -143,7 +143,7 @@ Slab::Ref Slab::allocate(std::size_t size, std::size_t allowed_bytes) noexcept {
     new_memory_ = false;
   } else {
     slot = node.fresh++;
-    // Whether the record begins or crosses a page of the kernel's, at the least of sizes that those have.
+    // Whether the record begins or crosses a kernel page, at the smallest size of a kernel page.
     constexpr std::size_t kKernelPage = 4096;
     const std::size_t begin = slot * slot_size;
     new_memory_ = begin % kKernelPage == 0 || begin / kKernelPage != (begin + slot_size - 1) / kKernelPage;
@@ -173,7 +173,7 @@ void Slab::release(Ref ref, std::size_t size) noexcept {
 
   remove(pages_, partial_[node.size_class], page);
   node.in_use = false;
-  // The chain of free slots is the only thing left in the page; fresh pages are all zero.
+  // Clear the chain of free slots, which is the only data left in the page: a free page is all zero.
   std::memset(page_base(page), 0, kPageSize);
   give_page(page);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Slabs for the store's records: size classes in pages of secret memory, each record named by 31 bits.
+// Slabs for the store's records: size classes in pages of secret memory. A reference to a record has 31 bits.
 #ifndef PAIRPORT_CORE_SLAB_H_
 #define PAIRPORT_CORE_SLAB_H_
 
@@ -12,9 +12,9 @@
 
 namespace pairport {
 
-// Hands out zero-filled or previously wiped memory; the user wipes what it gives back. Never moves a record. Grows by
-// one chunk at a time, without copying anything: the space for its bookkeeping is reserved at the start. Empty chunks
-// are kept until trim() is called. One thread at a time.
+// Allocates zero-filled or wiped memory; the user wipes memory before it releases it. Never moves a record. Grows by
+// one chunk at a time, without copies: it reserves the address space for its bookkeeping at the start. Keeps empty
+// chunks until trim() is called. One thread at a time.
 class Slab {
  public:
   using Ref = std::uint32_t;
@@ -22,21 +22,21 @@ class Slab {
   static constexpr std::size_t kMaxSize = 3584;
   static constexpr std::size_t kChunkSize = 256 * 1024;
 
-  // Converts to false when the address space for the bookkeeping is refused; the slab is of no use then.
+  // Converts to false when the kernel refuses the address space for the bookkeeping; do not use the slab then.
   explicit Slab(SecretLevel minimum) noexcept : minimum_(minimum) { partial_.fill(kNoPage); }
   ~Slab();
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
   explicit operator bool() const noexcept { return blocks_ && bases_ && chunks_ && pages_; }
 
-  // Room for `size` bytes, or kNone when the kernel grants no more memory or `allowed_bytes` of it are mapped already.
+  // Room for `size` bytes. kNone when the kernel gives no more memory, or when `allowed_bytes` are mapped already.
   // REQUIRES: 0 < size <= kMaxSize
   Ref allocate(std::size_t size, std::size_t allowed_bytes) noexcept;
 
-  // Whether the memory that allocate() returned last may not be backed by a page yet: the page fault at its first use
-  // takes as long as a hundred allocations.
+  // Whether the memory of the last allocate() may not have a physical page yet. The page fault at its first use takes
+  // as long as a hundred allocations.
   bool touched_new_memory() const noexcept { return new_memory_; }
-  // Maps a chunk in advance when the next page needs one. A failure does no harm.
+  // Maps a chunk in advance when the next page needs one. A failure is harmless.
   void prepare(std::size_t allowed_bytes) noexcept {
     if (free_pages_ == kNoPage && empty_ == kNoChunk) static_cast<void>(map_chunk(allowed_bytes));
   }
@@ -49,14 +49,14 @@ class Slab {
     return bases_[ref >> kChunkBits] + (static_cast<std::size_t>(ref & kUnitMask) << kUnitBits);
   }
 
-  // Whether more empty chunks are mapped than the one that is kept in reserve.
+  // Whether more empty chunks are mapped than the one in reserve.
   bool trimmable() const noexcept { return empty_chunks_ > 1; }
-  // Unmaps one of them, which takes as long as a hundred releases or more. REQUIRES: trimmable()
+  // Unmaps an empty chunk, which takes as long as a hundred releases or more. REQUIRES: trimmable()
   void trim() noexcept;
 
   // Bytes of record memory mapped now.
   std::size_t mapped_bytes() const noexcept { return live_chunks_ * kChunkSize; }
-  // The weakest level that any chunk got so far; kMemfdSecret before the first.
+  // The weakest level of all chunks so far; kMemfdSecret before the first chunk.
   SecretLevel level() const noexcept { return level_; }
 
  private:
@@ -76,7 +76,7 @@ class Slab {
     std::uint32_t next = kNoPage;  // in the list of pages of its class with room, or of free pages
     std::uint32_t prev = kNoPage;
     std::uint16_t live = 0;
-    std::uint16_t fresh = 0;            // slots from here on were never used
+    std::uint16_t fresh = 0;            // slots from this one on were never used
     std::uint16_t free_slot = kNoSlot;  // first of the released slots; each holds the index of the next
     std::uint8_t size_class = 0;
     bool in_use = false;
@@ -101,15 +101,15 @@ class Slab {
 
   SecretLevel minimum_;
   SecretLevel level_ = SecretLevel::kMemfdSecret;
-  ReservedArray<SecretBlock> blocks_{kMaxChunks};  // those below chunk_count_ are constructed
+  ReservedArray<SecretBlock> blocks_{kMaxChunks};  // the ones below chunk_count_ are constructed
   ReservedArray<std::byte*> bases_{kMaxChunks};    // blocks_[i].data(), dense for look-ups
   ReservedArray<Chunk> chunks_{kMaxChunks};
   ReservedArray<Page> pages_{kMaxChunks * kPagesPerChunk};
   std::array<std::uint32_t, kClasses> partial_;
-  std::uint32_t free_pages_ = kNoPage;  // of chunks that have others in use
+  std::uint32_t free_pages_ = kNoPage;  // of chunks with other pages in use
   std::uint32_t empty_ = kNoChunk;      // mapped chunks without a page in use
-  std::uint32_t holes_ = kNoChunk;      // places whose chunk was unmapped
-  std::uint32_t chunk_count_ = 0;       // places that were ever used
+  std::uint32_t holes_ = kNoChunk;      // indexes whose chunk was unmapped
+  std::uint32_t chunk_count_ = 0;       // indexes that were ever used
   bool new_memory_ = false;
   std::size_t live_chunks_ = 0;
   std::size_t empty_chunks_ = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A hierarchical timing wheel: deadlines for millions of objects, O(1) to arm and to cancel, with a bounded amount of
-// work per call. (Varghese & Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 7.)
+// A hierarchical timing wheel: deadlines for millions of objects. Arming and cancelling are O(1), and each call does a
+// bounded amount of work. (Varghese & Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 7.)
 #ifndef PAIRPORT_TIMER_WHEEL_H_
 #define PAIRPORT_TIMER_WHEEL_H_
 
@@ -12,21 +12,21 @@
 
 namespace pairport {
 
-// Names an object that may be armed. Values below kFirstReservedTimerId are the user's.
+// The id of an object that may be armed. The user assigns ids below kFirstReservedTimerId.
 using TimerId = std::uint32_t;
 inline constexpr TimerId kFirstReservedTimerId = 0x80000000U;
 
-// Lives in each object that may be armed; the wheel writes it. Zero-initialised or `TimerLinks{}` means not armed.
+// A member of each object that may be armed; only the wheel writes it. All zero (`TimerLinks{}`) means not armed.
 struct TimerLinks {
   TimerId next = 0;
   TimerId prev = 0;
 };
 
-// `Nodes` is the user's way from an id to the object:
+// `Nodes` finds the object of an id for the wheel:
 //   TimerLinks& links(TimerId) noexcept;
 //   std::uint64_t deadline(TimerId) noexcept;   // milliseconds, unchanged while the object is armed
 //
-// A deadline is met with the resolution of one tick, never early. Time is a parameter and never goes back. One thread
+// A deadline fires with the resolution of one tick, never early. Time is a parameter and must never go back. One thread
 // at a time.
 template <typename Nodes>
 class TimerWheel {
@@ -41,7 +41,7 @@ class TimerWheel {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
-  // How many objects are armed.
+  // The number of armed objects.
   std::size_t size() const noexcept { return size_; }
 
   // REQUIRES: `id` is not armed; its deadline is final.
@@ -58,9 +58,9 @@ class TimerWheel {
     --size_;
   }
 
-  // Brings the wheel to `now_ms` and calls `on_due(id)` for each object whose deadline has passed; the object is
-  // disarmed before the call, which may arm and cancel any object. Stops after about `max_work` steps (an object fired
-  // or moved to a finer level, or 64 empty ticks passed). Returns whether everything that is due has been done.
+  // Advances the wheel to `now_ms` and calls `on_due(id)` for each object whose deadline has passed. The wheel disarms
+  // the object before the call, and the call may arm and cancel any object. Stops after about `max_work` steps (a step
+  // fires an object, moves one to a finer level, or passes 64 empty ticks). Returns whether no due work is left.
   template <typename OnDue>
   bool advance(std::uint64_t now_ms, std::size_t max_work, OnDue&& on_due) noexcept {
     const std::uint64_t target = now_ms >> kTickShift;
@@ -91,8 +91,8 @@ class TimerWheel {
   static constexpr unsigned kLevels = 4;
   static constexpr unsigned kSlotBits = 8;
   static constexpr std::uint64_t kSlots = 1U << kSlotBits;
-  // Objects whose time has come, and objects that have to move to a finer level: both are worked off in portions, so
-  // that a slot with a million objects never costs a million steps at once. Filling them is O(1) for a whole slot.
+  // The list of due objects, and the list of objects that must move to a finer level. Both are processed in parts, so
+  // that a slot with a million objects never costs a million steps at once. Adding a whole slot to a list is O(1).
   static constexpr std::size_t kDueList = kLevels * kSlots;
   static constexpr std::size_t kCascadeList = kDueList + 1;
 
@@ -130,7 +130,7 @@ class TimerWheel {
   }
 
   void place(TimerId id) noexcept {
-    // The tick at whose start the deadline has certainly passed.
+    // The first tick that begins at the deadline or after it.
     const std::uint64_t deadline = nodes_.deadline(id);
     std::uint64_t tick = (deadline >> kTickShift) + ((deadline & ((1U << kTickShift) - 1)) != 0 ? 1 : 0);
     if (tick <= current_) {
@@ -140,7 +140,7 @@ class TimerWheel {
     std::uint64_t distance = tick - current_;
     constexpr std::uint64_t kReach = std::uint64_t{1} << (kLevels * kSlotBits);
     if (distance >= kReach) {
-      // Beyond the coarsest level: park as far as it reaches, to be placed again when that time has come.
+      // Beyond the coarsest level: put it at the greatest distance, and place it again at that time.
       distance = kReach - 1;
       tick = current_ + distance;
     }
@@ -150,7 +150,7 @@ class TimerWheel {
     append(id, level * kSlots + slot);
   }
 
-  // Up to 64 ticks, as long as they have nothing to do.
+  // Advances up to 64 ticks, as long as they are empty.
   void step(std::uint64_t target) noexcept {
     for (int i = 0; i < 64 && current_ < target; ++i) {
       ++current_;
@@ -164,7 +164,7 @@ class TimerWheel {
   }
 
   Nodes& nodes_;
-  std::uint64_t current_;  // the tick up to which everything has been moved to kDueList or kCascadeList
+  std::uint64_t current_;  // slots up to this tick have been moved to kDueList or kCascadeList
   std::size_t size_ = 0;
   std::array<TimerLinks, kCascadeList + 1> lists_;
 };
