@@ -19,7 +19,7 @@
 namespace pairport {
 namespace {
 
-// The most candidates that one call of age() makes old. There is a call for each place, so none are left over.
+// The most candidates that one call of age() makes old. Each choose() calls it, so the rest follows soon.
 constexpr std::size_t kAgeing = 256;
 
 // The kernel zeroes pages on demand, so sizes that never occur take no memory.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Invariant: what is no setting of PAIRPORT_OPTIONS is converted by hand, in both directions.
+// Invariant: code below converts every option outside of PAIRPORT_OPTIONS, in both directions.
 #include "render/c/c_options.h"
 
 #include <optional>
@@ -19,7 +19,7 @@ static_assert(PAIRPORT_MEMORY_PLAIN == static_cast<int>(SecretLevel::kPlain));
 static_assert(PAIRPORT_MEMORY_LOCKED == static_cast<int>(SecretLevel::kLocked));
 static_assert(PAIRPORT_MEMORY_MEMFD_SECRET == static_cast<int>(SecretLevel::kMemfdSecret));
 
-// What the members of a setting's kind become, and back.
+// The member of ServiceOptions for a setting. The last argument selects the type.
 bool& member(ServiceOptions& options, const OptionRule& row, const int*) noexcept {
   return std::get<bool& (*)(ServiceOptions&)>(row.member)(options);
 }
@@ -59,7 +59,7 @@ constexpr StaticMember kStaticDeposit[] = {
 }  // namespace
 
 pairport_options default_options() {
-  static ServiceOptions defaults;  // C strings point into it, and nobody writes to it
+  static ServiceOptions defaults;  // C strings point into it, and it never changes
   pairport_options options{};
   options.size = sizeof(options);
   const auto set = [](auto& c, const auto& cpp) {

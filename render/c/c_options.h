@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The options of the C interface, and those of the service that they stand for.
+// Converts the options of the C interface to those of the service.
 #ifndef PAIRPORT_RENDER_C_OPTIONS_H_
 #define PAIRPORT_RENDER_C_OPTIONS_H_
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Invariants: every function checks its arguments before anything changes, and no exception leaves one. What C sees of
-// a structure is copied into one of ours first, so that a shorter one is read no further than its size says. Secret
-// memory is touched only in the process that mapped it: a child of fork(2) gets an error.
+// Invariants: every function checks its arguments before anything changes, and no exception leaves one. A structure of
+// the caller is first copied into one of ours, so that a shorter one is not read beyond its size. Only the process that
+// mapped secret memory touches it: a child of fork(2) gets an error.
 #include <pairport/pairport.h>
 
 #include <algorithm>
@@ -143,7 +143,7 @@ int pairport_service_stats(const pairport_service* service, pairport_stats* stat
   known.deposits_limited = counters.deposits_limited;
   known.look_ups_limited = counters.look_ups_limited;
   known.misses = counters.misses;
-  // What a longer structure has on top is not known here: 0.
+  // A longer structure has members that this version does not know: set them to 0.
   auto* bytes = reinterpret_cast<unsigned char*>(stats);
   std::memcpy(bytes, &known, std::min(stats->size, sizeof(known)));
   if (known.size > sizeof(known)) std::memset(bytes + sizeof(known), 0, known.size - sizeof(known));

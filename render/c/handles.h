@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is behind the opaque types of the C interface.
+// The implementation of the opaque types of the C interface.
 #ifndef PAIRPORT_RENDER_HANDLES_H_
 #define PAIRPORT_RENDER_HANDLES_H_
 
@@ -20,14 +20,14 @@
 
 namespace pairport {
 
-// Room for a body. Wiped as a whole, because the caller writes to it directly.
+// Room for a body. All of it is wiped, because the caller writes to it directly.
 struct BodyBuffer {
   std::array<char, PAIRPORT_MAX_BODY> bytes;
   ~BodyBuffer() { wipe(bytes.data(), bytes.size()); }
 };
 
-// The object that C holds in place of one in secret memory. It lies in ordinary memory, which a forked child inherits:
-// a call in the child finds the service there and fails, without touching secret memory.
+// The handle that C code holds for an object in secret memory. The handle is in ordinary memory, which a forked child
+// inherits: a call in the child finds the service there and fails, without touching secret memory.
 template <typename T>
 struct Handle {
   using Object = T;
@@ -36,7 +36,8 @@ struct Handle {
   Handle* next = nullptr;  // while it is free
 };
 
-// A pool of objects with their handles. The first kOwn handles are members, so that a usual number allocates nothing.
+// A pool of objects with their handles. The first kOwn handles are members, so that a common number of them needs no
+// allocation.
 template <typename H>
 class HandlePool {
  public:
@@ -112,15 +113,14 @@ inline bool is_usable(const pairport_service* service) noexcept {
   return service != nullptr && !service->service->is_inherited();
 }
 
-// The object of a handle; null without one, or when its service belongs to the parent process.
+// The object of a handle; null for a null handle, or when its service belongs to the parent process.
 template <typename T>
 T* object_of(const Handle<T>* handle) noexcept {
   return handle == nullptr || !is_usable(handle->owner) ? nullptr : handle->object.get();
 }
 
-// The size of a structure in the first version that had it: up to the last member that it had then. It is the smallest
-// size that is accepted, for ever. Not sizeof(), which grows with each appended member and would then refuse programs
-// that are compiled already.
+// The size of a structure in its first version: up to the last member of that version. This remains the smallest
+// accepted size. Not sizeof(), because that grows with each appended member, and older programs would be refused then.
 #define PAIRPORT_SIZE_UP_TO(type, member) (offsetof(type, member) + sizeof(type::member))
 
 }  // namespace pairport

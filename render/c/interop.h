@@ -16,28 +16,28 @@
 
 namespace pairport {
 
-// The service, and its source of random bytes; both live as long as `service`.
+// The service and its source of random bytes; both live as long as the handle.
 PAIRPORT_EXPORT Service& service_of(pairport_service& service) noexcept;
 PAIRPORT_EXPORT RandomSource& random_of(pairport_service& service) noexcept;
-// Whether the caller is a forked child of the process that created the service, and has none of its secret memory.
+// Whether the caller is a forked child of the process that created the service, and so lacks its secret memory.
 PAIRPORT_EXPORT bool is_inherited(const pairport_service& service) noexcept;
 
-// Whether it may be read: NULL is valid with length 0 only.
+// Whether `text` is valid: NULL is allowed only with length 0.
 inline bool is_string(const pairport_string& text) noexcept {
   return text.data != nullptr || text.size == 0;
 }
 
-// A view of the same bytes. Never one of a null pointer, because its user may call memcpy().
+// A view of the same bytes. Its pointer is never null, because its user may call memcpy().
 // REQUIRES: is_string(text)
 inline std::string_view view(const pairport_string& text) noexcept {
   return text.size == 0 ? std::string_view("") : std::string_view(text.data, text.size);
 }
 
 inline pairport_string string_of(std::string_view text) noexcept {
-  return {text.empty() ? "" : text.data(), text.size()};  // never null: C passes it on to memcpy() and fwrite()
+  return {text.empty() ? "" : text.data(), text.size()};  // never null: C code passes it to memcpy() and fwrite()
 }
 
-// Copies `text` and a NUL to `out`, as much as `size` bytes hold; `out` may be null with 0.
+// Copies `text` and a NUL to `out`, cut to `size` bytes; `out` may be null with 0.
 inline void copy_text(std::string_view text, char* out, std::size_t size) noexcept {
   if (out == nullptr || size == 0) return;
   const std::size_t count = std::min(text.size(), size - 1);
@@ -45,9 +45,9 @@ inline void copy_text(std::string_view text, char* out, std::size_t size) noexce
   out[count] = '\0';
 }
 
-// Reads a structure that begins with its size, and that may be shorter or longer than ours, into `known`, which holds
-// the defaults for what a shorter one lacks. False, and nothing is read: null, shorter than `first_size` (that of the
-// first version that had it), or with a non-zero byte behind our members.
+// Reads a structure that begins with its size into `known`. The structure may be shorter or longer than ours; `known`
+// holds the defaults for the members that a shorter one lacks. False, and nothing is read, when it is null, shorter
+// than `first_size` (the size of its first version), or has a non-zero byte behind our members.
 template <typename T>
 bool read_sized(const T* given, std::size_t first_size, T& known) noexcept {
   if (given == nullptr) return false;
@@ -61,7 +61,7 @@ bool read_sized(const T* given, std::size_t first_size, T& known) noexcept {
   return true;
 }
 
-// Fills a structure of options, of which the caller knows `size` bytes, with defaults; bytes that we do not know become
+// Fills a structure of options, which has `size` bytes for the caller, with defaults. Bytes behind our members become
 // zero. `make_defaults` may allocate. `first_size` as in read_sized().
 template <typename T>
 int init_options(T* options, std::size_t size, std::size_t first_size, T (*make_defaults)()) noexcept {

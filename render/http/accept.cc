@@ -9,7 +9,7 @@
 namespace pairport {
 namespace {
 
-// Takes the next element off a comma separated list.
+// Removes and returns the next element of a comma separated list.
 std::string_view next_element(std::string_view& list) noexcept {
   const std::size_t comma = std::min(list.find(','), list.size());
   const std::string_view element = trim(list.substr(0, comma));
@@ -17,7 +17,7 @@ std::string_view next_element(std::string_view& list) noexcept {
   return element;
 }
 
-// A weight in thousandths (RFC 9110 section 12.4.2); one that is not well-formed counts as 0.
+// A weight in thousandths (RFC 9110 section 12.4.2); a malformed weight counts as 0.
 int weight(std::string_view parameters) noexcept {
   while (!parameters.empty()) {
     const std::size_t semicolon = std::min(parameters.find(';'), parameters.size());
@@ -39,7 +39,7 @@ int weight(std::string_view parameters) noexcept {
   return 1000;
 }
 
-// An element of a list with weights: what it names, without parameters, and its weight.
+// An element of a list with weights: its name, without parameters, and its weight.
 struct Weighted {
   std::string_view name;
   int weight;

@@ -7,12 +7,12 @@
 
 namespace pairport {
 
-// Whether an Accept header prefers JSON to plain text. A tie is no preference: browsers' clients send
-// `application/json, text/plain, */*` and show what they get. Pure; any thread.
+// Whether an Accept header prefers JSON to plain text. A tie is no preference: clients in browsers send
+// `application/json, text/plain, */*` and show any answer. Pure; any thread.
 bool prefers_json(std::string_view accept) noexcept;
 
-// Whether an Accept-Encoding header asks for gzip: by its name, with at least the weight of `identity`. A `*` alone is
-// not enough, because the answer may be piped to a shell. Pure; any thread.
+// Whether an Accept-Encoding header asks for gzip: it names gzip, with at least the weight of `identity`. A `*` alone
+// is not enough, because the client may pipe the answer to a shell. Pure; any thread.
 bool prefers_gzip(std::string_view accept_encoding) noexcept;
 
 // Whether an If-None-Match header matches the strong entity tag `etag`, given with its quotes (RFC 9110

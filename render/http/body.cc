@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariants: values handed out point into the body (multipart) or into buffers of Impl (JSON strings, decoded
-// urlencoded text), all of which wipe() overwrites; Impl's buffers never move after creation.
+// Invariants: decoded values point into the body (multipart) or into buffers of Impl (JSON strings, decoded urlencoded
+// text). wipe() overwrites all buffers of Impl, and they never move after creation.
 #include "render/http/body.h"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ constexpr BodyVerdict malformed(std::string_view detail) noexcept {
 }
 
 // The value of a parameter of a header such as `multipart/form-data; boundary="x"` (RFC 9110 section 5.6.6), without
-// its quotes. Backslash escapes are left as they are: no name or boundary that matters here has any.
+// its quotes. Backslash escapes are not decoded: no relevant name or boundary has any.
 std::optional<std::string_view> parameter(std::string_view header, std::string_view name) noexcept {
   std::size_t position = header.find(';');
   while (position < header.size()) {
@@ -76,15 +76,15 @@ BodyVerdict decode_multipart(std::string_view content_type, std::string_view bod
   std::copy(boundary->begin(), boundary->end(), delimiter_text.begin() + 4);
   const std::string_view delimiter(delimiter_text.data(), 4 + boundary->size());
 
-  // Right behind a delimiter: 0 when it is the closing one, the start of the next line when it is a line of its own,
-  // else nothing.
+  // For the position behind a delimiter: 0 when the delimiter is the closing one, the start of the next line when the
+  // delimiter ends its line, else nothing.
   const auto after_delimiter = [&body](std::size_t position) -> std::optional<std::size_t> {
     if (body.substr(position).starts_with("--")) return 0;
     position = std::min(body.find_first_not_of(" \t", position), body.size());
     if (!body.substr(position).starts_with("\r\n")) return std::nullopt;
     return position + 2;
   };
-  // The next delimiter at or behind `position`; text that only begins like one is content.
+  // The next delimiter at or behind `position`. Text that only begins like a delimiter is content.
   std::size_t found = 0;
   const auto find_delimiter = [&](std::size_t position) -> std::optional<std::size_t> {
     for (found = body.find(delimiter, position); found != std::string_view::npos;
@@ -122,7 +122,7 @@ BodyVerdict decode_multipart(std::string_view content_type, std::string_view bod
       }
     }
     if (!name) return malformed("a multipart part has no Content-Disposition with a name");
-    // The line break that ends the part's header may begin the delimiter: an empty value.
+    // The line break that ends the header of the part may also begin the delimiter; the value is empty then.
     const std::size_t content = position + 2;
     next = find_delimiter(position);
     if (!next) return malformed("the multipart body ends before its closing boundary");
@@ -146,8 +146,8 @@ struct BodyDecoder::Impl {
   static constexpr std::size_t string_bytes(std::size_t size) noexcept {
     return 5 * size / 3 + simdjson::SIMDJSON_PADDING;
   }
-  // The parser keeps numbers in its tape, and a password of digits may have come without quotes. A document of n bytes
-  // fills at most n + 3 words (simdjson sizes the tape by that).
+  // The parser keeps numbers in its tape, and a client may send a password of digits without quotes. A document of n
+  // bytes fills at most n + 3 words (simdjson sizes the tape by that).
   static constexpr std::size_t tape_bytes(std::size_t size) noexcept { return (size + 3) * sizeof(std::uint64_t); }
 };
 
@@ -160,7 +160,7 @@ Result<std::unique_ptr<BodyDecoder>> BodyDecoder::create(SecretLevel minimum) no
   std::unique_ptr<Impl> impl(new (std::nothrow) Impl);
   if (impl == nullptr) return StatusCode::kOutOfMemory;
   impl->text = SecretBlock::map(kMaxBody + simdjson::SIMDJSON_PADDING, minimum);
-  // Depth: deep nesting has no place in a deposit, and its cost should stay small.
+  // A low depth: no deposit needs deep nesting, and its cost must stay small.
   if (!impl->text || impl->parser.allocate(kMaxBody, 64) != simdjson::SUCCESS ||
       impl->document.allocate(kMaxBody) != simdjson::SUCCESS) {
     return StatusCode::kOutOfMemory;
@@ -199,7 +199,7 @@ BodyVerdict BodyDecoder::decode(std::string_view content_type, std::string_view 
 
 BodyVerdict BodyDecoder::decode_json(std::string_view body, DepositInput& input) noexcept {
   Impl& self = *impl_;
-  // Some versions of simdjson skip one and some do not.
+  // Some versions of simdjson skip a byte order mark, and some do not.
   if (body.starts_with("\xEF\xBB\xBF")) {
     return malformed("the JSON body begins with a byte order mark; send UTF-8 without one");
   }
@@ -238,7 +238,7 @@ BodyVerdict BodyDecoder::decode_json(std::string_view body, DepositInput& input)
       return {BodyError::kOutOfMemory, {}};
     }
   }
-  // What a repeated key means differs from parser to parser, so nobody gets to rely on it.
+  // Parsers differ in the meaning of a repeated key, so report it.
   std::sort(self.keys.begin(), self.keys.end());
   for (auto key = self.keys.begin(); (key = std::adjacent_find(key, self.keys.end())) != self.keys.end(); ++key) {
     const bool reported_as_field = find_field(*key) != nullptr;
@@ -251,8 +251,8 @@ BodyVerdict BodyDecoder::decode_json(std::string_view body, DepositInput& input)
 BodyVerdict BodyDecoder::decode_urlencoded(std::string_view body, DepositInput& input) noexcept {
   Impl& self = *impl_;
   char* out = reinterpret_cast<char*>(self.text.data());
-  // Decoded text is never longer than the body. Said beforehand: wipe() must also reach what a malformed escape cuts
-  // off.
+  // Decoded text is never longer than the body. Set this before decoding, so that wipe() also reaches the text before a
+  // malformed escape.
   self.text_used = body.size();
   // Decodes up to `terminator` or the end; false for a malformed escape.
   const auto decode_until = [&](std::string_view& rest, std::string_view terminators, std::string_view& decoded) {

@@ -24,22 +24,22 @@ enum class BodyError {
 
 struct BodyVerdict {
   BodyError error = BodyError::kNone;
-  // With kMalformed: the cause and the remedy. A static string without any value of the body.
+  // With kMalformed: the cause and the remedy. A static string that holds no value of the body.
   std::string_view detail;
 };
 
 // Finds the fields of a deposit in a body. Owns the buffers, so that no body allocates. One thread at a time.
 class PAIRPORT_EXPORT BodyDecoder {
  public:
-  // kOutOfMemory, kMemoryNotLocked.
+  // Errors: kOutOfMemory, kMemoryNotLocked.
   static Result<std::unique_ptr<BodyDecoder>> create(SecretLevel minimum = SecretLevel::kPlain) noexcept;
   ~BodyDecoder();
   BodyDecoder(const BodyDecoder&) = delete;
   BodyDecoder& operator=(const BodyDecoder&) = delete;
 
   // On success fills `input`, whose values point into `body` or into this object and are valid until the next
-  // decode() or wipe(). Unknown fields are ignored; fields that are missing, repeated or no strings are reported in
-  // `input`, not as an error. On failure `input` is undefined.
+  // decode() or wipe(). Ignores unknown fields. A field that is missing, repeated or not a string is no error here:
+  // `input` reports it. On failure `input` is undefined.
   // REQUIRES: body.size() <= kMaxBody
   BodyVerdict decode(std::string_view content_type, std::string_view body, DepositInput& input) noexcept;
 

@@ -15,13 +15,13 @@ namespace pairport {
 
 using Headers = std::vector<std::pair<std::string_view, std::string>>;
 
-// Which pages may read an answer in a browser (CORS, Fetch standard). Pages of every origin may read answers to
-// deposits, because user interfaces have other origins. They may read nothing else: a page could make its visitors
-// guess codes, and read the hits.
+// The pages that may read an answer in a browser (CORS, Fetch standard). Pages of every origin may read answers to
+// deposits, because user interfaces have other origins. They may read no other answers: otherwise a page could make its
+// visitors guess codes, and read the hits.
 enum class Audience : std::uint8_t { kSameOrigin, kEveryOrigin };
 
-// The headers that every answer carries, and `headers` behind them. An answer that depends on a code or holds a
-// credential must not be stored by caches.
+// The headers of every answer, followed by `headers`. Caches must not store an answer that depends on a code or holds a
+// credential.
 HeaderBlock block(Headers headers, std::string cache_control = "no-store", Audience audience = Audience::kSameOrigin);
 
 // The same headers for a plain text error and for a problem document (RFC 9457).

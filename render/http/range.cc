@@ -14,7 +14,7 @@ RangeVerdict parse_range(std::string_view spec, std::uint64_t size, FileRange& r
   static constexpr std::string_view kUnit = "bytes=";
   if (!equals_ignoring_case(spec.substr(0, kUnit.size()), kUnit)) return RangeVerdict::kNone;
   spec.remove_prefix(kUnit.size());
-  // Whether there are digits; a number that no integer holds is larger than any file.
+  // Returns whether there are digits. A number that no integer holds is larger than any file.
   const auto number = [&spec](std::uint64_t& value) {
     const auto [end, error] = std::from_chars(spec.data(), spec.data() + spec.size(), value);
     if (error == std::errc::result_out_of_range) value = std::numeric_limits<std::uint64_t>::max();

@@ -12,9 +12,9 @@ namespace pairport {
 
 enum class RangeVerdict { kNone, kPartial, kUnsatisfiable };
 
-// Finds out which part of a file of `size` bytes a Range header asks for. With kPartial, and only then, sets `range`,
-// which then is not empty. One range of bytes (RFC 9110 section 14); several ranges, other units and what is malformed
-// are ignored, as the RFC allows. Pure; any thread.
+// Determines the part of a file of `size` bytes that a Range header asks for. Only with kPartial, sets `range`, which
+// is not empty then. Supports one range of bytes (RFC 9110 section 14); ignores several ranges, other units and
+// malformed headers, as the RFC allows. Pure; any thread.
 RangeVerdict parse_range(std::string_view spec, std::uint64_t size, FileRange& range) noexcept;
 
 }  // namespace pairport

@@ -21,7 +21,7 @@ constexpr std::size_t kMostMemory = std::size_t{30} << 30;
 constexpr double kMostOfLimit = 1e6;
 constexpr std::size_t kMaxVersion = 32;
 
-// Also false for what is no number.
+// False for NaN, too.
 bool is_limit(double value) noexcept {
   return value >= 0 && value <= kMostOfLimit;
 }
@@ -30,20 +30,20 @@ bool is_version(std::string_view text) noexcept {
   return !text.empty() && text.size() <= kMaxVersion && consists_of(text, ".-_+~");
 }
 
-// A URL that scripts fetch: only characters of a URL (RFC 3986) and the braces of placeholders.
+// Whether scripts can fetch `text` as a URL: only characters of a URL (RFC 3986) and the braces of placeholders.
 bool is_url_template(std::string_view text) {
   static constexpr std::string_view kOwn = "{pairing_url}/";
   if (!consists_of(text, "-._~:/?#[]@!$&'()*+,;=%{}")) return false;
   if (text.starts_with(kOwn)) return true;
   if (!text.starts_with("http://") && !text.starts_with("https://")) return false;
-  // A placeholder may stand in the host too. It counts as a letter there.
+  // A placeholder may be in the host, too. It counts as a letter there.
   std::string url(text.substr(0, text.find('#')));
   for (const std::string_view placeholder : {"{version}", "{os}", "{arch}", "{channel}"}) {
     for (std::size_t at = 0; (at = url.find(placeholder, at)) != std::string::npos;) {
       url.replace(at, placeholder.size(), "x");
     }
   }
-  // Unlike a client's connect_url, a mirror may want a user name.
+  // Unlike a client's connect_url, a mirror may need a user name.
   const std::size_t authority = url.find("//") + 2;
   const std::size_t user = url.substr(0, url.find_first_of("/?", authority)).find('@', authority);
   if (user != std::string::npos) url.erase(authority, user + 1 - authority);
@@ -66,10 +66,10 @@ constexpr std::string_view kUrl =
 
 using Options = const ServiceOptions&;
 
-// A number of the options is 64 bits wide, whatever its name.
+// Numbers in the options have 64 bits, whatever the name of their type.
 static_assert(std::is_same_v<std::size_t, std::uint64_t>);
 
-// The member at the end of a path of members.
+// The member at the end of a chain of members.
 template <auto... kPath>
 constexpr auto& at(ServiceOptions& options) noexcept {
   return (options.*....*kPath);
@@ -136,7 +136,7 @@ constexpr OptionRule kRules[] = {
 }  // namespace
 
 StaticDeposit::~StaticDeposit() {
-  // Short texts are in the string itself, and behind the end of any may be what it was before.
+  // Short texts are in the string itself, and a longer old text may remain behind the end of a string.
   for (std::string* text : {&code, &connect_url, &fingerprint, &client_id, &password}) {
     wipe(text->data(), text->capacity());
   }
@@ -163,8 +163,7 @@ Status check_options(const ServiceOptions& options) {
 }
 
 bool is_service_url(std::string_view url) noexcept {
-  // It is shown in shell and PowerShell commands and in JSON: of the characters of a URL only these (RFC 3986
-  // appendix A).
+  // Shell and PowerShell commands and JSON show the URL, so it has only these of the characters of RFC 3986 appendix A.
   return (url.starts_with("http://") || url.starts_with("https://")) && url.size() <= kMaxServiceUrl &&
          consists_of(url, "-._~:/[]%@+,=") && !url.ends_with('/') && check_connect_url(url) == FieldProblem::kNone;
 }

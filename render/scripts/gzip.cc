@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Invariants: prefix_ ends at a byte boundary, so that a stored block may follow; neither part refers back beyond its
-// own beginning, so the block between them may have any content and length.
+// Invariants: prefix_ ends at a byte boundary, so a stored block may follow. Neither part refers to data before its own
+// beginning, so the block between them may have any content and length.
 #include "render/scripts/gzip.h"
 
 #include <cassert>
@@ -12,12 +12,12 @@
 namespace pairport {
 namespace {
 
-constexpr std::string_view kHeader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff", 10);  // no time, best effort, any system
+constexpr std::string_view kHeader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff", 10);  // no time, XFL 2, any system
 
 static_assert(Template::kMaxBlock <= 0xffff, "a block of values is one stored block");
 
 std::uint32_t checksum(std::uint32_t crc, std::string_view text) noexcept {
-  if (text.empty()) return crc;  // its address may be null, by which zlib is asked for the initial value
+  if (text.empty()) return crc;  // its address may be null, and zlib returns the initial value for null
   return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(text.data()), text.size()));
 }
 
@@ -26,7 +26,7 @@ char* put_little_endian(std::uint32_t value, int bytes, char* out) noexcept {
   return out;
 }
 
-// A stored block of `size` bytes begins so, at a byte boundary.
+// Writes the beginning of a stored block of `size` bytes, for a byte boundary.
 void put_block_header(std::size_t size, bool is_last, char* out) noexcept {
   assert(size <= Template::kMaxBlock);
   *out++ = static_cast<char>(is_last ? 1 : 0);  // BFINAL, BTYPE = 00, padded to a whole byte
@@ -38,14 +38,14 @@ void put_block_header(std::size_t size, bool is_last, char* out) noexcept {
 // Appends `text`, deflated; `flush` is Z_SYNC_FLUSH or Z_FINISH.
 void append_deflated(std::string_view text, int flush, std::string& out) {
   z_stream stream{};
-  // Raw deflate with the largest window; the only way to fail is for want of memory.
+  // Raw deflate with the largest window. It can only fail without memory.
   if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, -MAX_WBITS, MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
     throw std::bad_alloc();
   }
-  // Also when there is no memory for the output.
+  // This also runs when there is no memory for the output.
   const std::unique_ptr<z_stream, void (*)(z_stream*)> end(&stream, [](z_stream* used) { deflateEnd(used); });
   const std::size_t begin = out.size();
-  // deflateBound() covers Z_FINISH; a flush takes a few bytes more.
+  // deflateBound() is for Z_FINISH; a flush takes a few bytes more.
   out.resize(begin + deflateBound(&stream, static_cast<uLong>(text.size())) + 16);
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
   stream.avail_in = static_cast<uInt>(text.size());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A script as a gzip stream (RFC 1952) without compression per request: the static text is deflated once, at the start;
-// the block of values is inserted uncompressed, as a stored block (RFC 1951 section 3.2.4).
+// A script as a gzip stream (RFC 1952) without compression per request. The static text is deflated once, at the start.
+// Each request inserts the block of values uncompressed, as a stored block (RFC 1951 section 3.2.4).
 #ifndef PAIRPORT_RENDER_GZIP_H_
 #define PAIRPORT_RENDER_GZIP_H_
 
@@ -20,18 +20,19 @@ class GzipParts {
   static constexpr std::size_t kBlockHeader = 5;
   static constexpr std::size_t kTrailer = 8;
 
-  // May throw std::bad_alloc: for the start.
+  // May throw std::bad_alloc: call it at the start.
   explicit GzipParts(const Template& script);
 
-  // A script with slots is sent as prefix(), stored block, suffix(), trailer; one without is all in prefix().
+  // Send a script with slots as prefix(), stored block, suffix(), trailer. For a script without slots, prefix() is the
+  // whole stream.
   std::string_view prefix() const noexcept { return prefix_; }
   std::string_view suffix() const noexcept { return suffix_; }
 
   static constexpr std::size_t kStoredHead = 15;
 
-  // Makes a stream of text that was written for one request, without compressing it: the `size` bytes at
-  // out + kStoredHead, which the caller has written. There is room for kTrailer bytes behind them. Returns the size of
-  // the stream, which begins at `out`. REQUIRES: size <= Template::kMaxBlock
+  // Makes a stream of the `size` bytes at out + kStoredHead, without compression. The caller has written them for one
+  // request, with room for kTrailer bytes behind them. Returns the size of the stream, which begins at `out`. REQUIRES:
+  // size <= Template::kMaxBlock
   static std::size_t wrap_stored(std::size_t size, char* out) noexcept;
 
   // Writes the kBlockHeader bytes that precede a block of `size` bytes. REQUIRES: size <= Template::kMaxBlock

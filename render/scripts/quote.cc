@@ -15,7 +15,7 @@ char* put(std::string_view text, char* out) noexcept {
   return out + text.size();
 }
 
-// Copies `value` with each ' replaced. Most values have none, so the scan runs on whole stretches.
+// Copies `value` with each ' replaced. Most values have none, so it copies whole stretches between them.
 char* put_with_quotes_replaced(std::string_view value, std::string_view replacement, char* out) noexcept {
   while (true) {
     const std::size_t quote = value.find('\'');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Values as literals of the language that they are written into. The only way from a value into a script.
+// Writes values as literals of a language. This is the only way for a value to get into a script.
 #ifndef PAIRPORT_QUOTE_H_
 #define PAIRPORT_QUOTE_H_
 
@@ -13,8 +13,8 @@ namespace pairport {
 // The language of a script.
 enum class Dialect { kPosixShell, kPowerShell };
 
-// Each function writes one complete literal for `value` to `out` and returns the end of what it wrote. `out` has room
-// for max_quoted(value.size()) bytes. Never fails, never allocates; any thread.
+// Each function writes one complete literal for `value` to `out` and returns the end of the literal. `out` has room for
+// max_quoted(value.size()) bytes. Never fails, never allocates; any thread.
 
 // POSIX shell: single quotes, with ' as '\'' (POSIX.1-2017, Shell Command Language, 2.2.2). REQUIRES: no NUL in
 // `value`.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Invariants: frames_ holds what is open, outermost first; empty is the script's own code. Every step reads at least
-// one character. In doubt the scanner says so: a slot that it refuses costs its author a line, one that it lets through
-// may cost every machine.
+// Invariants: frames_ holds the open constructs, outermost first; empty means the script's own code. Every step reads
+// at least one character. In doubt the scanner is unsure and refuses: a refused slot costs the author of the template a
+// line, but an unsafe slot may compromise every machine.
 #include "render/scripts/script_scanner.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace pairport {
 namespace {
 
 constexpr std::string_view kBlank = " \t";
-// Of a shell's words: what ends one (POSIX.1-2017, 2.3 and 2.2).
+// Characters that end a word of a shell (POSIX.1-2017, 2.3 and 2.2).
 constexpr CharacterSet kShellDelimiters(" \t\n;&|<>()");
 constexpr CharacterSet kPowerShellDelimiters(" \t\n;&|,(){}");
 
@@ -25,7 +25,7 @@ std::string_view without_blanks(std::string_view text) noexcept {
   return text.substr(std::min(text.find_first_not_of(kBlank), text.size()));
 }
 
-// Takes `word` and the white space behind it off `text`, if they are there.
+// If `text` begins with `word` and white space, removes both and returns true.
 bool take_word(std::string_view& text, std::string_view word) noexcept {
   if (!text.starts_with(word) || text.size() == word.size() ||
       kBlank.find(text[word.size()]) == std::string_view::npos) {
@@ -42,10 +42,11 @@ bool take_identifier(std::string_view& text) noexcept {
   return true;
 }
 
-// PowerShell takes typographic quotes for plain ones. The bytes of the quote that `text` begins with, 0: there is none.
+// PowerShell treats typographic quotes as quotes. Returns the bytes of the quote at the beginning of `text`; 0: there
+// is none.
 std::size_t quote(std::string_view text, char ascii, char first_curly, char last_curly) noexcept {
   if (text.front() == ascii) return 1;
-  // The curly ones are U+2018 to U+201E, which are E2 80 98 to E2 80 9E in UTF-8.
+  // Typographic quotes are U+2018 to U+201E: E2 80 98 to E2 80 9E in UTF-8.
   if (text.front() != '\xe2' || text.size() < 3 || text[1] != '\x80') return 0;
   return text[2] >= first_curly && text[2] <= last_curly ? 3 : 0;
 }
@@ -97,7 +98,7 @@ std::string ScriptScanner::obstacle() const {
 void ScriptScanner::scan(std::string_view line, const std::string& where, std::vector<bool>& in_comment) {
   in_comment.clear();
   std::string whole(line);
-  if (!whole.ends_with('\n')) whole += '\n';  // another template's text may follow
+  if (!whole.ends_with('\n')) whole += '\n';  // the text of another template may follow
   if (is_in_body_) {
     in_comment.assign(static_cast<std::size_t>(std::count(whole.begin(), whole.end(), kSlot)), false);
     shell_body_line(whole);
@@ -162,7 +163,7 @@ ScriptScanner::Step ScriptScanner::shell(std::string_view rest, const std::strin
   return {1};
 }
 
-// Of $ and `, wherever they mean something.
+// Reads $ and `, in every place where they are special.
 ScriptScanner::Step ScriptScanner::shell_expansion(std::string_view rest, const std::string& where) {
   if (rest.front() == '`') {
     if (is_in(Kind::kBacktick)) {
@@ -197,7 +198,7 @@ ScriptScanner::Step ScriptScanner::shell_expansion(std::string_view rest, const 
 ScriptScanner::Step ScriptScanner::shell_code(std::string_view rest, const std::string& where) {
   const char c = rest.front();
   if (kShellDelimiters.contains(c)) {
-    // Its patterns end in brackets that nothing opens.
+    // The patterns of `case` end in brackets without an opening one.
     if (word_ == "case" && is_in(Kind::kSubstitution)) doubt("`case` in $(...)", where);
     word_.clear();
     in_word_ = false;
@@ -268,7 +269,7 @@ ScriptScanner::Step ScriptScanner::shell_here_document(std::string_view rest, co
       quote = c;
       document.expands = false;
     } else {
-      // What is left of these in quotes depends on the shell.
+      // Shells differ in how they remove these characters in quotes.
       plain = plain && c != '$' && c != '`' && c != kSlot && (c != '\\' || quote == '\0');
       if (c == '\\') {
         document.expands = false;

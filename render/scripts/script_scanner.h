@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Follows the quotes, comments and here-documents of a script from line to line, to decide where a literal is safe.
+// Tracks the quotes, comments and here-documents of a script line by line, to decide where a literal is safe.
 #ifndef PAIRPORT_RENDER_SCRIPT_SCANNER_H_
 #define PAIRPORT_RENDER_SCRIPT_SCANNER_H_
 
@@ -12,28 +12,28 @@
 
 namespace pairport {
 
-// Reads a script line by line, as the shell that runs it would: POSIX.1-2017, Shell Command Language, 2.2 (quoting),
-// 2.3 (tokens) and 2.7.4 (here-documents); PowerShell: about_Quoting_Rules and about_Comments. It knows no grammar
-// beyond that. Where shells differ about a construct, or where following it needs the grammar, the scanner does not
-// guess: is_unsure() is true from there on.
+// Reads a script line by line, like the shell that runs it: POSIX.1-2017, Shell Command Language, 2.2 (quoting), 2.3
+// (tokens) and 2.7.4 (here-documents); PowerShell: about_Quoting_Rules and about_Comments. It knows no other grammar.
+// The scanner does not guess about a construct on which shells differ, or which needs the grammar: from that construct
+// on is_unsure() is true.
 class ScriptScanner {
  public:
-  // Stands for a slot in a line. No template holds one.
+  // The placeholder of a slot in a line. No template holds this character.
   static constexpr char kSlot = '\0';
 
   explicit ScriptScanner(Dialect dialect) noexcept : dialect_(dialect) {}
 
-  // Where a new statement may begin: no quote, here-document, block comment or bracket is open, and the line before
-  // does not continue.
+  // Whether a new statement may begin here: no quote, here-document, block comment or bracket is open, and the previous
+  // line does not continue.
   bool is_fresh() const noexcept;
-  // Whether a construct came up that cannot be followed.
+  // Whether the scanner has seen a construct that it cannot track.
   bool is_unsure() const noexcept { return !unsure_.empty(); }
-  // What stands in the way of is_fresh(), or of being sure, and where it began, for an error message: "a quote that is
-  // open since linux/a.sh:3". Empty when nothing does.
+  // For an error message: the reason why is_fresh() is false or is_unsure() is true, and where it began: "a quote that
+  // is open since linux/a.sh:3". Empty when there is none.
   std::string obstacle() const;
 
-  // Reads the next line, which ends in LF unless it is the last one. `where` names it ("linux/a.sh:3"). `in_comment`
-  // gets, for each kSlot of the line, whether it stands in a comment. May throw std::bad_alloc.
+  // Reads the next line, which ends in LF unless it is the last one. `where` names the line ("linux/a.sh:3"). Sets
+  // `in_comment`, for each kSlot of the line, to whether the slot is in a comment. May throw std::bad_alloc.
   void scan(std::string_view line, const std::string& where, std::vector<bool>& in_comment);
 
   // Whether the line is an assignment whose whole right side is its only slot: NAME=<slot>, with `export`, `readonly`
@@ -47,7 +47,7 @@ class ScriptScanner {
     kBacktick,      // `...` of a shell
     kParameter,     // ${...}
     kArithmetic,    // $((...))
-    kSubstitution,  // $(...), in which there is code; in PowerShell every bracket that holds an expression
+    kSubstitution,  // $(...), which holds code; in PowerShell every bracket that holds an expression
     kBlock,         // {...} of PowerShell
     kBlockComment,  // <# ... #>
     kHereSingle,    // @' ... '@
@@ -57,9 +57,9 @@ class ScriptScanner {
     Kind kind;
     std::string where;
     char end = '\0';   // of kSubstitution and kBlock
-    int brackets = 0;  // open ones within it that are no frames
+    int brackets = 0;  // open brackets in it that are not frames
   };
-  // What was read in one go.
+  // The result of one step.
   struct Step {
     std::size_t size;
     bool is_comment = false;
@@ -71,7 +71,7 @@ class ScriptScanner {
     bool expands;
   };
 
-  // Each reads what `rest`, which is not empty and ends in LF, begins with.
+  // Each reads the beginning of `rest`. REQUIRES: `rest` is not empty and ends in LF
   Step shell(std::string_view rest, const std::string& where);
   Step shell_code(std::string_view rest, const std::string& where);
   Step shell_expansion(std::string_view rest, const std::string& where);
@@ -88,12 +88,12 @@ class ScriptScanner {
 
   Dialect dialect_;
   std::vector<Frame> frames_;
-  std::vector<HereDocument> awaited_;  // their bodies follow the line
-  bool is_in_body_ = false;            // of the first of them
-  bool body_continues_ = false;        // its line before ended in a backslash
-  bool continued_ = false;             // the line before ended in the character that continues it
+  std::vector<HereDocument> awaited_;  // their bodies follow this line
+  bool is_in_body_ = false;            // in the body of the first one
+  bool body_continues_ = false;        // the previous line of the body ended in a backslash
+  bool continued_ = false;             // the previous line ended in a continuation character
   std::string continued_where_;
-  bool in_word_ = false;  // the character before belongs to a word, in which no comment begins
+  bool in_word_ = false;  // the previous character belongs to a word; no comment begins in a word
   std::string word_;      // the bare word so far
   std::string unsure_;
 };

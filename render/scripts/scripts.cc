@@ -16,7 +16,7 @@
 namespace pairport {
 namespace {
 
-// `mark` tells representations of the same text apart.
+// `mark` distinguishes representations of the same text.
 std::string strong_etag(std::string_view text, std::string_view mark) {
   const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
   static constexpr char kHex[] = "0123456789abcdef";
@@ -43,7 +43,7 @@ Representation representation(std::string file, Form form, std::string etag) {
   return {block(std::move(headers), cache_control), std::move(etag), block(std::move(common), cache_control)};
 }
 
-// `is_static`: the same for everyone, so it may be cached.
+// `is_static`: the script is the same for everyone, so caches may store it.
 Script script(Os os, std::string_view what, Template text, bool is_static) {
   const auto etag = [&](std::string_view mark) { return is_static ? strong_etag(text.prefix(), mark) : std::string(); };
   const std::string file = std::string("rport-").append(what).append(platform(os).suffix);
@@ -88,13 +88,13 @@ Template::Constants script_constants(const ServiceOptions& options) {
   std::string sha256;
   for (const auto& [file, digest] : installer.sha256) {
     if (!sha256.empty()) sha256 += '\n';
-    // Scripts compare with what sha256sum and Get-FileHash say, in lower case.
+    // Scripts compare the digest in lower case with the output of sha256sum and Get-FileHash.
     for (const char c : digest) sha256 += to_lower(c);
     sha256 += "  " + file;
   }
   Template::Constants constants = {
       {"sha256", sha256}, {"pairing_url", options.url}, {"pairport_version", PAIRPORT_VERSION}};
-  ServiceOptions copy;  // rows give access to what may be written, and the static deposit is not copied
+  ServiceOptions copy;  // the rows need a mutable object; this copy omits the static deposit
   copy.installer = installer;
   for (const OptionRule& row : option_rules()) {
     if (row.table != "installer") continue;

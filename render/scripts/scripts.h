@@ -16,7 +16,7 @@
 
 namespace pairport {
 
-// A script in one form. Without an entity tag when it depends on a deposit.
+// A script in one form. It has no entity tag when it depends on a deposit.
 struct Representation {
   HeaderBlock headers;
   std::string etag;
@@ -28,11 +28,11 @@ struct Script {
   Template text;
   GzipParts gzip;
   Representation plain;
-  Representation compressed;  // by Content-Encoding
+  Representation compressed;  // with Content-Encoding: gzip
   Representation packed;      // as a gzip file
 };
 
-// The script that is sent when there is no installer. Its headers are those of other errors.
+// The script for a code without a deposit. It has the headers of other errors.
 struct NotFoundScript {
   Template text;
   GzipParts gzip;
@@ -49,7 +49,7 @@ struct Language {
   Script uninstall;
 };
 
-// Compiles the four scripts of `os`. kBadTemplate. May throw std::bad_alloc: for the start.
+// Compiles the four scripts of `os`. Errors: kBadTemplate. May throw std::bad_alloc: call it at the start.
 Result<Language> compile_scripts(Os os, const Template::Loader& loader, const Template::Constants& constants);
 
 // The values that the scripts get from the configuration.

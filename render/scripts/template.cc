@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Invariants: pieces_ is empty or every piece has a slot, and the last piece has no text. The sum of all static text in
-// pieces_, of the worst case of all slots, and of kShortText, which render() may write behind its block, is at most
-// kMaxBlock, checked when compiled, so render() never has to check.
+// Invariants: pieces_ is empty, or every piece has a slot and the last piece has no text. compile() checks that the sum
+// of all static text in pieces_, the worst case of all slots, and kShortText (which render() may write behind its
+// block) is at most kMaxBlock. So render() need not check.
 #include "render/scripts/template.h"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ bool is_harmless(char c) noexcept {
   return is_alphanumeric(c) || c == '.' || c == '_' || c == '~' || c == '-';
 }
 
-// Those of a URL of the service, none of which ends a comment.
+// The characters of a URL of the service; none of them ends a comment.
 bool is_url_character(char c) noexcept {
   return is_harmless(c) || std::string_view(":/[]%@+,=").find(c) != std::string_view::npos;
 }
@@ -70,7 +70,7 @@ class Template::Compiler {
   }
 
  private:
-  // The slots by their names, each as an empty piece.
+  // All slots by name, each as a piece without text.
   static const std::map<std::string_view, Piece>& slots() {
     static const std::map<std::string_view, Piece> kSlots = [] {
       const auto piece = [](Slot slot, std::size_t room, std::string_view DepositView::*field = nullptr) {
@@ -112,7 +112,7 @@ class Template::Compiler {
     return StatusCode::kOk;
   }
 
-  // Whether the line is a comment on the template, which machines are not sent with every request.
+  // Whether the line is a comment on the template, which is not served.
   static bool is_template_comment(std::string_view line) noexcept {
     const std::size_t begin = line.find_first_not_of(" \t");
     return begin != std::string_view::npos && line.substr(begin).starts_with("## ");
@@ -131,7 +131,7 @@ class Template::Compiler {
       if (Status status = add_file(folder_ + std::string(line.substr(4, end - 4)), depth + 1); !status.ok()) {
         return status;
       }
-      // The included text takes the place of a whole line, also when it does not end its own last one.
+      // The included text replaces a whole line, even when its last line has no line break.
       const bool added = text_.size() != text_before || template_.pieces_.size() != slots_before;
       if (added && !text_.ends_with('\n') && line.ends_with('\n')) text_ += '\n';
       return StatusCode::kOk;
@@ -174,7 +174,7 @@ class Template::Compiler {
 
   enum class Place { kAssignment, kComment, kElsewhere };
 
-  // `obstacle`: what is open around the slot, if anything.
+  // `obstacle`: the construct that is open around the slot, or empty.
   Status add_slot(const std::string& where, std::string_view name, Place place, const std::string& obstacle) {
     const auto constant = constants_.find(name);
     const std::map<std::string_view, Piece>& known_slots = slots();
@@ -213,7 +213,7 @@ class Template::Compiler {
     return StatusCode::kOk;
   }
 
-  // Whether every text of it is safe in a comment: it has a fixed set of characters, without line breaks.
+  // Whether every text of the slot is safe in a comment: a fixed set of characters without line breaks.
   static bool is_harmless_slot(Slot slot) noexcept {
     return slot == Slot::kCode || slot == Slot::kMadeAt || slot == Slot::kValidUntil;
   }
@@ -245,7 +245,7 @@ std::size_t Template::render(const SlotValues& values, char* out) const noexcept
   const auto show = [&end](std::string_view text, bool is_literal) {
     PAIRPORT_CHECK(text.size() <= kMaxShownTime);
     if (is_literal) *end++ = '\'';
-    // A time of the calendar, with a size that the compiler knows, costs no call.
+    // The common size of a time is a constant, so the copy needs no call.
     if (text.size() == UtcText::kSize) {
       std::memcpy(end, text.data(), UtcText::kSize);
     } else {

@@ -19,44 +19,44 @@
 
 namespace pairport {
 
-// The values that a script gets per request.
+// The values of a script for one request.
 struct SlotValues {
   DepositView deposit;
-  // Values that are only shown: see `{{code}}`.
+  // Values that a script only shows: see `{{code}}`.
   std::string_view code;
   std::string_view made_at = {};
   std::string_view valid_until = {};
 };
 
-// Template text is copied to the script as it is, except for
-//   {{name}}     a slot, written as one complete literal of the dialect, quotes included: there is no way to get at a
-//                value unquoted. Anywhere but on the right side of an assignment such a literal may be executed
+// Template text becomes the text of the script, except for
+//   {{name}}     a slot: the value as one complete literal of the dialect, with its quotes. No slot gives a value
+//                without quotes. Outside of the right side of an assignment a shell could execute such a literal
 //                (`eval {{password}}`, "{{password}}"). So a slot is the whole right side of an assignment on a line of
 //                its own, `NAME={{password}}` or `$Name = {{password}}`, outside of all quotes, here-documents and
 //                brackets, wherever these began. Everything else is an error.
-//                Per request: connect_url, fingerprint, client_id, password. All others are constants, known when
-//                compiled.
-//   {{code}}     the requested code, with every character outside A-Z a-z 0-9 . _ ~ - shown as '?', at most 64
-//                characters: a literal in an assignment, and bare in a comment, where it may stand, too.
+//                Per request: connect_url, fingerprint, client_id, password. All other slots are constants, known at
+//                compilation.
+//   {{code}}     the requested code, at most 64 characters, with '?' for every character outside A-Z a-z 0-9 . _ ~ -.
+//                It is a literal in an assignment. It may also be in a comment, without quotes.
 //   {{made_at}}, {{valid_until}}
-//                when the deposit was made and when its code ends, for example 2026-01-31T23:59:59Z; where {{code}} may
-//                stand, and in the same way.
-//                A constant of letters, digits and -._~:/[]%@+,= may stand in a comment, too, bare.
-//   {{> name}}   alone on a line: that template's text in place of the line. At most 8 levels deep.
-//   ## text      alone on a line: a comment on the template, left out of what is served.
-// Anything else behind `{{` is an error. Per-request slots must stand close together: the text between the first and
-// the last is copied for each request, the text before and behind is sent without copying.
+//                the times at which the deposit was made and at which its code expires, for example
+//                2026-01-31T23:59:59Z; in the same places and forms as {{code}}.
+//                A constant of letters, digits and -._~:/[]%@+,= may also be in a comment, without quotes.
+//   {{> name}}   alone on a line: the text of that template replaces the line. At most 8 levels deep.
+//   ## text      alone on a line: a comment on the template; it is not served.
+// Any other text behind `{{` is an error. Per-request slots must be close together: the text between the first and the
+// last is copied for each request, the text before and behind them is sent without copying.
 class PAIRPORT_EXPORT Template {
  public:
   using Constants = std::map<std::string, std::string, std::less<>>;
   using Loader = TemplateLoader;
 
-  // Bytes of static text and literals that the block between first and last slot may take for one request.
+  // The most bytes of static text and literals from the first to the last slot, for one request.
   static constexpr std::size_t kMaxBlock = 15 * 1024;
   static constexpr std::size_t kMaxShownTime = 64;
 
-  // Loads and compiles the template `name`. Names in `{{> name}}` are relative to the first folder of `name`. An error
-  // is kBadTemplate with file, line and what is wrong. Not noexcept: runs at start, may throw std::bad_alloc.
+  // Loads and compiles the template `name`. Names in `{{> name}}` are relative to the first folder of `name`. Errors:
+  // kBadTemplate with file, line and cause. May throw std::bad_alloc: call it at the start.
   static Result<Template> compile(std::string_view name, Dialect dialect, const Loader& loader,
                                   const Constants& constants);
 
@@ -66,8 +66,8 @@ class PAIRPORT_EXPORT Template {
   bool has_slots() const noexcept { return !pieces_.empty(); }
 
   // Writes the block for `values` to `out` (room for kMaxBlock bytes) and returns its size. Never allocates.
-  // REQUIRES: `values.deposit` came out of validate() or a Store; `values.made_at` and `values.valid_until` are at most
-  // kMaxShownTime characters, none of which ends a comment.
+  // REQUIRES: `values.deposit` came out of validate() or a Store; `values.made_at` and `values.valid_until` have at
+  // most kMaxShownTime characters, and none of these ends a comment.
   std::size_t render(const SlotValues& values, char* out) const noexcept;
 
  private:
@@ -77,7 +77,7 @@ class PAIRPORT_EXPORT Template {
   // One slot and the static text behind it.
   struct Piece {
     Slot slot;
-    bool is_literal;  // else bare, in a comment
+    bool is_literal;  // else without quotes, in a comment
     std::string text;
     std::array<char, kShortText> start = {};  // of `text`
     std::size_t room = 0;                     // bytes of the slot at most
