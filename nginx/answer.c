@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * An answer of the service as nginx sends it: headers, and fragments from where they are. */
+ * Sends an answer of the service through nginx: headers, and fragments without copying. */
 #include "module.h"
 
 static ngx_int_t ngx_http_pairport_add_header(ngx_http_request_t* r, const pairport_header* header,
@@ -55,7 +55,7 @@ static ngx_int_t ngx_http_pairport_add_headers(ngx_http_request_t* r, const pair
   return NGX_OK;
 }
 
-/* Hands the answer over as it is, without a copy of a byte. */
+/* Passes the answer to nginx without copying a byte. */
 static ngx_int_t ngx_http_pairport_send(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx) {
   struct {
     ngx_chain_t link;
@@ -65,15 +65,15 @@ static ngx_int_t ngx_http_pairport_send(ngx_http_request_t* r, ngx_http_pairport
   size_t count, longest, i;
   ngx_int_t rc;
 
-  /* Also for error_page, whose status would win otherwise. */
+  /* Needed for error_page, whose status would override ours. */
   r->err_status = 0;
   r->headers_out.status = (ngx_uint_t)pairport_response_status(ctx->response);
   r->headers_out.status_line.len = 0;
   r->headers_out.content_length_n =
       pairport_response_has_content_length(ctx->response) ? (off_t)pairport_response_content_length(ctx->response) : -1;
   if (ngx_http_pairport_add_headers(r, ctx->response) != NGX_OK) return NGX_HTTP_INTERNAL_SERVER_ERROR;
-  /* Conditions, ranges and compression are the service's business. gzip of nginx's would also keep credentials in
-   * buffers of its own, and let the length of an answer tell about them. */
+  /* The service handles conditions, ranges and compression. The gzip filter of nginx would also keep credentials in its
+   * own buffers, and the length of an answer would reveal something about them. */
   r->disable_not_modified = 1;
   r->allow_ranges = 0;
 #if (NGX_HTTP_GZIP)
@@ -110,7 +110,7 @@ ngx_int_t ngx_http_pairport_answer(ngx_http_request_t* r, ngx_http_pairport_ctx_
   if (pairport_handle(main_conf->service, request, &now, ctx->response) != PAIRPORT_OK) {
     return NGX_HTTP_INTERNAL_SERVER_ERROR;
   }
-  /* To wipe it in its time; for guesses, to log them. */
+  /* For deposits the timer wipes them when they expire; for guesses it logs them. */
   status = pairport_response_status(ctx->response);
   if (request->method == PAIRPORT_METHOD_POST || status == NGX_HTTP_NOT_FOUND || status == NGX_HTTP_TOO_MANY_REQUESTS) {
     ngx_http_pairport_arm(main_conf);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Bodies of deposits.
  *
- * Invariant: a body goes to secret memory piece by piece in a filter, whoever reads it: no other module sees it, and
- * nginx never writes one to a file. */
+ * Invariant: a filter moves every piece of a body to secret memory, whichever module reads the body. No other module
+ * sees it, and nginx never writes it to a file. */
 #include "module.h"
 
 static ngx_http_request_body_filter_pt ngx_http_next_request_body_filter;
@@ -21,8 +21,8 @@ static void ngx_http_pairport_take(ngx_http_pairport_ctx_t* ctx, ngx_http_pairpo
   }
 }
 
-/* Every body of a location with `pairport on` goes through here, also when another module reads it: that one gets an
- * empty body, and nothing of it is left for a file, whatever client_body_in_file_only, client_body_in_single_buffer and
+/* Every body of a location with `pairport on` passes this filter, also when another module reads it. That module gets
+ * an empty body, and no byte is left for a file, whatever client_body_in_file_only, client_body_in_single_buffer and
  * client_body_buffer_size say. */
 static ngx_int_t ngx_http_pairport_body_filter(ngx_http_request_t* r, ngx_chain_t* in) {
   ngx_http_pairport_main_conf_t* main_conf = ngx_http_get_module_main_conf(r, ngx_http_pairport_module);
@@ -46,7 +46,8 @@ static ngx_int_t ngx_http_pairport_body_filter(ngx_http_request_t* r, ngx_chain_
 }
 
 static ngx_int_t ngx_http_pairport_too_large(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx) {
-  /* Nobody waits for the rest: no "100 Continue", and the connection ends, lingering so that the answer arrives. */
+  /* Do not wait for the rest: send no "100 Continue", and end the connection, with lingering so that the answer
+   * arrives. */
   r->expect_tested = 1;
   r->keepalive = 0;
   r->lingering_close = 1;
@@ -64,7 +65,7 @@ static ngx_int_t ngx_http_pairport_deposit(ngx_http_request_t* r, ngx_http_pairp
     request.body.size = ctx->body_size;
   }
   rc = ngx_http_pairport_answer(r, ctx, &request);
-  /* The answer may wait long for its reader; the body needs not. */
+  /* The client may read the answer slowly; the body is not needed any more. */
   pairport_buffer_destroy(ctx->buffer);
   ctx->buffer = NULL;
   return rc;
@@ -95,9 +96,9 @@ static void ngx_http_pairport_body(ngx_http_request_t* r) {
 
 ngx_int_t ngx_http_pairport_read_deposit(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx) {
   ngx_int_t rc;
-  /* HTTP/2 frames a body without its length. */
+  /* HTTP/2 frames a body, so it needs no length. */
   if (r->headers_in.content_length_n < 0 && !r->headers_in.chunked && r->http_version < NGX_HTTP_VERSION_20) {
-    /* If there is a body, it would be taken for the next request, and be logged as a bad one. */
+    /* nginx would parse a body as the next request, and log it as a bad one. */
     r->keepalive = 0;
     r->lingering_close = 1;
     return ngx_http_pairport_refuse(r, ctx, 411, "a POST request needs a Content-Length or Transfer-Encoding: chunked");

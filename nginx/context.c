@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * What the module keeps of a request, until the memory of the request goes.
+ * The state that the module keeps for a request, until the memory of the request is freed.
  *
  * Invariants:
  * - A response belongs to the clean-up of the request's pool: nginx runs it after the last byte is sent or given up.
- * - What nginx itself has read, request line and body, is wiped then. */
+ * - The same clean-up wipes the memory into which nginx itself has read the request line and the body. */
 #include "module.h"
 
 void ngx_http_pairport_release(ngx_http_pairport_ctx_t* ctx) {
@@ -15,20 +15,21 @@ void ngx_http_pairport_release(ngx_http_pairport_ctx_t* ctx) {
   ngx_queue_remove(&ctx->link);
 }
 
-/* Runs when nothing of the request is used any more but its memory is still there. */
+/* Runs when nothing uses the request any more, and before its memory is freed. */
 static void ngx_http_pairport_cleanup(void* data) {
   ngx_http_pairport_ctx_t* ctx = data;
   ngx_http_request_t* r = ctx->request;
   ngx_connection_t* c = r->connection;
   ngx_buf_t* buf;
   ngx_http_pairport_release(ctx);
-  /* HTTP/2 and HTTP/3 have targets in tables of their header compression, some of them constants, and pieces of bodies
-   * in a buffer of the connection: what was taken from there has been wiped, the rest is not this request's. */
+  /* HTTP/2 and HTTP/3 keep targets in the tables of their header compression, some of them constant, and pieces of
+   * bodies in a buffer of the connection. The filter has wiped the pieces of this request; the rest belongs to other
+   * requests. */
   if (r->http_version < NGX_HTTP_VERSION_20) {
     ngx_http_pairport_wipe(&r->unparsed_uri);
-    if (!r->internal) ngx_http_pairport_wipe(&r->uri); /* that of a redirect is a part of the configuration */
+    if (!r->internal) ngx_http_pairport_wipe(&r->uri); /* the URI of a redirect is a part of the configuration */
     buf = r->header_in;
-    /* What follows there belongs to the next request. */
+    /* Bytes behind `pos` belong to the next request. */
     if (buf != NULL && buf->start != NULL && buf->pos > buf->start) {
       pairport_wipe(buf->start, (size_t)(buf->pos - buf->start));
     }
@@ -38,7 +39,7 @@ static void ngx_http_pairport_cleanup(void* data) {
     }
   }
 #if (NGX_SSL)
-  /* Small pieces of answers are copied together before they are encrypted. */
+  /* nginx copies small pieces of answers into one buffer before it encrypts them. */
   if (c->ssl != NULL && c->ssl->buf != NULL && c->ssl->buf->start != NULL && c->ssl->buf->pos == c->ssl->buf->last) {
     pairport_wipe(c->ssl->buf->start, (size_t)(c->ssl->buf->end - c->ssl->buf->start));
   }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A request as the service sees it: a view of what nginx has parsed. */
+ * A request in the form of the service: a view of the request that nginx has parsed. */
 #include "module.h"
 
 static int ngx_http_pairport_method(const ngx_http_request_t* r) {
@@ -17,7 +17,7 @@ static int ngx_http_pairport_method(const ngx_http_request_t* r) {
   }
 }
 
-/* The first value that is not empty counts, as in the program. After a bad request line there are no headers yet. */
+/* As in the program, the first value that is not empty counts. After a bad request line there are no headers yet. */
 static void ngx_http_pairport_headers(const ngx_http_request_t* r, pairport_request* request) {
   static const struct {
     const char* name;
@@ -45,7 +45,7 @@ static void ngx_http_pairport_headers(const ngx_http_request_t* r, pairport_requ
   }
 }
 
-/* As ngx_http_realip_module left it. */
+/* The address after ngx_http_realip_module. */
 static void ngx_http_pairport_address(const struct sockaddr* peer, uint8_t address[16]) {
   ngx_memzero(address, 16);
   if (peer->sa_family == AF_INET) {
@@ -58,8 +58,8 @@ static void ngx_http_pairport_address(const struct sockaddr* peer, uint8_t addre
   }
 }
 
-/* The target below the location: `location /pair/` makes /pair/<code> into /<code>. As it was sent, still encoded; one
- * whose prefix is encoded does not match and is unknown to the service. */
+/* The target below the location: with `location /pair/`, /pair/<code> becomes /<code>. It is still encoded, as the
+ * client sent it. A target with an encoded prefix does not match, and is unknown to the service. */
 pairport_string ngx_http_pairport_target(ngx_http_request_t* r) {
   const ngx_http_core_loc_conf_t* location = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
   pairport_string target = ngx_http_pairport_string(&r->unparsed_uri);
@@ -86,7 +86,7 @@ void ngx_http_pairport_describe(ngx_http_request_t* r, pairport_request* request
   ngx_http_pairport_address(r->connection->sockaddr, request->address);
 }
 
-/* The method of the client's own request: error_page makes every method but HEAD a GET. */
+/* The method that the client has sent: error_page turns every method but HEAD into GET. */
 int ngx_http_pairport_method_asked(const ngx_http_request_t* r) {
   static const struct {
     const char* name;

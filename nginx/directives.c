@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The directives. Each setting may be written where it is convenient, and once, because there is one service. */
+ * The directives. Each setting may be in any location, but only once, because there is one service. */
 #include "module.h"
 
 static char* ngx_http_pairport_set(ngx_conf_t* cf, ngx_command_t* cmd, void* data) {
@@ -18,7 +18,7 @@ static char* ngx_http_pairport_set(ngx_conf_t* cf, ngx_command_t* cmd, void* dat
   return NGX_CONF_OK;
 }
 
-/* Whether this is the first time; else, or without memory, the error for nginx. */
+/* NGX_CONF_OK when the directive occurs for the first time; an error when it is repeated, or without memory. */
 static char* ngx_http_pairport_once(const ngx_command_t* cmd, ngx_http_pairport_main_conf_t* conf) {
   const ngx_command_t** given = conf->given->elts;
   ngx_uint_t i;
@@ -31,7 +31,7 @@ static char* ngx_http_pairport_once(const ngx_command_t* cmd, ngx_http_pairport_
   return NGX_CONF_OK;
 }
 
-/* Reads the argument with a setter of nginx's, whose slot is `value` and not yet set. */
+/* Reads the argument with `set`, a setter of nginx, into `value`, which is not set yet. */
 static char* ngx_http_pairport_read_as(ngx_conf_t* cf, const ngx_command_t* cmd, ngx_http_pairport_main_conf_t* conf,
                                        char* (*set)(ngx_conf_t*, ngx_command_t*, void*), void* value) {
   ngx_command_t here = *cmd;
@@ -40,8 +40,8 @@ static char* ngx_http_pairport_read_as(ngx_conf_t* cf, const ngx_command_t* cmd,
   return error == NGX_CONF_OK ? set(cf, &here, value) : error;
 }
 
-/* The setters of the kinds of options. They write to the member of pairport_options; what values it may have is the
- * business of the library, whose rules are asked when all of the configuration is read. */
+/* The setters of the kinds of options. They write to the member of pairport_options. The library checks the values when
+ * the whole configuration has been read. */
 
 static char* ngx_http_pairport_set_text(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
   char* error = ngx_http_pairport_once(cmd, conf);
@@ -104,7 +104,7 @@ static char* ngx_http_pairport_set_number(ngx_conf_t* cf, ngx_command_t* cmd, vo
   return NGX_CONF_OK;
 }
 
-/* Options that are written in another way than the library has them. */
+/* Options whose form in the configuration differs from that of the library. */
 
 static char* ngx_http_pairport_set_locked(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
   int* level = (int*)((char*)conf + cmd->offset);
@@ -159,7 +159,7 @@ static char* ngx_http_pairport_set_templates(ngx_conf_t* cf, ngx_command_t* cmd,
   { ngx_string(name), PAIRPORT_ANYWHERE | (arguments), set, NGX_HTTP_MAIN_CONF_OFFSET, offset, NULL }
 #define PAIRPORT_MEMBER(member) offsetof(ngx_http_pairport_main_conf_t, member)
 
-/* The type of the member that the setter of a kind writes to; another one does not compile. */
+/* The type of the member that the setter of a kind writes; a member of another type does not compile. */
 #define PAIRPORT_TYPE_text pairport_string
 #define PAIRPORT_TYPE_count size_t
 #define PAIRPORT_TYPE_bytes size_t
@@ -198,7 +198,7 @@ ngx_command_t ngx_http_pairport_commands[] = {
 void* ngx_http_pairport_create_main_conf(ngx_conf_t* cf) {
   ngx_http_pairport_main_conf_t* conf = ngx_pcalloc(cf->pool, sizeof *conf);
   if (conf == NULL || pairport_options_init(&conf->options, sizeof conf->options) != PAIRPORT_OK) return NULL;
-  conf->options.url = ngx_http_pairport_literal(""); /* there is no good default */
+  conf->options.url = ngx_http_pairport_literal(""); /* there is no useful default */
   conf->parts_fd = NGX_INVALID_FILE;
   conf->first_worker = NGX_CONF_UNSET;
   conf->given = ngx_array_create(cf->pool, 16, sizeof(const ngx_command_t*));
@@ -219,9 +219,9 @@ void* ngx_http_pairport_create_loc_conf(ngx_conf_t* cf) {
   return conf;
 }
 
-/* Whether `mirror` holds in the location that is being merged. The structure is that module's own; its first member is
- * the array of targets, NULL without any (ngx_http_mirror_module.c, 1.13.4 to 1.28). Being a part of nginx, it has been
- * merged before. */
+/* Whether `mirror` is active in the location that is being merged. The structure is private to that module; its first
+ * member is the array of targets, NULL without targets (ngx_http_mirror_module.c, 1.13.4 to 1.28). The module is a part
+ * of nginx, so it has been merged before ours. */
 static ngx_uint_t ngx_http_pairport_is_mirrored(ngx_conf_t* cf) {
   const ngx_http_conf_ctx_t* context = cf->ctx;
   ngx_module_t* const* modules = cf->cycle->modules;
@@ -240,7 +240,7 @@ char* ngx_http_pairport_merge_loc_conf(ngx_conf_t* cf, void* parent, void* child
   ngx_http_pairport_loc_conf_t* conf = child;
   ngx_http_core_loc_conf_t* location = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
   ngx_conf_merge_value(conf->access_log, outer->access_log, 0);
-  /* Only the blocks `if` and `limit_except` are still the same location. */
+  /* Only the blocks `if` and `limit_except` inherit `pairport on`: they are the same location. */
   if (conf->enable == NGX_CONF_UNSET) conf->enable = location->noname && outer->enable == 1;
   if (!conf->enable) return NGX_CONF_OK;
   if (location->handler == NULL) location->handler = ngx_http_pairport_handler;
@@ -251,10 +251,10 @@ char* ngx_http_pairport_merge_loc_conf(ngx_conf_t* cf, void* parent, void* child
                   &location->name);
     return NGX_CONF_ERROR;
   }
-  /* What is left to be written is empty; not even that. */
+  /* The filter leaves an empty body: do not write even that to a file. */
   location->client_body_in_file_only = 0; /* NGX_HTTP_REQUEST_BODY_FILE_OFF, which only nginx knows */
   location->client_body_in_single_buffer = 0;
-  /* Bodies are bounded here, with an answer of the service's; a lower bound stays. */
+  /* This module limits bodies itself, with an answer of the service. Keep a lower limit of the configuration. */
   if (location->client_max_body_size >= PAIRPORT_MAX_BODY) location->client_max_body_size = 0;
   return NGX_CONF_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What nginx looks for in the file of a dynamic module: a module of http, and one of the core. */
+ * The symbols that nginx needs in the file of a dynamic module: an http module and a core module. */
 #include "module.h"
 
 static ngx_int_t ngx_http_pairport_postconfiguration(ngx_conf_t* cf) {
@@ -41,8 +41,8 @@ ngx_module_t ngx_http_pairport_module = {
     NGX_MODULE_V1_PADDING,
 };
 
-/* A module of the core as well: only these are asked when everything has been read, and may still refuse it; with a
- * reload the old configuration then stays in force. */
+/* nginx calls only core modules after the whole configuration has been read, when they can still refuse it. On a reload
+ * the old configuration then stays in use. */
 static char* ngx_pairport_init_conf(ngx_cycle_t* cycle, void* unused) {
   const ngx_core_conf_t* core = (const ngx_core_conf_t*)ngx_get_conf(cycle->conf_ctx, ngx_core_module);
   ngx_http_pairport_main_conf_t* conf;
@@ -67,7 +67,7 @@ ngx_module_t ngx_pairport_core_module = {
     NULL,          NGX_MODULE_V1_PADDING,
 };
 
-/* What load_module looks for; nothing else of this file is visible. */
+/* load_module looks for these symbols; no other symbol of this file is visible. */
 #define PAIRPORT_VISIBLE __attribute__((visibility("default")))
 PAIRPORT_VISIBLE ngx_module_t* ngx_modules[] = {&ngx_http_pairport_module, &ngx_pairport_core_module, NULL};
 PAIRPORT_VISIBLE char* ngx_module_names[] = {"ngx_http_pairport_module", "ngx_pairport_core_module", NULL};

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * The pairing service as a content handler of nginx, over the C interface of the library: what its files share. Each of
- * them is about one subject, and includes nothing of the project but this and pairport.h.
+ * The pairing service as a content handler of nginx, with the C interface of the library: the declarations that its
+ * files share. Each file has one subject, and includes nothing of the project but this header and pairport.h.
  * From the bottom up; no two of them call each other:
- *   context.c      what is kept of a request                 describe.c     a request as the service sees it
+ *   context.c      the state of a request                    describe.c     a request in the form of the service
  *   static_file.c  long text for sendfile(2)                 sockets.c      which worker accepts connections
- *   service.c      the service that the directives describe  worker.c       the process that has it; its timer and log
- *   answer.c       answers as nginx sends them               refusals.c     what nginx refused, in the service's words
+ *   service.c      the service of the directives             worker.c       the worker with the service; timer and log
+ *   answer.c       answers in the form of nginx              refusals.c     refusals of nginx, in the service's words
  *   body.c         bodies of deposits                        request.c      a request, from its location on
  *   variables.c    for log formats                           directives.c   the directives, and merging
  *   module.c       the two modules that nginx loads
  *
  * Invariants:
- * - There is one service for all locations with `pairport on`, in one worker process, created there (secret memory is
- *   not inherited): a second one would know only the codes that it handed out itself. So there is one worker only, or
- *   the others do not accept connections for these locations; the configuration refuses anything else.
+ * - One worker process creates one service for all locations with `pairport on` (secret memory is not inherited). A
+ *   second service would know only the codes that it created itself. So there is only one worker, or the other workers
+ *   accept no connections for these locations; any other configuration is refused.
  * - Neither the access log nor the error log gets a request line of a location with `pairport on`: codes are secrets.
- * - Everything runs on the one thread of its process.
+ * - All code runs on the single thread of its process.
  */
 #ifndef PAIRPORT_NGINX_MODULE_H_
 #define PAIRPORT_NGINX_MODULE_H_
@@ -32,7 +32,7 @@
 
 #define PAIRPORT_MAX_PARTS 64
 
-/* Static text and where it is in the file. */
+/* Static text, and its place in the file. */
 typedef struct {
   const char* data;
   size_t size;
@@ -44,22 +44,22 @@ typedef struct {
   ngx_str_t text; /* data is NULL when there is no such file */
 } ngx_http_pairport_template_t;
 
-/* Settings are written where they are convenient, but hold for the one service: each may be set once. */
+/* Settings may be in any location, but apply to the one service, so each may be set once. */
 typedef struct {
-  ngx_uint_t locations;    /* with `pairport on` */
-  ngx_array_t* servers;    /* ngx_http_core_srv_conf_t *, with such a location */
+  ngx_uint_t locations;    /* the number of locations with `pairport on` */
+  ngx_array_t* servers;    /* ngx_http_core_srv_conf_t *, servers with such a location */
   ngx_array_t* sockets;    /* struct sockaddr *, of listening sockets for the first worker */
-  ngx_flag_t first_worker; /* the others leave these sockets alone */
+  ngx_flag_t first_worker; /* the other workers do not use these sockets */
 
-  pairport_options options; /* the defaults, and what the directives say */
+  pairport_options options; /* the defaults, changed by the directives */
   ngx_array_t* given;       /* const ngx_command_t *, of the directives that were read */
   ngx_array_t* digests;     /* pairport_digest */
   ngx_str_t templates;      /* a folder */
-  ngx_array_t* texts;       /* ngx_http_pairport_template_t, what is there: workers may not read it any more */
+  ngx_array_t* texts;       /* ngx_http_pairport_template_t, read by the master: workers may lack the right to */
   ngx_pool_t* text_pool;
   ngx_log_t* text_log;
 
-  /* Of a worker. */
+  /* Only in a worker. */
   pairport_service* service;
   ngx_fd_t parts_fd; /* a memfd with all static text, or NGX_INVALID_FILE */
   ngx_uint_t part_count;
@@ -70,7 +70,7 @@ typedef struct {
   ngx_msec_t refusal_logged;
   uint64_t refusals;
   ngx_msec_t limits_logged;
-  uint64_t limited; /* that were logged */
+  uint64_t limited; /* as last logged; `misses`, too */
   uint64_t misses;
   int memory_level;
 } ngx_http_pairport_main_conf_t;
@@ -102,8 +102,8 @@ static inline pairport_string ngx_http_pairport_literal(const char* text) {
   return view;
 }
 
-/* The clock itself and not nginx's cached time: a code must not live longer than it should because the worker is busy.
- * CLOCK_BOOTTIME, unlike CLOCK_MONOTONIC, goes on while the machine is suspended. */
+/* Reads the clock, because nginx's cached time is late when the worker is busy, and a code must not live longer for
+ * that. CLOCK_BOOTTIME, unlike CLOCK_MONOTONIC, also runs while the machine is suspended. */
 static inline pairport_now ngx_http_pairport_now(void) {
   struct timespec since_start;
   pairport_now now;
@@ -123,31 +123,31 @@ void* ngx_http_pairport_create_main_conf(ngx_conf_t* cf);
 void* ngx_http_pairport_create_loc_conf(ngx_conf_t* cf);
 char* ngx_http_pairport_merge_loc_conf(ngx_conf_t* cf, void* parent, void* child);
 
-/* service.c: a code of the C interface, and on failure the reason in `message`. */
+/* service.c: returns a code of the C interface; on failure `message` has the reason. */
 int ngx_http_pairport_create_service(ngx_http_pairport_main_conf_t* conf, pairport_service** service, char* message,
                                      size_t message_size);
-/* Tries what the worker will do, so that nothing but memory can be wrong there. Logs what is wrong. */
+/* Creates a service for a test, so that only a lack of memory can make the worker fail. Logs the error. */
 ngx_int_t ngx_http_pairport_check_service(ngx_conf_t* cf, ngx_http_pairport_main_conf_t* conf);
 
 /* worker.c */
 ngx_int_t ngx_http_pairport_init_process(ngx_cycle_t* cycle);
 void ngx_http_pairport_exit_process(ngx_cycle_t* cycle);
-/* Starts the timer that expires deposits and logs, unless it runs. */
+/* Starts the timer that expires deposits and logs limits, unless it runs already. */
 void ngx_http_pairport_arm(ngx_http_pairport_main_conf_t* main_conf);
 
-/* sockets.c: chosen when all of the configuration is read, left when a worker starts that is not the first. */
+/* sockets.c: `choose` is called after the whole configuration, `leave` when a worker other than the first starts. */
 char* ngx_http_pairport_choose_sockets(ngx_cycle_t* cycle, ngx_http_pairport_main_conf_t* conf);
 void ngx_http_pairport_leave_sockets(ngx_cycle_t* cycle, const ngx_http_pairport_main_conf_t* conf);
 
 /* static_file.c */
 void ngx_http_pairport_make_file(ngx_http_pairport_main_conf_t* conf, ngx_log_t* log);
-/* Lets `buf` be sent from the file, if its text is there. NGX_ERROR: no memory. */
+/* Lets nginx send `buf` from the file, if the file has its text. NGX_ERROR: no memory. */
 ngx_int_t ngx_http_pairport_offer_file(ngx_http_request_t* r, ngx_buf_t* buf);
 
 /* context.c */
-/* The request's context, made if need be; NULL: no memory. */
+/* The context of the request, created at the first call; NULL: no memory. */
 ngx_http_pairport_ctx_t* ngx_http_pairport_context(ngx_http_request_t* r, ngx_http_pairport_main_conf_t* main_conf);
-/* Wipes what the context holds and gives it back; may be called twice. */
+/* Wipes and releases the response and the buffer of the context; may be called twice. */
 void ngx_http_pairport_release(ngx_http_pairport_ctx_t* ctx);
 
 /* request.c */
@@ -163,12 +163,12 @@ int ngx_http_pairport_method_asked(const ngx_http_request_t* r);
 void ngx_http_pairport_filter_bodies(void);
 ngx_int_t ngx_http_pairport_read_deposit(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx);
 
-/* answer.c: both send; the result is for ngx_http_finalize_request(). */
+/* answer.c: both send an answer; the result is for ngx_http_finalize_request(). */
 ngx_int_t ngx_http_pairport_answer(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx,
                                    const pairport_request* request);
 ngx_int_t ngx_http_pairport_refuse(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx, int status, const char* text);
 
-/* refusals.c: answers what error_page led here for. */
+/* refusals.c: answers the error for which error_page redirected the request. */
 ngx_int_t ngx_http_pairport_explain(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx);
 
 /* variables.c */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * What is refused before the service could see it, in the words of the service: error_page leads here. */
+ * Answers in the words of the service for requests that nginx refuses: error_page redirects them to this code. */
 #include "module.h"
 
-/* What nginx refused before it knew a location, or in one of its own modules, and error_page led here. */
+/* For a request that nginx refused before it knew a location, or in one of its own modules. */
 ngx_int_t ngx_http_pairport_explain(ngx_http_request_t* r, ngx_http_pairport_ctx_t* ctx) {
   static const char kOptions[] = "OPTIONS *";
   const ngx_uint_t status = r->err_status != 0 ? r->err_status : r->headers_out.status;
@@ -10,7 +10,7 @@ ngx_int_t ngx_http_pairport_explain(ngx_http_request_t* r, ngx_http_pairport_ctx
   switch (status) {
     case NGX_HTTP_BAD_REQUEST:
       r->lingering_close = 1;
-      /* nginx does not know this target (RFC 9110 section 9.3.7). */
+      /* nginx does not support this target (RFC 9110 section 9.3.7). */
       if (r->http_protocol.len == 0 && r->request_start != NULL && r->header_in != NULL &&
           r->header_in->last - r->request_start >= (ptrdiff_t)(sizeof kOptions - 1) &&
           ngx_strncmp(r->request_start, kOptions, sizeof kOptions - 1) == 0) {
@@ -18,8 +18,8 @@ ngx_int_t ngx_http_pairport_explain(ngx_http_request_t* r, ngx_http_pairport_ctx
         request.method = PAIRPORT_METHOD_OPTIONS;
         return ngx_http_pairport_answer(r, ctx, &request);
       }
-      /* Its parser takes fewer targets than the service does, and says less about what is wrong. The length of the
-       * protocol is what nginx sets when the whole request line was good. Headers have not been read then. */
+      /* The parser of nginx accepts fewer targets than the service, and its errors say less. nginx sets the length of
+       * the protocol when the whole request line is valid. It has not read the headers then. */
       if (r->http_protocol.len != 0 && r->unparsed_uri.len == 0 && r->uri_start != NULL && r->uri_end > r->uri_start) {
         ngx_http_pairport_describe(r, &request);
         request.target.data = (const char*)r->uri_start;

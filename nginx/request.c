@@ -4,14 +4,14 @@
  * Invariant: no log gets the request line. */
 #include "module.h"
 
-/* In place of nginx's, which shows the request line. */
+/* Replaces the handler of nginx, which shows the request line. */
 static u_char* ngx_http_pairport_log(ngx_http_request_t* r, ngx_http_request_t* sr, u_char* buf, size_t len) {
   ngx_http_core_srv_conf_t* server = ngx_http_get_module_srv_conf(r, ngx_http_core_module);
   (void)sr;
   return ngx_snprintf(buf, len, ", server: %V, request: of a location with pairport", &server->server_name);
 }
 
-/* The first that runs once the location is known, before anything has a reason to log. */
+/* The first code that runs when the location is known, before any code may log the request. */
 ngx_int_t ngx_http_pairport_shield(ngx_http_request_t* r) {
   const ngx_http_pairport_loc_conf_t* conf = ngx_http_get_module_loc_conf(r, ngx_http_pairport_module);
   if (conf->enable) {
@@ -27,7 +27,7 @@ ngx_int_t ngx_http_pairport_handler(ngx_http_request_t* r) {
   pairport_request request;
   ngx_int_t rc;
   if (main_conf->service == NULL) return NGX_HTTP_SERVICE_UNAVAILABLE; /* the log says why */
-  if (r != r->main) return NGX_HTTP_NOT_FOUND;                         /* nothing to be included in another page */
+  if (r != r->main) return NGX_HTTP_NOT_FOUND; /* no subrequests: other pages must not include an answer */
   ctx = ngx_http_pairport_context(r, main_conf);
   if (ctx == NULL) return NGX_HTTP_SERVICE_UNAVAILABLE;
   if (r->error_page) return ngx_http_pairport_explain(r, ctx);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * The service that the directives describe: made once in the master, to find out what is wrong, and once in the worker.
- */
+ * Creates the service of the directives: once in the master, to find errors, and once in the worker. */
 #include "module.h"
 
-/* The built-in scripts are a few dozen pieces. */
+/* Bytes of a template file at most; the built-in templates are far smaller. */
 #define PAIRPORT_MAX_TEMPLATE (1024 * 1024)
 
-/* Files are read when the configuration is, by the master, and kept. */
+/* The master reads the files together with the configuration, and keeps their texts. */
 static int ngx_http_pairport_load(void* user, pairport_string name, pairport_string* text) {
   ngx_http_pairport_main_conf_t* conf = user;
   ngx_http_pairport_template_t* known = conf->texts->elts;
@@ -21,7 +20,7 @@ static int ngx_http_pairport_load(void* user, pairport_string name, pairport_str
       return known[i].text.data != NULL;
     }
   }
-  if (conf->text_log == NULL) return 0; /* of a worker, which has asked for all of them in its master already */
+  if (conf->text_log == NULL) return 0; /* in a worker; the master has loaded all of them already */
   known = ngx_array_push(conf->texts);
   if (known == NULL) return 0;
   ngx_memzero(known, sizeof *known);
@@ -66,7 +65,7 @@ int ngx_http_pairport_create_service(ngx_http_pairport_main_conf_t* conf, pairpo
   return pairport_service_create(&options, &now, service, message, message_size);
 }
 
-/* Tries what every worker will do, so that nothing but memory can be wrong there. */
+/* Creates a service for a test, so that only a lack of memory can make the worker fail. */
 ngx_int_t ngx_http_pairport_check_service(ngx_conf_t* cf, ngx_http_pairport_main_conf_t* conf) {
   pairport_service* service = NULL;
   char message[1024] = "";

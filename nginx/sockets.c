@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * With more than one worker process: only the first accepts connections for locations with `pairport on`. */
+ * With several worker processes, only the first one accepts connections for locations with `pairport on`. */
 #include "module.h"
 
-/* Of any worker but the first: nginx's loops over listening sockets skip those without a connection. */
+/* For every worker but the first. The loops of nginx over listening sockets skip sockets without a connection. */
 void ngx_http_pairport_leave_sockets(ngx_cycle_t* cycle, const ngx_http_pairport_main_conf_t* conf) {
   ngx_listening_t* listening = cycle->listening.elts;
   struct sockaddr* const* sockets = conf->sockets->elts;
@@ -31,7 +31,7 @@ static ngx_uint_t ngx_http_pairport_has_server(const ngx_http_pairport_main_conf
 }
 
 /* Whether connections to this socket may be for a server with pairport. All addresses of a port count, because one
- * socket may serve several of them; paths of Unix sockets are each on their own. */
+ * socket may serve several of them. Each path of a Unix socket counts separately. */
 static ngx_uint_t ngx_http_pairport_serves(const ngx_http_pairport_main_conf_t* conf, const ngx_array_t* ports,
                                            const ngx_listening_t* listening) {
   const ngx_http_conf_port_t* port = ports->elts;
@@ -57,7 +57,7 @@ char* ngx_http_pairport_choose_sockets(ngx_cycle_t* cycle, ngx_http_pairport_mai
   const ngx_event_conf_t* events = ngx_event_get_conf(cycle->conf_ctx, ngx_event_core_module);
   const ngx_listening_t* listening = cycle->listening.elts;
   ngx_uint_t i;
-  /* Whoever has it keeps it while nothing arrives at the sockets that it knows. */
+  /* A worker that holds accept_mutex keeps it while no connection arrives at its own sockets. */
   if (events->accept_mutex) {
     ngx_log_error(
         NGX_LOG_EMERG, cycle->log, 0,

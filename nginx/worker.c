@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The worker process that has the service: its start and end, the timer that wipes what has expired, and what an
- * operator is told.
+ * The worker process with the service: its start and end, the timer that wipes expired deposits, and messages to the
+ * operator.
  *
  * Invariant: the service is created here, because secret memory is not inherited. */
 #include "module.h"
 
 #include <sys/prctl.h>
 
-/* Deposits that are wiped in one go, so that a crowd that expires is not seen in anyone's latency: about 0.1 ms. */
+/* Deposits that one call wipes, in about 0.1 ms, so that a mass expiry does not add to the latency of requests. */
 #define PAIRPORT_EXPIRY_WORK 1000
 #define PAIRPORT_EXPIRY_INTERVAL_MS 100
 #define PAIRPORT_LOG_INTERVAL_MS 60000
@@ -32,7 +32,7 @@ static void ngx_http_pairport_watch(ngx_http_pairport_main_conf_t* main_conf, co
   }
 }
 
-/* Once a minute at most. */
+/* Logs at most once a minute. */
 static void ngx_http_pairport_watch_limits(ngx_http_pairport_main_conf_t* main_conf, const pairport_stats* stats,
                                            ngx_log_t* log) {
   const uint64_t limited = stats->deposits_limited + stats->look_ups_limited;
@@ -62,7 +62,7 @@ static void ngx_http_pairport_expire(ngx_event_t* event) {
     ngx_add_timer(event, 1);
   } else if (stats.expiring != 0) {
     ngx_add_timer(event, PAIRPORT_EXPIRY_INTERVAL_MS);
-  } /* else the next deposit arms it */
+  } /* else the next deposit arms the timer */
 }
 
 void ngx_http_pairport_arm(ngx_http_pairport_main_conf_t* main_conf) {
@@ -82,13 +82,14 @@ ngx_int_t ngx_http_pairport_init_process(ngx_cycle_t* cycle) {
     ngx_http_pairport_leave_sockets(cycle, conf);
     return NGX_OK;
   }
-  /* nginx makes its workers dumpable after they have changed their user: no core dump, no ptrace by that user. */
+  /* nginx makes its workers dumpable after it has changed their user. Undo that: no core dumps, no ptrace by the user.
+   */
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
     ngx_log_error(NGX_LOG_WARN, cycle->log, ngx_errno, "pairport: core dumps cannot be switched off");
   }
   code = ngx_http_pairport_create_service(conf, &conf->service, message, sizeof message);
   if (code != PAIRPORT_OK) {
-    /* The other locations have done nothing wrong: this one answers 503. */
+    /* Other locations must still work, so only locations with pairport answer 503. */
     ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "pairport: locations with \"pairport on\" answer 503: %s%s",
                   message[0] != '\0' ? message : pairport_status_text(code),
                   code == PAIRPORT_MEMORY_NOT_LOCKED ? "; raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit)" : "");
@@ -109,7 +110,7 @@ ngx_int_t ngx_http_pairport_init_process(ngx_cycle_t* cycle) {
   conf->expiry.handler = ngx_http_pairport_expire;
   conf->expiry.data = &conf->expiry_ident;
   conf->expiry.log = cycle->log;
-  conf->expiry.cancelable = 1; /* does not keep a worker that is to end */
+  conf->expiry.cancelable = 1; /* does not delay a worker that shuts down */
   return NGX_OK;
 }
 
@@ -117,7 +118,7 @@ void ngx_http_pairport_exit_process(ngx_cycle_t* cycle) {
   ngx_http_pairport_main_conf_t* conf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_pairport_module);
   if (conf == NULL || conf->service == NULL) return;
   if (conf->expiry.timer_set) ngx_del_timer(&conf->expiry);
-  /* Requests that are cut off: nginx does not clean up after them any more. */
+  /* nginx runs no clean-up for requests that are cut off now: release them here. */
   while (!ngx_queue_empty(&conf->requests)) {
     ngx_http_pairport_release(ngx_queue_data(ngx_queue_head(&conf->requests), ngx_http_pairport_ctx_t, link));
   }

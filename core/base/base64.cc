@@ -20,7 +20,7 @@ constexpr std::array<std::uint8_t, 256> kUrlValues = [] {
   return values;
 }();
 
-// Three bytes become four characters. Of the last group, those that hold no bit are left out.
+// Three bytes become four characters. Omits the characters of the last group that hold no bit.
 char* put(Bytes bytes, std::string_view digits, char* out) noexcept {
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     const std::size_t count = std::min<std::size_t>(3, bytes.size() - i);
@@ -49,7 +49,7 @@ std::optional<std::size_t> read_base64url(std::string_view text, std::span<std::
   const std::size_t size = text.size() / 4 * 3 + text.size() % 4 * 3 / 4;
   if (size > out.size()) return std::nullopt;
   std::uint32_t bits = 0;
-  unsigned held = 0;  // bits that no byte has got yet
+  unsigned held = 0;  // bits that are not in a byte yet
   std::size_t written = 0;
   for (const char c : text) {
     const std::uint8_t value = kUrlValues[static_cast<unsigned char>(c)];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Bytes as text of 64 characters (RFC 4648), with the alphabet of scripts and with that of URLs and tokens.
+// Bytes as text of 64 characters (RFC 4648), in the standard alphabet for scripts and in the alphabet for URLs and
+// tokens.
 //
-// Never fails but where it says so, never allocates; any thread. The time that a character takes may depend on it: do
-// not write a key this way. A token is fine, for it is sealed or random, and whoever has it may read it.
+// A function fails only if it says so, and never allocates; any thread. The time for a character may depend on the
+// character: do not encode a key. A token is fine, because it is sealed or random, and its holder may read it.
 #ifndef PAIRPORT_BASE64_H_
 #define PAIRPORT_BASE64_H_
 
