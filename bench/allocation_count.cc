@@ -7,7 +7,7 @@ namespace {
 std::uint64_t count = 0;
 }  // namespace
 
-// A program's own malloc takes the place of glibc's for every library, and glibc keeps its own under these names.
+// The malloc of a program replaces that of glibc for every library. glibc has its own malloc under these names, too.
 extern "C" {
 // NOLINTBEGIN(bugprone-reserved-identifier)
 void* __libc_malloc(std::size_t size);

@@ -7,8 +7,8 @@
 
 namespace pairport::bench {
 
-// Calls of malloc, calloc and realloc so far, libraries' included; operator new comes down to malloc. Not exact when
-// several threads allocate.
+// Calls of malloc, calloc and realloc so far, also by libraries; operator new calls malloc. Not exact when several
+// threads allocate.
 std::uint64_t allocation_count() noexcept;
 
 }  // namespace pairport::bench

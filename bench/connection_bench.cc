@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Heads of requests, and connections from raw bytes to fragments. No socket: what is left of a request when the kernel
-// is taken away.
+// Benchmarks of request heads, and of connections from raw bytes to fragments. They use no socket, so they measure a
+// request without the kernel.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -54,7 +54,7 @@ void head(benchmark::State& state, const std::string& request) {
 BENCHMARK_CAPTURE(head, curl, get_request("/0000000", kCurl));
 BENCHMARK_CAPTURE(head, browser, browser_request());
 
-// The guard alone, to tell its part from the parser's.
+// Only the guard, to separate its cost from that of the parser.
 void guard(benchmark::State& state, const std::string& request) {
   HeadGuard guard;
   for ([[maybe_unused]] auto _ : state) {
@@ -68,7 +68,7 @@ BENCHMARK_CAPTURE(guard, browser, browser_request());
 
 enum class Time { kStands, kPasses };
 
-// `requests` are fed in `pieces`, all of them together `count` requests; figures are for one request.
+// Feeds `requests`, which hold `count` requests, in `pieces` pieces. Results are for one request.
 void connection(benchmark::State& state, const std::string& requests, int count, std::size_t pieces, Time time) {
   BenchService bench;
   ConnectionContext context(*bench.service, {});

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The deposits of the benchmarks: 150 bytes of values, the fingerprint not counted, each with an id of its own.
+// The deposits of the benchmarks: 150 bytes of values without the fingerprint, each with its own client id.
 #ifndef PAIRPORT_BENCH_DEPOSIT_VALUES_H_
 #define PAIRPORT_BENCH_DEPOSIT_VALUES_H_
 
@@ -30,7 +30,7 @@ inline std::string json_deposit(std::uint64_t number) {
   return json.append("\"}");
 }
 
-// A whole request over HTTP/1.1.
+// Appends a complete request over HTTP/1.1.
 inline void append_deposit_request(std::uint64_t number, std::string& out) {
   const std::string body = json_deposit(number);
   out.append("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The floor that the service is measured against: a bare epoll loop that answers every request head with the same
-// bytes, by one writev(2) of as many pieces as the service sends. It parses nothing, looks nothing up and has no
-// deadlines: less work than this no HTTP server with sockets can do.
+// The lower bound for comparison with the service: a bare epoll loop that answers every request head with the same
+// bytes, with one writev(2) of as many pieces as the service sends. It does not parse, has no store and no deadlines:
+// no HTTP server with sockets can do less work.
 //   floor_server [--close] ANSWER_FILE SIZE...    sizes of the pieces; together those of the file
 // With --close it ends a connection after its first answer.
 #include <arpa/inet.h>
@@ -33,8 +33,8 @@ namespace {
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
 struct Peer {
-  std::size_t matched = 0;  // bytes of kHeadEnd that were read last
-  std::size_t owed = 0;     // answers
+  std::size_t matched = 0;  // bytes of kHeadEnd at the end of the input so far
+  std::size_t owed = 0;     // answers that are not sent yet
   std::size_t sent = 0;     // bytes of the current answer
   bool watches_output = false;
 };
@@ -142,7 +142,7 @@ class FloorServer {
       }
       peer.sent += static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
       if (peer.sent < answer_.size()) {
-        // Like the service: no new request before this answer is out.
+        // Like the service, read no new request before this answer is sent.
         if (!peer.watches_output) watch(fd, EPOLL_CTL_MOD, EPOLLOUT);
         peer.watches_output = true;
         return;
@@ -168,7 +168,7 @@ class FloorServer {
 };
 
 int run(int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): without it a write would end the run, which would be seen
+  std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): a failure would end the run with an error
   const int first = argc > 1 && std::string_view(argv[1]) == "--close" ? 2 : 1;
   std::ifstream file(argc > first ? argv[first] : "", std::ios::binary);
   std::string answer{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};

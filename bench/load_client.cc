@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// A load client that is cheaper than the servers it measures: bodies are received with MSG_TRUNC, that is thrown away
-// in the kernel, and requests are made before the run.
+// A load client that costs less than the servers it measures: it receives bodies with MSG_TRUNC, so the kernel discards
+// them, and creates its requests before the run.
 //
-// Closed loop: each connection sends the next request when the answer is there. Open loop (--rate): requests are due at
-// fixed times whatever the server does, and latency counts from the time when one was due, so that a server that stalls
-// is charged for everybody who would have come meanwhile (no "coordinated omission").
+// Closed loop: each connection sends the next request when the answer has arrived. Open loop (--rate): requests are due
+// at fixed times, whatever the server does. Latency counts from the time at which a request was due, so a stall of the
+// server counts for all requests that were due meanwhile (no "coordinated omission").
 //
 // Prints one JSON object; times in microseconds.
 #include <arpa/inet.h>
@@ -40,7 +40,7 @@ namespace {
 
 constexpr std::size_t kMaxPipeline = 64;
 constexpr std::uint64_t kSecond = 1'000'000'000;
-// How long answers may take after the end of the run before they count as missing.
+// How long after the end of the run answers may arrive; later ones count as missing.
 constexpr std::uint64_t kPatience = 5 * kSecond;
 
 std::uint64_t clock_ns(clockid_t clock = CLOCK_MONOTONIC) {
@@ -49,7 +49,7 @@ std::uint64_t clock_ns(clockid_t clock = CLOCK_MONOTONIC) {
   return static_cast<std::uint64_t>(time.tv_sec) * kSecond + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-// Counts by size: 64 steps per power of two, so that a percentile is off by 1.6 % at most.
+// Counts values by size, with 64 steps per power of two, so the error of a percentile is at most 1.6 %.
 class Histogram {
  public:
   void add(std::uint64_t ns) {
@@ -59,7 +59,7 @@ class Histogram {
   }
   std::uint64_t total() const { return total_; }
   std::uint64_t max() const { return max_; }
-  // The value that `share` of all do not exceed.
+  // The value that a `share` of all values does not exceed.
   std::uint64_t quantile(double share) const {
     const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(total_));
     std::uint64_t seen = 0;
@@ -99,11 +99,11 @@ struct Options {
   std::size_t pipeline = 1;
   double seconds = 2;
   double rate = 0;          // requests per second; 0: closed loop
-  std::uint64_t count = 0;  // ends after so many answers instead of `seconds`
+  std::uint64_t count = 0;  // 0: run for `seconds`; else end after this many answers
   bool deposits = false;
-  std::uint64_t deposit_every = 0;  // among GETs; 0: never. Their latency is counted apart.
+  std::uint64_t deposit_every = 0;  // among GETs; 0: never. Their latency is separate.
   bool new_connections = false;     // one for each request
-  bool ask_close = false;           // by the header, and wait until the server has closed it
+  bool ask_close = false;           // send `Connection: close`, and wait for the server to close
   std::string targets;              // file with one target a line
   std::string target = "/";
   std::string user_agent = "curl/7.88.1";
@@ -115,12 +115,12 @@ struct Peer {
   int fd = -1;
   std::size_t in_flight = 0;
   std::size_t oldest = 0;
-  std::array<std::uint64_t, kMaxPipeline> due{};  // ring: since when each request in flight waits
+  std::array<std::uint64_t, kMaxPipeline> due{};  // ring: when each request in flight was due
   std::array<bool, kMaxPipeline> is_deposit{};
-  std::string output;  // what the socket had no room for
+  std::string output;  // bytes for which the socket had no room
   std::size_t filled = 0;
   std::uint64_t body_left = 0;
-  bool awaits_end = false;  // of the connection, after the answer
+  bool awaits_end = false;  // waits for the end of the connection, after the answer
   int status = 0;
   std::array<char, 16 * 1024> input;
 };
@@ -130,7 +130,7 @@ class LoadClient {
   explicit LoadClient(const Options& options) : options_(options) {}
 
   bool prepare() {
-    if (options_.deposits) return true;  // they are made as they are sent
+    if (options_.deposits) return true;  // deposits are created when they are sent
     std::vector<std::string> targets;
     if (options_.targets.empty()) {
       targets.push_back(options_.target);
@@ -138,7 +138,7 @@ class LoadClient {
       std::ifstream file(options_.targets);
       for (std::string line; std::getline(file, line);) targets.push_back(line);
     }
-    // In random order: looking up what was deposited in one go, in that order, would be kind to the caches.
+    // In random order: look-ups in the order of the deposits would profit from the caches.
     std::shuffle(targets.begin(), targets.end(), engine_);
     for (const std::string& target : targets) {
       requests_.push_back("GET " + target + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: " + options_.user_agent +
@@ -214,14 +214,14 @@ class LoadClient {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     if (options_.new_connections) {
-      // Many source addresses: closed connections keep their pair of ports for a minute.
+      // Use many source addresses: a closed connection occupies its pair of ports for a minute.
       setsockopt(peer.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
       address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + connected_ % 250);
       if (bind(peer.fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return false;
     }
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(options_.port);
-    // Over loopback the handshake is done when connect(2) returns; everything behind it passes MSG_DONTWAIT.
+    // Over loopback the TCP handshake is complete when connect(2) returns; all later calls use MSG_DONTWAIT.
     if (connect(peer.fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return false;
     ++connected_;
     epoll_event event{};
@@ -255,11 +255,11 @@ class LoadClient {
     event.events = peer.output.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT;
     event.data.u64 = index;
     if (peer.output.empty() && !stuck_) return;
-    stuck_ = true;  // from now on some sockets watch for output: keep what they watch up to date
+    stuck_ = true;  // some sockets now watch for output: update their events
     epoll_ctl(epoll_, EPOLL_CTL_MOD, peer.fd, &event);
   }
 
-  // The connection is no longer good; what was asked on it is not answered.
+  // The connection has failed, and its requests get no answers.
   void abandon(std::size_t index) {
     Peer& peer = *peers_[index];
     ++broken_;
@@ -277,7 +277,7 @@ class LoadClient {
     peer.output.clear();
   }
 
-  // The last byte of an answer is here.
+  // The last byte of an answer has arrived.
   void end_answer(Peer& peer, std::uint64_t now) {
     peer.awaits_end = options_.ask_close;
     if (!peer.awaits_end) complete(peer, now);
@@ -294,7 +294,7 @@ class LoadClient {
     --in_flight_;
   }
 
-  // Takes complete answers out of peer.input; false when they make no sense.
+  // Removes complete answers from peer.input; false when one is not valid.
   bool parse(Peer& peer, std::uint64_t now) {
     std::string_view input(peer.input.data(), peer.filled);
     while (!input.empty() && peer.in_flight != 0 && !peer.awaits_end) {
@@ -331,7 +331,7 @@ class LoadClient {
     codes_.emplace_back(rest.substr(0, rest.find('"')));
   }
 
-  // Reads until the answers that are in flight are here or there is nothing to read.
+  // Reads until all requests in flight are answered or there is nothing to read.
   void receive(std::size_t index) {
     Peer& peer = *peers_[index];
     while (peer.in_flight != 0) {
@@ -351,7 +351,7 @@ class LoadClient {
           continue;
         }
       } else {
-        // A head is smaller than this; the body behind it is not worth copying.
+        // A head fits this size; do not copy the body behind it.
         const std::size_t room = options_.pipeline == 1 ? 2048 : peer.input.size();
         size = recv(peer.fd, peer.input.data() + peer.filled, std::min(room, peer.input.size() - peer.filled),
                     MSG_DONTWAIT);
@@ -368,7 +368,7 @@ class LoadClient {
 
   int poll(int timeout_ms) { return epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms); }
 
-  // Gives `index` as many requests as it may have.
+  // Sends as many requests on connection `index` as it may have in flight.
   void refill(std::size_t index, std::uint64_t now) {
     Peer& peer = *peers_[index];
     if (options_.new_connections && peer.in_flight == 0) {
@@ -421,7 +421,7 @@ class LoadClient {
         if (peers_[index]->in_flight == 0) break;  // abandoned; `broken` says so
       }
       if (now > end_ && (in_flight_ == 0 || now > end_ + kPatience)) break;
-      // Never asleep, so that no request is late on our account; this client has a core for itself.
+      // Never sleep, so that the client makes no request late; it has a core of its own.
       const int count = poll(0);
       for (int i = 0; i < count; ++i) {
         const std::size_t index = events_[static_cast<std::size_t>(i)].data.u64;

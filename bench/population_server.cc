@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The real Server on a libuv loop, with millions of deposits that were put there before it began to serve, some of
-// which expire in crowds: all that one crowd holds within one second. Time is a parameter of Service::handle(), so
-// crowds can be dated to the second, which no client could do by sending requests.
+// The real Server on a libuv loop, with millions of deposits that were made before it serves. Some of them expire in
+// crowds: all deposits of a crowd expire within one second. Time is a parameter of Service::handle(), so this program
+// can set the second of a crowd, which a client with requests cannot.
 //
-// Prints one line of JSON about the population, with the times when crowds expire. Then for each line on stdin one line
-// about what has happened since the last: the longest iteration of the loop, waiting for events not counted, and how
-// much of it the thread was ready but somebody else had its core; and the heap allocations. Ends with stdin.
+// Prints one line of JSON about the population, with the times at which crowds expire. Then prints one line for each
+// line on stdin, about the time since the last one: the longest iteration of the loop without the wait for events, the
+// part of it in which the thread was ready but had no core, and the heap allocations. Ends at the end of stdin.
 //   population_server LIVE CROWDS CROWD_SIZE CODES_FILE
-// LIVE: how many are alive when the first crowd expires, CODES_FILE: where to write targets of long-lived deposits.
+// LIVE: live deposits when the first crowd expires. CODES_FILE: the file for targets of long-lived deposits.
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -46,7 +46,7 @@ namespace {
 using testing::resident_bytes;
 
 constexpr std::uint64_t kCrowdIntervalMs = 6'000;
-// Between the end of loading and the first crowd: time to measure how it is when nothing expires.
+// Time between the end of loading and the first crowd, for a measurement without expiry.
 constexpr std::uint64_t kQuietMs = 12'000;
 constexpr std::size_t kCodesKept = 100'000;
 
@@ -54,7 +54,7 @@ std::uint64_t clock_ms() {
   return uv_hrtime() / 1'000'000;
 }
 
-// Deposits made by hand of time.
+// Deposits, each made at a chosen time.
 class Population {
  public:
   Population(Service& service, std::uint64_t start_ms) : service_(service), now_ms_(start_ms) {}
@@ -88,7 +88,7 @@ class Population {
   Response response_;
 };
 
-// Times the iterations of a loop, from one prepare phase to the next.
+// Measures the iterations of a loop, from one prepare phase to the next.
 class Iterations {
  public:
   explicit Iterations(uv_loop_t* loop) : loop_(loop) {
@@ -105,7 +105,7 @@ class Iterations {
                 static_cast<double>(longest_wall_) / 1000, static_cast<double>(core_wait_of_longest_) / 1000, count_,
                 allocation_count() - allocations_before_, service.store().size(),
                 static_cast<double>(uv_hrtime()) / 1e9);
-    std::fflush(stdout);  // NOLINT(cert-err33-c): whoever reads has ended then, and stdin with it
+    std::fflush(stdout);  // NOLINT(cert-err33-c): on failure the reader is gone, so stdin ends, too
     restart();
   }
 
@@ -118,7 +118,7 @@ class Iterations {
     core_wait_ = core_wait_ns();
   }
 
-  // How long this thread has waited for its core so far: proc(5), schedstat.
+  // How long this thread has waited for a core so far: proc(5), schedstat.
   std::uint64_t core_wait_ns() const {
     std::array<char, 96> text{};
     if (pread(schedstat_, text.data(), text.size() - 1, 0) <= 0) return 0;
@@ -157,7 +157,7 @@ struct Plan {
   std::uint64_t live = 0;
   std::uint64_t crowds = 0;
   std::uint64_t crowd_size = 0;
-  // The first crowd expires when LIVE are alive; those that come after it are on top.
+  // The first crowd expires while LIVE deposits are alive; later crowds come in addition.
   std::uint64_t total() const { return live + (crowds - 1) * crowd_size; }
 };
 
@@ -176,7 +176,7 @@ int fail(std::string_view what) {
   return 1;
 }
 
-// How long a deposit takes on this machine, in nanoseconds: decides how long deposits have to live.
+// Nanoseconds for a deposit on this machine; this determines how long deposits must live.
 std::uint64_t measure_deposit() {
   constexpr std::uint64_t kSample = 200'000;
   SequenceRandom random;
@@ -209,9 +209,10 @@ void on_command(uv_poll_t* poll, int, int) {
 int serve(const Plan& plan, const char* codes_file) {
   const std::uint64_t each = measure_deposit();
   if (each == 0) return fail("no deposit could be made");
-  // Twice the time that it should take: a larger table is slower, and others may use the machine, too.
+  // Twice the expected time: a larger table is slower, and other processes may use the machine.
   const std::uint64_t last_crowd_ms = kCrowdIntervalMs * (plan.crowds - 1) + 1000;
-  // Those that stay are dated after the crowds, because time never goes back; far enough to outlive the measurements.
+  // The remaining deposits are made after the crowds, because time never goes back, and late enough to outlive the
+  // measurements.
   const std::uint64_t rest_ms = last_crowd_ms + 2 * kCrowdIntervalMs;
   const std::uint64_t loading_ms = plan.total() * each * 2 / 1'000'000;
   const std::uint64_t ttl_ms = (std::max(loading_ms, rest_ms) + kQuietMs + 3000) / 1000 * 1000;
@@ -276,7 +277,7 @@ int serve(const Plan& plan, const char* codes_file) {
   std::printf("]}\n");
   if (std::fflush(stdout) != 0) return 1;
   uv_run(&loop, UV_RUN_DEFAULT);
-  // The process ends here and with it everything: the handles that are left are on this stack.
+  // End the process without destructors: open handles are on this stack.
   std::fflush(nullptr);  // NOLINT(cert-err33-c)
   _exit(0);
 }
@@ -293,7 +294,7 @@ int run(int argc, char** argv) {
     return 2;
   }
   std::signal(SIGPIPE, SIG_IGN);  // NOLINT(cert-err33-c): cannot fail with these arguments
-  // As main does.
+  // Like the program.
   prefer_short_turns();
   rlimit limit{};
   if (getrlimit(RLIMIT_MEMLOCK, &limit) == 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Quoting, bodies of deposits, and whole answers of the service without any I/O.
+// Benchmarks of quoting, bodies of deposits, and complete answers of the service, without any I/O.
 #include <array>
 #include <string>
 #include <string_view>
@@ -41,7 +41,7 @@ BENCHMARK_CAPTURE(quote, powershell_foreign, quote_powershell, kForeign);
 BENCHMARK_CAPTURE(quote, json_plain, quote_json, kPlain);
 BENCHMARK_CAPTURE(quote, json_foreign, quote_json, kForeign);
 
-// Finding the fields, and checking them.
+// Finds and checks the fields.
 void decode(benchmark::State& state, std::string_view type, const std::string& body) {
   auto decoder = BodyDecoder::create();
   if (!decoder.ok()) return state.SkipWithError("no decoder");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A service for in-process benchmarks: time stands still unless it is told otherwise, and nobody is limited.
+// A service for in-process benchmarks. Its time stands still between calls of pass_time(), and it has no rate limits.
 #ifndef PAIRPORT_BENCH_SERVICE_FOR_BENCH_H_
 #define PAIRPORT_BENCH_SERVICE_FOR_BENCH_H_
 
@@ -49,8 +49,8 @@ struct BenchService {
     service = std::move(created).value();
   }
 
-  // After each deposit: a hundredth of a second, so that in the long run about a thousand are alive, and the end of a
-  // deposit is part of what it costs.
+  // Call it after each deposit: advances time by 10 ms, so that about a thousand deposits are alive in the long run,
+  // and the cost of a deposit includes its expiry.
   void pass_time() {
     now.monotonic_ms += 10;
     service->expire(now, 16);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The store from ten thousand to ten million deposits, beside std::unordered_map with strings.
+// Benchmarks of the store with ten thousand to ten million deposits, next to std::unordered_map with strings.
 //
-// Worst cases are told apart from time that the machine stole: the same operations are done in several rounds, every
-// one is timed, and of each only its fastest round counts. What the store does at some deposit (a split, a chunk) it
-// does in every round; an interrupt does not come back at the same deposit. The worst case as seen is given beside it.
+// Worst cases must exclude interruptions by the machine. So several rounds do the same operations, each operation is
+// timed, and only its fastest round counts. The store repeats its work (a split, a chunk) at the same deposit in every
+// round; an interrupt does not. The results also show the worst observed time.
 #include <pairport/store.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -32,7 +32,7 @@ namespace {
 
 constexpr std::uint64_t kNow = 1'000'000;
 constexpr std::uint64_t kTtl = 600'000;
-constexpr std::size_t kExpiryBatch = 256;  // as the server has it
+constexpr std::size_t kExpiryBatch = 256;  // as in the server
 constexpr int kTimedRounds = 3;
 
 std::uint64_t now_ns() {
@@ -49,11 +49,11 @@ using testing::resident_bytes;
   std::abort();
 }
 
-// The code of deposit `i`: different for each i below 59^10, in no order.
+// The code of deposit `i`: unique for each i below 59^10, without order.
 struct CodeOf {
   explicit CodeOf(std::uint64_t i) {
     constexpr std::uint64_t kCodes = 511'116'753'300'641'401U;  // 59^10
-    // No multiple of 59: a permutation.
+    // Not a multiple of 59, so this is a permutation.
     constexpr std::uint64_t kStep = 314'159'265'358'979'323U;
     __extension__ using Product = unsigned __int128;
     auto number = static_cast<std::uint64_t>(static_cast<Product>(i) * kStep % kCodes);
@@ -66,7 +66,7 @@ struct CodeOf {
   char text[kDefaultCodeLength];
 };
 
-// 150 bytes of values; the fingerprint comes on top.
+// 150 bytes of values, without the fingerprint.
 struct Values {
   Values() {
     view.connect_url = url;
@@ -80,7 +80,7 @@ struct Values {
   DepositView view;
 };
 
-// What is measured, behind one interface.
+// The measured containers, with one interface.
 class OurStore {
  public:
   explicit OurStore(std::size_t capacity) {
@@ -104,7 +104,7 @@ class OurStore {
   std::unique_ptr<Store> store_;
 };
 
-// What one writes without thinking: a map of strings, swept when deposits are due.
+// The obvious alternative: a map of strings, which a sweep clears of expired deposits.
 class Map {
  public:
   explicit Map(std::size_t /*capacity*/) {}
@@ -134,7 +134,7 @@ class Map {
   std::unordered_map<std::string, Entry> map_;
 };
 
-// What StoredDeposit is to the store.
+// The counterpart of StoredDeposit.
 class Map::Found {
  public:
   explicit Found(const Entry* entry) : entry_(entry) {}
@@ -170,7 +170,7 @@ class Times {
     seen_worst_ = std::max(seen_worst_, time);
   }
   void reserve(std::size_t count) { fastest_.reserve(count); }
-  // In microseconds, as counters `name`_worst_us, _p9999_us and _worst_seen_us (of the last round).
+  // Reports microseconds in the counters `name`_worst_us, _p9999_us and _worst_seen_us (of the last round).
   void report(benchmark::State& state, const std::string& name) {
     std::sort(fastest_.begin(), fastest_.end());
     state.counters[name + "_worst_us"] = fastest_.back() / 1e3;
@@ -195,7 +195,7 @@ void fill(Container& container, std::size_t count, const Values& values) {
   }
 }
 
-// From nothing to `count` deposits, and away again when all of them expire within one second.
+// Fills a container with `count` deposits, and empties it when all of them expire within one second.
 template <typename Container>
 void life(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
@@ -252,7 +252,7 @@ Container& filled(std::size_t count) {
   return *container;
 }
 
-// Codes of deposits from `first` on, drawn from `count`, in random order.
+// Codes of deposits, drawn at random from the `count` ones from `first` on.
 std::vector<CodeOf> draw(std::size_t first, std::size_t count) {
   std::mt19937_64 engine(7);
   std::vector<CodeOf> codes;
@@ -271,7 +271,7 @@ void look_up(benchmark::State& state, bool present) {
   for ([[maybe_unused]] const auto ignored : state) {
     const auto found = container.find(codes[i]);
     if (static_cast<bool>(found) != present) fail("a look-up went wrong");
-    // The record is there, head and values.
+    // Read the record, head and values.
     if (present) sum += static_cast<unsigned char>(found.password().back());
     i = (i + 1) & mask;
   }
@@ -287,8 +287,8 @@ void miss(benchmark::State& state) {
   look_up<Container>(state, false);
 }
 
-// As answers do it: all values are read, and only then the next look-up begins. Above, the processor begins it while it
-// still waits for memory.
+// Like answers: reads all values before the next look-up begins. In the benchmark above, the processor begins the next
+// look-up while it still waits for memory.
 template <typename Container>
 void answer(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
@@ -303,16 +303,16 @@ void answer(benchmark::State& state) {
     for (const std::string_view value : {found.connect_url(), found.client_id(), found.password()}) {
       for (std::size_t at = 0; at < value.size(); at += 32) sum += static_cast<unsigned char>(value[at]);
     }
-    // Nothing but zero, which the processor cannot know.
+    // Always zero, but the processor cannot know this.
     benchmark::DoNotOptimize(sum);
     i = (i + 1 + (sum & (std::size_t{1} << 63))) & mask;
   }
   benchmark::DoNotOptimize(sum);
 }
 
-// The floor of a look-up on this machine: one read at a random place of a table of 16 bytes for each deposit, and one
-// where it points to, among records of 208 bytes, both in pages of 4 KiB. `kChained`: the next one begins when the last
-// has ended; else they overlap as far as the processor likes.
+// The lower bound of a look-up on this machine: one read at a random place of a table with 16 bytes for each deposit,
+// and one read of the record of 208 bytes to which it points, both in pages of 4 KiB. `kChained`: each look-up begins
+// when the last one has ended. Otherwise the processor may overlap them.
 template <bool kChained>
 void two_reads(benchmark::State& state) {
   const auto count = static_cast<std::size_t>(state.range(0));
@@ -343,7 +343,7 @@ void two_reads(benchmark::State& state) {
   munmap(data, size);
 }
 
-// A thousand deposits on top of those that live, which go away untimed.
+// Inserts a thousand deposits beside the live ones. Their removal is not timed.
 template <typename Container>
 void insert(benchmark::State& state) {
   constexpr std::size_t kRun = 1000;

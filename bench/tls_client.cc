@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// A TLS load client on OpenSSL, which costs much less than the servers it measures. One thread, one loop, each
-// connection in a closed loop of its own:
+// A TLS load client with OpenSSL, which costs much less than the servers it measures. One thread and one event loop;
+// each connection is a closed loop:
 //   full     connect, handshake without a session, end
 //   resumed  the same with the session of the connection before; full ones are counted apart
 //   get      GETs on connections that stay open
-// The certificate is not verified: who is there is known, and the key exchange is verified all the same.
+// The client does not verify the certificate, because it knows the server; it still verifies the key exchange.
 //
 // Prints one JSON object; times in microseconds.
 #include <arpa/inet.h>
@@ -58,7 +58,7 @@ struct Options {
   std::string target = "/";
   std::string user_agent = "curl/7.88.1";
   std::string name = "localhost";
-  std::string groups = "X25519:P-256";  // in TLS 1.2 also the curve of a certificate has to be among them
+  std::string groups = "X25519:P-256";  // in TLS 1.2 they must include the curve of the certificate
   int version = TLS1_2_VERSION;
 };
 
@@ -79,7 +79,7 @@ class Client {
     SSL_CTX_set_min_proto_version(context_.get(), options.version);
     SSL_CTX_set_max_proto_version(context_.get(), options.version);
     if (SSL_CTX_set1_groups_list(context_.get(), options.groups.c_str()) != 1) fail("no such groups");
-    // The same for every server, whatever it would choose.
+    // The same for every server, so that its preferences do not matter.
     if (SSL_CTX_set_cipher_list(context_.get(), "ECDHE+AES128+AESGCM") != 1 ||
         SSL_CTX_set_ciphersuites(context_.get(), "TLS_AES_128_GCM_SHA256") != 1) {
       fail("no such cipher suites");
@@ -114,11 +114,11 @@ class Client {
     int fd = -1;
     Tls tls;
     Session session;
-    bool open = false;          // the handshake is over
+    bool open = false;          // the handshake is complete
     bool has_ticket = false;    // of this connection
     std::size_t written = 0;    // of the request
-    std::string head;           // of the answer, as far as it is here
-    std::uint64_t missing = 0;  // bytes of its body
+    std::string head;           // the received part of the answer's head
+    std::uint64_t missing = 0;  // bytes of its body that have not arrived
     std::uint64_t started = 0;
     std::uint32_t events = 0;
   };
@@ -128,7 +128,7 @@ class Client {
     if (peer.fd < 0) fail(std::string("socket: ") + std::strerror(errno));
     const int on = 1;
     setsockopt(peer.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    // A reset, so that thousands of connections a second leave no ports behind that are not free for a minute.
+    // Reset the connection: otherwise thousands of connections a second would each occupy a port for a minute.
     const linger none{1, 0};
     setsockopt(peer.fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
     sockaddr_in address{};
@@ -141,7 +141,7 @@ class Client {
     peer.tls.reset(SSL_new(context_.get()));
     SSL_set_app_data(peer.tls.get(), &peer);
     SSL_set_fd(peer.tls.get(), peer.fd);
-    // What SSL_set_tlsext_host_name() is a macro for; nothing is written through the pointer.
+    // The macro SSL_set_tlsext_host_name() without its C cast; OpenSSL does not write through the pointer.
     SSL_ctrl(peer.tls.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
              const_cast<char*>(options_.name.c_str()));
     SSL_set_connect_state(peer.tls.get());
@@ -156,14 +156,14 @@ class Client {
   }
 
   void close_peer(Peer& peer) {
-    // Without an alert the session would not be resumable.
+    // Send the close_notify: without it the session could not be resumed.
     if (peer.open) SSL_shutdown(peer.tls.get());
     peer.tls.reset();
     close(peer.fd);
     --active_;
   }
 
-  // What OpenSSL waits for; what else it says is the end.
+  // The event for which OpenSSL waits; any other result is the end.
   bool wait_for(Peer& peer, int result) {
     const int error = SSL_get_error(peer.tls.get(), result);
     const std::uint32_t wanted = error == SSL_ERROR_WANT_WRITE  ? std::uint32_t{EPOLLOUT}
@@ -214,7 +214,7 @@ class Client {
     return true;
   }
 
-  // In TLS 1.3 the ticket comes behind the handshake: with it the server has done all of its work.
+  // In TLS 1.3 the ticket follows the handshake; when it arrives, the server has done all its work.
   void take_ticket(Peer& peer) {
     if (options_.version == TLS1_3_VERSION && !peer.has_ticket) {
       char byte = 0;
@@ -229,7 +229,7 @@ class Client {
     if (clock_ns() < end_) open(peer);
   }
 
-  // A step of a request and its answer; false when it has to wait, or is over.
+  // Does a step of a request and its answer; false when it must wait, or is complete.
   bool exchange(Peer& peer) {
     if (peer.written < request_.size()) {
       if (peer.written == 0) peer.started = clock_ns();

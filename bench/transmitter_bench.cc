@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Three ways to put the same answer on a TCP connection of this machine: a vectored write that copies, sendfile from a
-// memory file, and what Transmitter does. CPU time is that of the sending thread, kernel included. Another thread
-// receives, and copies what it gets, as a client does: what the copy on this side costs depends on where its memory was
-// used last.
+// Three ways to send the same answer on a local TCP connection: a vectored write that copies, sendfile from a memory
+// file, and Transmitter. CPU time is that of the sending thread, with its time in the kernel. Another thread receives
+// and copies the data, like a client: the cost of the sender's copy depends on the core that used the memory last.
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -33,7 +32,7 @@ constexpr std::size_t kHead = 600;  // head, static prefix and values of an answ
 constexpr std::size_t kConnections = 64;
 
 // Connections to a thread that reads answers of `size` bytes and acknowledges each with one byte, so that every answer
-// meets an empty socket, as a client's would.
+// finds an empty socket, as with a real client.
 class Clients {
  public:
   explicit Clients(std::size_t size) {
@@ -64,7 +63,7 @@ class Clients {
     if (thread_.joinable()) thread_.join();
   }
   bool connected() const noexcept { return senders_.size() == kConnections; }
-  // The next connection in turn, once its last answer has been received.
+  // The next connection in turn, after the peer has received its last answer.
   int next() {
     const int fd = senders_[turn_++ % kConnections].get();
     char byte = 0;
