@@ -19,7 +19,7 @@ namespace pairport {
 // the owner does what wants() says.
 class Channel {
  public:
-  // What the owner should do now. Output comes first: while there is any, the last four are false.
+  // The actions that the owner should take now. Output comes first: while there is any, the last four are false.
   struct Wants {
     std::span<const Fragment> output;  // to send; valid until the next non-const call
     std::uint64_t deadline = 0;        // when to call on_deadline()

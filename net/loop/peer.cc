@@ -102,8 +102,8 @@ void Peer::flush() noexcept {
   flush(wants);
 }
 
-// Sends the channel's output, then does what the channel wants. `wants` holds its current wishes; the call overwrites
-// it.
+// Sends the channel's output, then does what the channel wants. `wants` is the current result of wants(); the call
+// overwrites it.
 void Peer::flush(Channel::Wants& wants) noexcept {
   // This comes first: after a missed deadline the bytes of a write request are no longer valid, and closing cancels the
   // request.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the shared libraries export. They are compiled with hidden visibility, so that a symbol without PAIRPORT_EXPORT
- * stays inside its library. For C and C++. */
+/* The symbols that the shared libraries export. The libraries are compiled with hidden visibility, so a symbol without
+ * PAIRPORT_EXPORT stays inside its library. For C and C++. */
 #ifndef PAIRPORT_EXPORT_H_
 #define PAIRPORT_EXPORT_H_
 

@@ -60,7 +60,7 @@ enum class Transport : std::uint8_t {
   kRedirecting,  // not encrypted, over a network: redirects clients to Service::url() and serves nothing
 };
 
-// What the connections of one thread share: the service, limits and buffers. Outlives its connections.
+// The state that the connections of one thread share: the service, limits and buffers. Outlives its connections.
 class PAIRPORT_EXPORT ConnectionContext {
  public:
   // REQUIRES: `service` and `observer` (may be null) outlive this object; sizes in `limits` are at most the defaults.

@@ -23,7 +23,7 @@ struct SocketFile {
 // socket. One thread at a time.
 class PAIRPORT_EXPORT Listener {
  public:
-  // `address` is `host:port`, `[IPv6]:port`, `:port` (all interfaces, IPv4 and IPv6; IPv4 alone where the kernel has no
+  // `address` is `host:port`, `[IPv6]:port`, `:port` (all interfaces, IPv4 and IPv6; only IPv4 when the kernel has no
   // IPv6) or `unix:/path`. Port 0 lets the kernel choose. Replaces a socket file on which no process listens; `file`
   // sets who may connect to the new one. A TCP connection stays in the backlog until its client has sent a byte or
   // ended its side, or for about a second (TCP_DEFER_ACCEPT); while the kernel answers with SYN cookies it can be

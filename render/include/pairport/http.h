@@ -83,7 +83,7 @@ enum class FileFolder : std::uint8_t {
   kChallenges,  // .well-known/acme-challenge of a web root (RFC 8555 section 8.3)
 };
 
-// What the owner of the service knows about a file that it has opened.
+// The facts about a file that the owner of the service has opened.
 struct FileInfo {
   std::uint64_t size = 0;
   std::uint64_t modified = 0;  // any number that changes with the file's content, such as its time of change

@@ -165,13 +165,13 @@ typedef struct pairport_options {
    * to the widest, each with the factor by which the limit of the network exceeds that of one client. */
   pairport_string ipv6_budgets;
   /* While the store is more than half full: the share of it that deposits of one network (IPv4 /24, IPv6 /48) may fill
-   * within ttl_ms; 0: no limit. Peers without an address have no limit. */
+   * within ttl_ms, but at least 16 deposits; 0: no limit. Peers without an address have no limit. */
   double network_share;
 } pairport_options;
 
 /* Most of these settings, as X(kind, member, name): code that reads settings, from a file for example, can loop over
- * them. Messages call a setting by this name. The kinds are text (pairport_string), flag (int), count and bytes
- * (size_t), milliseconds (uint64_t) and number (double). */
+ * them. `name` is the name of the setting in messages. The kinds are text (pairport_string), flag (int), count and
+ * bytes (size_t), milliseconds (uint64_t) and number (double). */
 #define PAIRPORT_OPTIONS(X)                             \
   X(text, url, "url")                                   \
   X(milliseconds, ttl_ms, "ttl")                        \
