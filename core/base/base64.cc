@@ -44,7 +44,7 @@ char* put_base64url(Bytes bytes, char* out) noexcept {
 }
 
 std::optional<std::size_t> read_base64url(std::string_view text, std::span<std::uint8_t> out) noexcept {
-  // Four characters are three bytes, three are two, two are one; one alone holds too few bits for any.
+  // Four characters hold three bytes, three hold two, two hold one; a single character holds too few bits for a byte.
   if (text.size() % 4 == 1) return std::nullopt;
   const std::size_t size = text.size() / 4 * 3 + text.size() % 4 * 3 / 4;
   if (size > out.size()) return std::nullopt;

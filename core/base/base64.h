@@ -35,10 +35,10 @@ PAIRPORT_EXPORT char* put_base64(Bytes bytes, char* out) noexcept;
 // end.
 char* put_base64url(Bytes bytes, char* out) noexcept;
 
-// Reads what put_base64url() writes and nothing else: each text stands for other bytes, so that no token has a second
-// form. Returns the number of bytes at the beginning of `out`. Empty for any other character, padding and line breaks
-// included; for a length that no number of bytes has; when a bit behind the last byte is set (section 3.5); and when
-// `out` is too small. What `out` then holds is undefined.
+// Accepts only the output of put_base64url(): different texts give different bytes, so no token has a second form.
+// Returns the number of bytes at the beginning of `out`. Empty for any other character, also padding and line breaks;
+// for a length that no number of bytes has; when a bit behind the last byte is set (section 3.5); and when `out` is too
+// small. The content of `out` is undefined then.
 [[nodiscard]] std::optional<std::size_t> read_base64url(std::string_view text, std::span<std::uint8_t> out) noexcept;
 
 }  // namespace pairport

@@ -59,8 +59,8 @@ class HeadGuard {
 
   explicit HeadGuard(const HeadLimits& limits = {}) noexcept : limits_(limits) {}
 
-  // Continues where the last call stopped. `head` holds all bytes from the first one of the head: those of the last
-  // call, and then those that have arrived since. It may extend beyond the head.
+  // Continues where the last call stopped. `head` holds all bytes from the first one of the head: the bytes of the last
+  // call, then the bytes that have arrived since. It may extend beyond the head.
   State feed(std::string_view head) noexcept;
 
   // With kComplete: bytes of the head, its empty line included.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a server tells its operator besides its answers, so that a flood of clients is no flood of lines.
+// Reports events of a server to its operator, at a limited rate, so that a flood of clients causes no flood of log
+// lines.
 #ifndef PAIRPORT_NET_EVENTS_H_
 #define PAIRPORT_NET_EVENTS_H_
 

@@ -13,8 +13,8 @@
 namespace pairport {
 namespace {
 
-// A client that begins more handshakes than this goes behind others. One machine begins one or two; a fleet behind one
-// address begins many.
+// A client that begins more handshakes than this waits behind other clients. One machine begins one or two; a fleet
+// behind one address begins many.
 constexpr double kHandshakesPerSecond = 2;
 constexpr double kHandshakeBurst = 20;
 constexpr std::size_t kHandshakeKeys = std::size_t{1} << 14;

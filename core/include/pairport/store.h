@@ -128,7 +128,7 @@ class PAIRPORT_EXPORT Store {
 
   // Deposits held, including expired ones that expire() has not reached.
   std::size_t size() const noexcept;
-  // Those of them that will expire.
+  // Deposits of size() that will expire.
   std::size_t expiring() const noexcept;
   // Bytes of memory for records and hash table.
   std::size_t memory_bytes() const noexcept;

@@ -223,7 +223,7 @@ PAIRPORT_EXPORT int pairport_service_expire(pairport_service* service, const pai
 typedef struct pairport_stats {
   size_t size;
   uint64_t deposits;         /* held, including expired ones that are not wiped yet */
-  uint64_t expiring;         /* those of them that will expire */
+  uint64_t expiring;         /* the ones of these that will expire */
   uint64_t memory_bytes;     /* of the records and the hash table */
   uint64_t deposits_refused; /* for lack of room or memory, since creation */
   int memory_level;          /* PAIRPORT_MEMORY_...: the weakest that the memory of any deposit has had */
@@ -356,7 +356,7 @@ PAIRPORT_EXPORT void pairport_response_header_bytes(const pairport_response* res
 /* Seconds for a Retry-After header; 0: none. */
 PAIRPORT_EXPORT uint32_t pairport_response_retry_after(const pairport_response* response) PAIRPORT_NOEXCEPT;
 
-/* Bytes for Content-Length: for HEAD those that GET would send. */
+/* Bytes of the body, for Content-Length; for HEAD the bytes that GET would send. */
 PAIRPORT_EXPORT uint64_t pairport_response_content_length(const pairport_response* response) PAIRPORT_NOEXCEPT;
 /* 0: the status allows no Content-Length (204 and 304, RFC 9110 section 8.6). */
 PAIRPORT_EXPORT int pairport_response_has_content_length(const pairport_response* response) PAIRPORT_NOEXCEPT;

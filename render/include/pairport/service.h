@@ -46,7 +46,7 @@ PAIRPORT_EXPORT Status check_static_deposit(const StaticDeposit& deposit);
 // sent. So the service must outlive the response, and the response must outlive its write.
 class PAIRPORT_EXPORT Service {
  public:
-  class PAIRPORT_LOCAL Impl;  // for the library alone
+  class PAIRPORT_LOCAL Impl;  // only for the library
 
   // Compiles the templates and maps the first memory. Errors: kInvalidArgument (an option, named in the message),
   // kBadTemplate, kOutOfMemory, kMemoryNotLocked, kRandomFailed. `random` outlives the service.
