@@ -23,7 +23,8 @@ constexpr std::uint8_t kOuterPad = 0x5c;
 }  // namespace
 
 Sha256Stream& HmacKey::create(Half& half) noexcept {
-  static_assert(sizeof(Sha256Stream) <= sizeof(Half) && alignof(Sha256Stream) <= alignof(Half));
+  static_assert(sizeof(Sha256Stream) <= sizeof(Half));
+  static_assert(alignof(Sha256Stream) <= alignof(Half));
   return *new (half.room.data()) Sha256Stream;
 }
 
