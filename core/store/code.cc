@@ -6,8 +6,6 @@
 #include <charconv>
 #include <cstring>
 
-#include <xxhash.h>
-
 #include <pairport/secret_memory.h>
 
 #include "core/base/ascii.h"
@@ -64,10 +62,6 @@ std::string_view describe_short_code(std::size_t length, std::span<char, 256> te
   out.text(" hours on average (with ").number(kDefaultCodeLength).text(" characters: ");
   out.number(hours(kDefaultCodeLength) / kHoursPerYear, 0).text(" years)");
   return out.written();
-}
-
-std::uint32_t short_code_hash(std::string_view code, std::uint64_t seed) noexcept {
-  return static_cast<std::uint32_t>(XXH3_64bits_withSeed(code.data(), code.size(), seed));
 }
 
 }  // namespace pairport

@@ -43,7 +43,7 @@ Service::Impl::Impl(const ServiceOptions& options, RandomSource& random, std::ui
       ttl_ms(options.ttl_ms),
       ttl_seconds(static_cast<std::int64_t>(options.ttl_ms / 1000)),
       hash_codes(options.hash_codes),
-      code_seed(seed),
+      log_hash(seed),
       minimum_level(options.store.minimum_level),
       codes(random, options.code_length),
       languages(std::move(compiled)),

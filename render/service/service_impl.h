@@ -19,6 +19,7 @@
 #include "core/base/utc_text.h"
 #include "core/limits/rate_limiter.h"
 #include "core/memory/process_mark.h"
+#include "core/store/log_hash.h"
 #include "render/http/body.h"
 #include "render/http/header_blocks.h"
 #include "render/scripts/platforms.h"
@@ -68,7 +69,7 @@ class Service::Impl {
   void note_route(const RouteRow& row, const Target& target, Response& response) const noexcept {
     Reply reply(response);
     reply.note(row.route);
-    if (hash_codes && row.route == Route::kInstaller) reply.note_code(short_code_hash(target.code(), code_seed));
+    if (hash_codes && row.route == Route::kInstaller) reply.note_code(log_hash(target.code()));
   }
   void not_allowed(const RouteRow& row, const Request& request, Response& response) noexcept;
 
@@ -84,7 +85,7 @@ class Service::Impl {
   const std::uint64_t ttl_ms;
   const std::int64_t ttl_seconds;
   const bool hash_codes;
-  const std::uint64_t code_seed;
+  const LogHash log_hash;
   ServiceCounters counters;
   const SecretLevel minimum_level;
   CodeGenerator codes;

@@ -14,6 +14,8 @@
 #include <gtest/gtest.h>
 #include <mbedtls/md.h>
 
+#include <pairport/code.h>
+
 #include "core/crypto/aead.h"
 #include "core/crypto/constant_time.h"
 #include "core/crypto/hkdf.h"
@@ -92,6 +94,7 @@ struct Work {
   bool extract() { return hkdf_extract(bytes_of(kAssociated), key.bytes(), derived); }
   bool seal() { return pairport::seal(key, nonce, bytes_of(kAssociated), plain, sealed); }
   bool open() { return pairport::open(key, nonce, bytes_of(kAssociated), sealed, plain) == Opened::kYes; }
+  bool name_in_a_log() { return short_code_hash(kAssociated, 1) != 0; }
   bool leave_a_copy() {
     std::array<std::uint8_t, SecretKey::kSize> copy;
     std::memcpy(copy.data(), key.bytes().data(), copy.size());
@@ -115,7 +118,7 @@ struct Step {
 constexpr Step kSteps[] = {
     {"hash", &Work::hash},     {"prepare", &Work::prepare}, {"authenticate", &Work::authenticate},
     {"derive", &Work::derive}, {"extract", &Work::extract}, {"seal", &Work::seal},
-    {"open", &Work::open},     {"compare", &Work::compare}};
+    {"open", &Work::open},     {"compare", &Work::compare}, {"name in a log", &Work::name_in_a_log}};
 
 TEST(Remains, NothingNeedsTheHeap) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need the functions that this test replaces";

@@ -216,11 +216,5 @@ TEST_F(UsedBytes, AreWipedWhenTheSourceFailsInTheMiddle) {
   codes_->~CodeGenerator();
 }
 
-TEST(ShortCodeHash, IsEqualForEqualCodesUnderOneSeed) {
-  EXPECT_EQ(short_code_hash("1234567", 1), short_code_hash("1234567", 1));
-  EXPECT_NE(short_code_hash("1234567", 1), short_code_hash("1234568", 1));
-  EXPECT_NE(short_code_hash("1234567", 1), short_code_hash("1234567", 2));
-}
-
 }  // namespace
 }  // namespace pairport::testing

@@ -88,6 +88,29 @@ TEST_F(Allocating, GetAndHeadNeverAllocate) {
   }
 }
 
+// operator new alone is seen here; crypto/remains_test.cc refuses malloc(), too.
+TEST_F(Allocating, HashesOfCodesNeverAllocate) {
+  ServiceOptions options = unlimited();
+  options.hash_codes = true;
+  open(options);
+  const auto hash_of = [this](const std::string& path) {
+    const Watch watch;
+    get(path);
+    EXPECT_EQ(Allocations::count, 0U);
+    return response.code_hash();
+  };
+  const std::string live = "/" + deposit();
+  const std::uint32_t hash = hash_of(live);
+  EXPECT_NE(hash, 0U);
+  EXPECT_EQ(hash_of(live), hash);
+  EXPECT_EQ(hash_of(live + "?os=windows"), hash) << "the code is what is hashed";
+  EXPECT_NE(hash_of("/" + deposit()), hash);
+  EXPECT_EQ(hash_of("/update"), 0U) << "no code, no hash";
+  const std::uint32_t unknown = hash_of("/ABCDEFG");
+  open(options);
+  EXPECT_NE(hash_of("/ABCDEFG"), unknown) << "each service draws a key of its own";
+}
+
 TEST_F(Allocating, LimitedLookUpsNeverAllocate) {
   ServiceOptions options = unlimited();
   options.miss_limit = {1, 20};
