@@ -103,7 +103,7 @@ class Iterations {
     std::printf("{\"wall_us\": %.1f, \"core_wait_us\": %.1f, \"iterations\": %" PRIu64 ", \"allocations\": %" PRIu64
                 ", \"live\": %zu, \"monotonic_s\": %.3f}\n",
                 static_cast<double>(longest_wall_) / 1000, static_cast<double>(core_wait_of_longest_) / 1000, count_,
-                allocation_count() - allocations_before_, service.store().size(),
+                allocation_count() - allocations_before_, service.store().stats().deposits,
                 static_cast<double>(uv_hrtime()) / 1e9);
     std::fflush(stdout);  // NOLINT(cert-err33-c): on failure the reader is gone, so stdin ends, too
     restart();
@@ -241,7 +241,7 @@ int serve(const Plan& plan, const char* codes_file) {
     if (i % step == 0) codes << '/' << population.code() << '\n';
     if (population.made() != plan.live) continue;
     resident_at_live = resident_bytes();
-    memory_at_live = service.store().memory_bytes();
+    memory_at_live = service.store().stats().memory_bytes;
   }
   codes.close();
   const std::uint64_t loaded_ns = uv_hrtime() - loading_begin;
@@ -267,7 +267,7 @@ int serve(const Plan& plan, const char* codes_file) {
   std::printf(
       "{\"url\": \"%s\", \"live\": %zu, \"level\": \"%s\", \"loading_seconds\": %.1f, "
       "\"measured_at\": %" PRIu64 ", \"resident_bytes\": %" PRIu64 ", \"memory_bytes\": %" PRIu64 ", \"crowds\": [",
-      url.c_str(), service.store().size(), std::string(to_string(service.store().level())).c_str(),
+      url.c_str(), service.store().stats().deposits, std::string(to_string(service.store().stats().level)).c_str(),
       static_cast<double>(loaded_ns) / 1e9, plan.live, resident_at_live - std::min(resident_before, resident_at_live),
       memory_at_live);
   for (std::uint64_t crowd = 0; crowd < plan.crowds; ++crowd) {

@@ -4,10 +4,10 @@
 // Worst cases must exclude interruptions by the machine. So several rounds do the same operations, each operation is
 // timed, and only its fastest round counts. The store repeats its work (a split, a chunk) at the same deposit in every
 // round; an interrupt does not. The results also show the worst observed time.
-#include <pairport/store.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
+#include "core/store/local_store.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -84,24 +84,24 @@ struct Values {
 class OurStore {
  public:
   explicit OurStore(std::size_t capacity) {
-    Store::Options options;
+    LocalStore::Options options;
     options.max_deposits = capacity;
     options.max_bytes = std::size_t{16} << 30;
     options.hash_seed = 0x9e37'79b9'7f4a'7c15U;
-    auto created = Store::create(options, kNow);
+    auto created = LocalStore::create(options, kNow);
     if (!created.ok()) fail("no store");
     store_ = std::move(created).value();
   }
   bool insert(std::string_view code, const DepositView& view, std::uint64_t expires) {
     return store_->insert(code, view, expires).ok();
   }
-  StoredDeposit find(std::string_view code) const { return store_->find(code, kNow); }
+  StoredDeposit find(std::string_view code) const { return store_->look_up(code, kNow); }
   bool erase(std::string_view code) { return store_->erase(code); }
   bool expire(std::uint64_t now) { return store_->expire(now, kExpiryBatch); }
   std::size_t size() const { return store_->size(); }
 
  private:
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<LocalStore> store_;
 };
 
 // The obvious alternative: a map of strings, which a sweep clears of expired deposits.

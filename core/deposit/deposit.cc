@@ -27,6 +27,13 @@ bool parse_fingerprint(std::string_view text, Fingerprint& fingerprint) noexcept
   return true;
 }
 
+FieldProblem check_text(const DepositFieldRow& row, std::string_view value) noexcept {
+  if (value.size() > row.limit) return FieldProblem::kTooLong;
+  if (!simdjson::validate_utf8(value.data(), value.size())) return FieldProblem::kNotUtf8;
+  if (has_control(value)) return FieldProblem::kControlCharacter;
+  return row.check(value);
+}
+
 FieldProblem check(const DepositFieldRow& row, const FieldInput& input, Fingerprint& fingerprint) noexcept {
   switch (input.kind) {
     case FieldInput::Kind::kMissing:
@@ -43,10 +50,7 @@ FieldProblem check(const DepositFieldRow& row, const FieldInput& input, Fingerpr
   if (row.text == nullptr) {
     return parse_fingerprint(value, fingerprint) ? FieldProblem::kNone : FieldProblem::kBadFingerprint;
   }
-  if (value.size() > row.limit) return FieldProblem::kTooLong;
-  if (!simdjson::validate_utf8(value.data(), value.size())) return FieldProblem::kNotUtf8;
-  if (has_control(value)) return FieldProblem::kControlCharacter;
-  return row.check(value);
+  return check_text(row, value);
 }
 
 constexpr std::string_view text_of(FieldProblem problem) noexcept {
@@ -97,6 +101,14 @@ void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept {
 #pragma GCC unroll 15
   for (std::size_t i = 0; i + 1 < bytes.size(); ++i) std::memcpy(out + 3 * i, kHex[bytes[i]].data(), 4);
   std::memcpy(out + 3 * (bytes.size() - 1), kHex[bytes.back()].data(), 2);
+}
+
+bool is_valid(const DepositView& deposit) noexcept {
+  return std::all_of(kDepositFields.begin(), kDepositFields.end(), [&deposit](const DepositFieldRow& row) {
+    if (row.text == nullptr) return true;  // any 16 bytes are a fingerprint
+    const std::string_view value = deposit.*row.text;
+    return value.empty() ? !row.is_required : check_text(row, value) == FieldProblem::kNone;
+  });
 }
 
 DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept {

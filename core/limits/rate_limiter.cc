@@ -116,6 +116,18 @@ std::uint64_t RateLimiter::wait_of(const ClientKey& client, std::uint64_t now_ms
   return 0;
 }
 
+void RateLimiter::give_back(const ClientKey& client) noexcept {
+  if (sets_ == 0) return;
+  const bool is_ipv6 = client.is_ipv6();
+  for (std::size_t width = is_ipv6 ? ipv6_.size() : 1; width-- > 0;) {
+    const std::uint64_t hash = hash_at(client, width, is_ipv6);
+    Entry* const set = set_of(width, hash);
+    Entry* const entry = std::find_if(set, set + kWays, [hash](const Entry& e) { return e.hash == hash; });
+    if (entry == set + kWays) continue;  // replaced by another client's meanwhile
+    entry->full_at_us -= std::min(entry->full_at_us, bucket_at(width, is_ipv6).us_per_token);
+  }
+}
+
 void RateLimiter::take(const ClientKey& client, std::uint64_t now_ms, double tokens) noexcept {
   if (sets_ == 0) return;
   const bool is_ipv6 = client.is_ipv6();

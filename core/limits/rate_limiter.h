@@ -75,6 +75,8 @@ class PAIRPORT_EXPORT RateLimiter {
   }
   // Takes `tokens` from `client` and from every network around it; a bucket with fewer is emptied.
   void take(const ClientKey& client, std::uint64_t now_ms, double tokens = 1) noexcept;
+  // Takes back take() of one token.
+  void give_back(const ClientKey& client) noexcept;
 
  private:
   struct Entry {

@@ -1,285 +1,56 @@
 // SPDX-License-Identifier: MIT
-// Invariants: every record is in the table exactly once, and in the wheel exactly when its deadline is not kNever. A
-// record's bytes are wiped before the slab gets them back.
 #include <pairport/store.h>
 
-#include <algorithm>
-#include <cassert>
-#include <cstring>
-#include <new>
-#include <type_traits>
-
-#include <pairport/code.h>
-
-#include "core/store/code_hash.h"
-#include "core/store/code_table.h"
-#include "core/store/slab.h"
-#include "core/store/timer_wheel.h"
-
 namespace pairport {
-namespace {
 
-// The head of a record. The key and the output of StoredDeposit::write() follow without gaps. Packed, because a store
-// may hold ten million records. The key of a code of the usual length is its CodeWord. The key of any other code is a
-// byte with its length, then its characters.
-struct Record {
-  TimerLinks links;
-  std::uint32_t expires_low;
-  StoredDeposit::Sizes sizes;
-  std::uint16_t expires_high;
-  std::uint8_t key_start;
+Store::~Store() = default;
 
-  // 48 bits: a deadline more than 8,900 years away is cut to this value, except kNever.
-  static constexpr std::uint64_t kLongest = (std::uint64_t{1} << 48) - 1;
-  std::uint64_t expires_ms() const noexcept {
-    const std::uint64_t time = stored_expires();
-    return time == kLongest ? Store::kNever : time;
-  }
-  void set_expires(std::uint64_t ms) noexcept {
-    const std::uint64_t time = ms == Store::kNever ? kLongest : std::min(ms, kLongest - 1);
-    expires_low = static_cast<std::uint32_t>(time);
-    expires_high = static_cast<std::uint16_t>(time >> 32);
-  }
-  std::uint32_t expires_seconds() const noexcept {
-    return static_cast<std::uint32_t>(std::min<std::uint64_t>(stored_expires() / 1000, StoredDeposit::kForever));
-  }
-  bool is_expired(std::uint64_t now_ms) const noexcept { return stored_expires() <= std::min(now_ms, kLongest - 1); }
-  char* key() noexcept { return reinterpret_cast<char*>(this) + kHeadSize; }
-  const char* key() const noexcept { return reinterpret_cast<const char*>(this) + kHeadSize; }
-  // For a code that is not a CodeWord.
-  bool has(std::string_view text) const noexcept {
-    return key_start == text.size() && std::memcmp(key() + 1, text.data(), text.size()) == 0;
-  }
-  // This never reads past the end of the record: the values follow a key that is shorter than the word.
-  bool has(CodeWord word) const noexcept { return word.is_at(key()); }
-  bool has_word() const noexcept { return key_start > kMaxCodeLength; }
-  std::uint32_t hash(const CodeHash& hash) const noexcept {
-    return has_word() ? hash(CodeWord::read(key())) : hash({key() + 1, key_start});
-  }
-  std::size_t size() const noexcept { return size_for(has_word() ? CodeWord::kLength : key_start, sizes.total()); }
-
-  // sizeof would add padding that the key can use.
-  static constexpr std::size_t kHeadSize = 18;
-  static constexpr std::size_t key_size(std::size_t code) noexcept {
-    return code == CodeWord::kLength ? sizeof(std::uint64_t) : 1 + code;
-  }
-  static constexpr std::size_t size_for(std::size_t code, std::size_t values) noexcept {
-    return kHeadSize + key_size(code) + values;
-  }
-
- private:
-  std::uint64_t stored_expires() const noexcept { return std::uint64_t{expires_high} << 32 | expires_low; }
-};
-static_assert(offsetof(Record, key_start) == Record::kHeadSize);
-static_assert(Record::size_for(kMaxCodeLength, StoredDeposit::kMost) <= Slab::kMaxSize);
-static_assert(Record::key_size(1) + sizeof(Fingerprint) >= sizeof(std::uint64_t));
-
-// Costs of returning memory, as the number of deposits that could expire in the same time (0.1 to 0.2 us each). Merging
-// two segments of the table takes a few microseconds; unmapping a chunk of memfd_secret memory takes 50.
-constexpr std::size_t kMergeCost = 32;
-constexpr std::size_t kUnmapCost = 256;
-// Bytes of the table that a deposit takes on average.
-constexpr std::size_t kTableBytes = 12;
-// The most bytes by which the table grows while the deposits of one more chunk of memory are added.
-constexpr std::size_t kTableOfChunk =
-    CodeTable::growth_bytes() + Slab::kChunkSize / Record::size_for(1, StoredDeposit::kLeast) * kTableBytes;
-
-}  // namespace
-
-struct Store::Impl {
-  Impl(const Options& store_options, std::uint64_t now_ms) noexcept
-      : options(store_options),
-        hash(store_options.hash_seed),
-        slab(store_options.minimum_level),
-        table(
-            std::min(store_options.max_deposits, store_options.max_bytes / Record::size_for(1, StoredDeposit::kLeast))),
-        wheel(*this, now_ms) {}
-
-  // Required by TimerWheel.
-  TimerLinks& links(TimerId id) noexcept { return at(id)->links; }
-  std::uint64_t deadline(TimerId id) noexcept { return at(id)->expires_ms(); }
-
-  Record* at(Slab::Ref ref) const noexcept { return reinterpret_cast<Record*>(slab.at(ref)); }
-
-  struct Found {
-    Record* record = nullptr;
-    Slab::Ref ref = Slab::kNone;
-  };
-  // The record of `code`, a CodeWord or, for other lengths, a std::string_view, expired or not.
-  template <typename AnyCode>
-  Found find(std::uint32_t hash_of_code, AnyCode code) const noexcept {
-    Record* record = nullptr;
-    const Slab::Ref ref = table.find(hash_of_code, [&](Slab::Ref candidate) {
-      record = at(candidate);
-      return record->has(code);
-    });
-    return ref == CodeTable::kNone ? Found() : Found{record, ref};
-  }
-  template <typename AnyCode>
-  StoredDeposit find_live(AnyCode code, std::uint64_t now_ms) const noexcept {
-    Record* const record = find(hash(code), code).record;
-    if (record == nullptr || record->is_expired(now_ms)) return {};
-    // With a CodeWord this needs nothing of the record but its address.
-    if constexpr (std::is_same_v<AnyCode, CodeWord>) {
-      return {record->key() + sizeof(CodeWord), record->sizes, record->expires_seconds()};
-    } else {
-      return {record->key() + 1 + code.size(), record->sizes, record->expires_seconds()};
-    }
-  }
-  // The same for a code of any length.
-  Found find_any(std::uint32_t hash_of_code, std::string_view code) const noexcept {
-    return code.size() == CodeWord::kLength ? find(hash_of_code, CodeWord(code.data())) : find(hash_of_code, code);
-  }
-
-  // Everything is inlined: the processor overlaps look-ups that wait for memory, and fewer instructions in each let it
-  // overlap more of them.
-  [[gnu::flatten, gnu::noinline]] StoredDeposit find_usual(const char* code, std::uint64_t now_ms) const noexcept {
-    return find_live(CodeWord(code), now_ms);
-  }
-
-  void remove(std::uint32_t hash_of_code, Slab::Ref ref) noexcept {
-    table.erase(hash_of_code, ref);
-    Record* record = at(ref);
-    const std::size_t size = record->size();
-    wipe(record, size);
-    slab.release(ref, size);
-    --count;
-  }
-
-  Options options;
-  CodeHash hash;
-  Slab slab;
-  CodeTable table;
-  TimerWheel<Impl> wheel;
-  std::size_t count = 0;
-};
-
-Store::Store(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
-Store::~Store() = default;  // the slab wipes its blocks
-
-Result<std::unique_ptr<Store>> Store::create(const Options& options, std::uint64_t now_ms) noexcept {
-  std::unique_ptr<Impl> impl(new (std::nothrow) Impl(options, now_ms));
-  if (impl == nullptr || !impl->slab || !impl->table) return StatusCode::kOutOfMemory;
-  // Allocate once, so that a memory level that the kernel does not give fails at the start and not with the first
-  // deposit.
-  const Slab::Ref probe = impl->slab.allocate(1, Slab::kChunkSize);
-  if (probe == Slab::kNone) {
-    return options.minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
-  }
-  impl->slab.release(probe, 1);
-  std::unique_ptr<Store> store(new (std::nothrow) Store(std::move(impl)));
-  if (store == nullptr) return StatusCode::kOutOfMemory;
-  return store;
+double Store::weight(std::string_view /*code*/, const DepositView& /*deposit*/) const noexcept {
+  return 1;
 }
 
-Status Store::insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept {
-  assert(is_plausible_code(code));
-  Impl& self = *impl_;
-  const std::uint32_t hash = self.hash(code);
-  if (self.find_any(hash, code).record != nullptr) return StatusCode::kAlreadyExists;
-  if (self.count >= self.options.max_deposits) return StatusCode::kStoreFull;
-
-  const std::size_t table_bytes = self.table.memory_bytes() + kTableOfChunk;
-  if (table_bytes > self.options.max_bytes) return StatusCode::kStoreFull;
-  const std::size_t allowed = self.options.max_bytes - table_bytes;
-  const StoredDeposit::Sizes sizes(deposit);
-  const std::size_t size = Record::size_for(code.size(), sizes.total());
-  const Slab::Ref ref = self.slab.allocate(size, allowed);
-  if (ref == Slab::kNone) {
-    if (self.slab.mapped_bytes() + Slab::kChunkSize > allowed) return StatusCode::kStoreFull;
-    return self.options.minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
+StoreReply Store::carry_out(const StoreOperation& operation, std::uint64_t now_ms) noexcept {
+  const std::string_view code = operation.code;
+  switch (operation.verb) {
+    case StoreOperation::Verb::kPut:
+      return put(code, operation.deposit, operation.terms, now_ms);
+    case StoreOperation::Verb::kFind:
+      return find(code, now_ms);
+    case StoreOperation::Verb::kUse:
+      return use(code, now_ms);
+    case StoreOperation::Verb::kStatus:
+      return status(code, now_ms);
+    case StoreOperation::Verb::kRevoke:
+      return revoke(code, now_ms);
+    case StoreOperation::Verb::kExtend:
+      return extend(code, operation.terms, now_ms);
   }
-  if (!self.table.reserve(hash)) {
-    self.slab.release(ref, size);
-    return StatusCode::kOutOfMemory;
-  }
-
-  Record* record = self.at(ref);
-  record->links = {};
-  record->set_expires(expires_ms);
-  record->sizes = sizes;
-  char* out = record->key();
-  if (code.size() == CodeWord::kLength) {
-    CodeWord(code.data()).write(out);
-    out += sizeof(CodeWord);
-  } else {
-    *out++ = static_cast<char>(code.size());
-    out += code.copy(out, code.size());
-  }
-  StoredDeposit::write(deposit, out);
-
-  self.table.insert(hash, ref);
-  if (expires_ms != kNever) self.wheel.arm(ref);
-  ++self.count;
-  // This spreads the costs of growth: no insertion does more than one step that takes microseconds.
-  if (!self.slab.touched_new_memory() && !self.table.prepare(hash)) self.slab.prepare(allowed);
-  return StatusCode::kOk;
+  return StatusCode::kInvalidArgument;
 }
 
-StoredDeposit Store::find(std::string_view code, std::uint64_t now_ms) const noexcept {
-  assert(code.empty() || code.size() > kMaxCodeLength || is_plausible_code(code));
-  if (code.size() == CodeWord::kLength) return impl_->find_usual(code.data(), now_ms);
-  if (code.empty() || code.size() > kMaxCodeLength) return {};
-  return impl_->find_live(code, now_ms);
+StoreReply ElsewhereStore::put(std::string_view, const DepositView&, const StoreTerms&, std::uint64_t) noexcept {
+  return StatusCode::kLater;
 }
-
-bool Store::erase(std::string_view code) noexcept {
-  if (code.empty() || code.size() > kMaxCodeLength) return false;
-  const std::uint32_t hash = impl_->hash(code);
-  const Impl::Found found = impl_->find_any(hash, code);
-  if (found.record == nullptr) return false;
-  if (found.record->expires_ms() != kNever) impl_->wheel.cancel(found.ref);
-  impl_->remove(hash, found.ref);
+StoreReply ElsewhereStore::find(std::string_view, std::uint64_t) noexcept {
+  return StatusCode::kLater;
+}
+StoreReply ElsewhereStore::use(std::string_view, std::uint64_t) noexcept {
+  return StatusCode::kLater;
+}
+StoreReply ElsewhereStore::status(std::string_view, std::uint64_t) noexcept {
+  return StatusCode::kLater;
+}
+StoreReply ElsewhereStore::revoke(std::string_view, std::uint64_t) noexcept {
+  return StatusCode::kLater;
+}
+StoreReply ElsewhereStore::extend(std::string_view, const StoreTerms&, std::uint64_t) noexcept {
+  return StatusCode::kLater;
+}
+bool ElsewhereStore::expire(std::uint64_t, std::size_t) noexcept {
   return true;
 }
-
-bool Store::expire(std::uint64_t now_ms, std::size_t max_work) noexcept {
-  Impl& self = *impl_;
-  std::size_t left = max_work;
-  const bool all_fired = self.wheel.advance(now_ms, max_work, [&self, &left](TimerId ref) {
-    Record* record = self.at(ref);
-    self.remove(record->hash(self.hash), ref);
-    --left;
-  });
-  if (!all_fired) return false;
-  // Return memory only when no deposit is due. After a mass expiry, segments and chunks are then merged and unmapped
-  // once, and not step by step. Each step counts as the number of deposits that expire in the same time.
-  const auto may = [&left, max_work](std::size_t cost) {
-    if (left == 0 || (left < cost && left != max_work)) return false;  // a call without other work takes one step
-    left -= std::min(left, cost);
-    return true;
-  };
-  while (self.table.trimmable()) {
-    if (!may(kMergeCost)) return false;
-    self.table.trim();
-  }
-  while (self.slab.trimmable()) {
-    if (!may(kUnmapCost)) return false;
-    self.slab.trim();
-  }
-  return true;
-}
-
-std::size_t Store::size() const noexcept {
-  return impl_->count;
-}
-std::size_t Store::expiring() const noexcept {
-  return impl_->wheel.size();
-}
-std::size_t Store::memory_bytes() const noexcept {
-  return impl_->slab.mapped_bytes() + impl_->table.memory_bytes();
-}
-bool Store::more_than_half_full() const noexcept {
-  return impl_->count > impl_->options.max_deposits / 2 || memory_bytes() > impl_->options.max_bytes / 2;
-}
-double Store::weight(std::string_view code, const DepositView& deposit) const noexcept {
-  const std::size_t bytes = kTableBytes + Record::size_for(code.size(), StoredDeposit::Sizes(deposit).total());
-  const Options& options = impl_->options;
-  return std::max(1.0, static_cast<double>(bytes) * static_cast<double>(options.max_deposits) /
-                           static_cast<double>(options.max_bytes));
-}
-SecretLevel Store::level() const noexcept {
-  return impl_->slab.level();
+StoreStats ElsewhereStore::stats() const noexcept {
+  return {};
 }
 
 }  // namespace pairport

@@ -80,6 +80,7 @@ void Connection::close() noexcept {
   head_.reset();
   body_.reset();
   rest_.reset();
+  pending_id_ = 0;
 }
 
 void Connection::on_input(std::string_view input, const Now& now) noexcept {
@@ -120,7 +121,7 @@ void Connection::process(std::string_view& input, const Now& now) noexcept {
 
 bool Connection::may_read_ahead() const noexcept {
   return state_ == State::kAnswering && keep_alive_ && !finishing_ && exchange_count_ < kMaxBatch &&
-         output_bytes_ < kMaxBatchBytes && wants_file().empty();
+         output_bytes_ < kMaxBatchBytes && !is_pending();
 }
 
 // Answers the next request together with the previous ones if it is complete and valid. Otherwise it is parsed again
@@ -282,7 +283,7 @@ void Connection::describe_request(Method method, const ClientAddress& client, co
 void Connection::report_answers() noexcept {
   std::uint64_t sent = sent_bytes_;
   for (ConnectionContext::Exchange* exchange = exchange_.get(); exchange != nullptr; exchange = exchange->next.get()) {
-    if (exchange->response.status() == 0) continue;  // no answer: the connection ended before the file was there
+    if (exchange->response.status() == 0) continue;  // no answer: the connection ended while it was pending
     const std::uint64_t count = std::min(sent, exchange->bytes);
     exchange->describe_answer(count, sent_at_ms_);
     sent -= count;
@@ -326,35 +327,35 @@ void Connection::dispatch(RequestHead& parsed, std::string_view body, const Now&
     context_.service_.handle(request, now, last_exchange_->response);
   }
   describe_request(request.method, client, now);
-  if (!wants_file().empty()) {
-    state_ = State::kAnswering;
-    deadline_ = after(now, context_.limits_.answer_timeout);
-    return;
+  if (last_exchange_->response.is_pending()) return wait_for_reply(after(now, context_.limits_.answer_timeout));
+  start_answer(now);
+}
+
+const Pending& Connection::pending() const noexcept {
+  static const Pending kNothing;
+  return is_pending() ? last_exchange_->response.pending() : kNothing;
+}
+
+void Connection::wait_for_reply(std::uint64_t until_ms) noexcept {
+  if (++last_pending_id_ == 0) ++last_pending_id_;
+  pending_id_ = last_pending_id_;
+  pending_until_ms_ = until_ms;
+  forget_request();
+  state_ = State::kAnswering;
+  deadline_ = output().empty() ? until_ms : std::min(deadline_, until_ms);
+}
+
+bool Connection::resume(std::uint32_t id, const PendingReply& reply, const Now& now) noexcept {
+  if (!is_pending() || id != pending_id_) return false;
+  Response& response = last_exchange_->response;
+  context_.service_.resume(reply, now, response);
+  if (response.is_pending()) {
+    wait_for_reply(pending_until_ms_);
+  } else {
+    pending_id_ = 0;
+    start_answer(now);
   }
-  start_answer(now);
-}
-
-std::string_view Connection::wants_file() const noexcept {
-  return last_exchange_ == nullptr ? std::string_view() : last_exchange_->response.file_name();
-}
-
-FileFolder Connection::wants_file_of() const noexcept {
-  assert(!wants_file().empty());
-  return last_exchange_->response.file_folder();
-}
-
-void Connection::on_file(const FileInfo* file, const Now& now) noexcept {
-  if (wants_file().empty()) return;
-  context_.service_.answer_file(file, last_exchange_->response);
-  start_answer(now);
-}
-
-void Connection::on_file_unavailable(const Now& now) noexcept {
-  if (wants_file().empty()) return;
-  const bool is_head = last_exchange_->response.is_head();
-  context_.service_.refuse(503, "the file cannot be read now; try again later", {},
-                           is_head ? Method::kHead : Method::kGet, last_exchange_->response);
-  start_answer(now);
+  return true;
 }
 
 void Connection::on_data(std::string_view data, const Now& now) noexcept {
@@ -408,13 +409,17 @@ void Connection::start_answer(const Now& now) noexcept {
   last_exchange_->bytes = head.size + file_rest_.size;
   for (const Fragment& fragment : response.body()) last_exchange_->bytes += fragment.size;
 
-  // The answer holds a copy of the request, or does not need it.
+  forget_request();
+  state_ = State::kAnswering;
+  expect_to_send(output_bytes_, now);
+}
+
+// The answer holds a copy of the request, or does not need it.
+void Connection::forget_request() noexcept {
   parser_->guard.reset();
   head_started_ = false;
   head_.reset();
   body_.reset();
-  state_ = State::kAnswering;
-  expect_to_send(output_bytes_, now);
 }
 
 // Each piece of a file has a deadline of its own. With one deadline for a whole file, a peer that has stopped reading
@@ -428,6 +433,7 @@ void Connection::expect_to_send(std::uint64_t bytes, const Now& now) noexcept {
 void Connection::on_progress(const Now& now) noexcept {
   if (state_ != State::kAnswering || output().empty()) return;
   deadline_ = std::min(after(now, context_.limits_.answer_timeout), answer_end_ms_);
+  if (is_pending()) deadline_ = std::min(deadline_, pending_until_ms_);
 }
 
 void Connection::on_output(std::size_t sent, const Now& now) noexcept {
@@ -455,7 +461,10 @@ void Connection::on_output(std::size_t sent, const Now& now) noexcept {
     --fragment_count_;
   }
   assert(sent == 0);
-  if (fragment_count_ == 0 && state_ == State::kAnswering && file_rest_.size == 0 && wants_file().empty()) {
+  if (fragment_count_ != 0 || state_ != State::kAnswering || file_rest_.size != 0) return;
+  if (is_pending()) {
+    deadline_ = pending_until_ms_;
+  } else {
     end_answers(now);
   }
 }
@@ -484,6 +493,10 @@ void Connection::end_answers(const Now& now) noexcept {
 
 void Connection::on_deadline(const Now& now) noexcept {
   if (now.monotonic_ms < deadline_) return;
+  if (is_pending() && now.monotonic_ms >= pending_until_ms_) {
+    resume(pending_id_, PendingReply::unavailable(), now);
+    return;
+  }
   if (state_ == State::kHead && head_started_) {
     refuse(408, "the request head took too long to arrive", {}, Method::kOther, now);
   } else if (state_ == State::kBody && output().empty()) {

@@ -53,18 +53,13 @@ class Channel {
   // Null: the connection is not encrypted.
   virtual TlsConnection* tls() noexcept { return nullptr; }
 
-  // The files that answers need, as in Connection.
-  std::string_view wants_file() const noexcept { return connection_.wants_file(); }
-  FileFolder wants_file_of() const noexcept { return connection_.wants_file_of(); }
+  // What answers wait for, as in Connection.
+  const Pending& pending() const noexcept { return connection_.pending(); }
+  std::uint32_t pending_id() const noexcept { return connection_.pending_id(); }
+  void resume(std::uint32_t id, const PendingReply& reply, const Now& now) noexcept {
+    if (connection_.resume(id, reply, now)) on_answer(now);
+  }
   FileRange wants_data() const noexcept { return connection_.wants_data(); }
-  void on_file(const FileInfo* file, const Now& now) noexcept {
-    connection_.on_file(file, now);
-    on_answer(now);
-  }
-  void on_file_unavailable(const Now& now) noexcept {
-    connection_.on_file_unavailable(now);
-    on_answer(now);
-  }
   void on_data(std::string_view data, const Now& now) noexcept {
     connection_.on_data(data, now);
     on_answer(now);

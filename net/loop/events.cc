@@ -15,7 +15,7 @@ constexpr std::uint64_t kEventMs = 60'000;
 
 Events::Events(std::function<void(ServerEvent event, int detail)> on_event, const Service& service,
                const ConnectionContext& context)
-    : on_event_(std::move(on_event)), service_(service), context_(context), level_(service.store().level()) {}
+    : on_event_(std::move(on_event)), service_(service), context_(context), level_(service.store().stats().level) {}
 
 bool Events::tell(ServerEvent event, int detail, std::uint64_t now_ms) noexcept {
   std::uint64_t& again_at = again_at_[static_cast<std::size_t>(event)];
@@ -36,8 +36,8 @@ void Events::tell_counts(std::uint64_t now_ms) noexcept {
     deposits_refused_ = service_.deposits_refused();
     tell(ServerEvent::kDepositsRefused, 0, now_ms);
   }
-  if (service_.store().level() < level_) {
-    level_ = service_.store().level();
+  if (service_.store().stats().level < level_) {
+    level_ = service_.store().stats().level;
     tell(ServerEvent::kMemoryFell, 0, now_ms);
   }
   tell_count(ServerEvent::kDepositsLimited, service_.deposits_limited(), deposits_limited_told_, now_ms);

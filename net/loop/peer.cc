@@ -96,13 +96,6 @@ void Peer::receive() noexcept {
   flush();
 }
 
-bool Peer::receive_initial(std::string_view input) noexcept {
-  bytes += input.size();
-  Channel::Wants wants = channel_->on_input(input, peers_.context().now());
-  flush(wants);
-  return !closing_ && wants_input();
-}
-
 void Peer::flush() noexcept {
   if (closing_ || handshake_.is_computing()) return;
   Channel::Wants wants = channel_->wants();
@@ -117,31 +110,11 @@ void Peer::flush(Channel::Wants& wants) noexcept {
   if (wants.close) return close();
   if (writing_) return arm(wants.deadline);
   std::size_t sent_in_a_row = 0;
-  while (!wants.output.empty()) {
-    // libuv reports a write in the next iteration of the loop, so that other peers get their turn.
-    if (sent_in_a_row >= channel_->burst()) return write_rest(wants.output);
-    std::size_t wanted = 0;
-    for (const Fragment& fragment : wants.output) wanted += fragment.size;
-    const bool then_ended = wants.end_with_output;
-    const ssize_t sent = peers_.transmitter().send(fd_, wants.output, then_ended);
-    if (sent < 0 && sent != -EAGAIN) return close();
-    const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
-    bytes += taken;
-    wants = channel_->on_output(taken, peers_.context().now());
-    sent_in_a_row += taken;
-    // The FIN leaves with the last bytes. close(2) alone would reset the connection and drop unsent bytes if the socket
-    // holds unread data behind the request.
-    if (then_ended && taken == wanted) ::shutdown(fd_, SHUT_WR);
-    if (taken != wanted) return write_rest(wants.output);
-  }
-
-  if (wants.close) return close();
-  if (wants.request) {
-    end_transfer();
-  } else {
-    serve_file();
-    if (closing_) return;
-  }
+  do {
+    if (!send(wants, sent_in_a_row)) return;
+    if (wants.close) return close();
+  } while (serve_pending(wants));
+  if (closing_) return;
   if (wants.shutdown && !shut_down_) {
     if (!attach()) return;
     shut_down_ = true;
@@ -155,6 +128,38 @@ void Peer::flush(Channel::Wants& wants) noexcept {
     peers_.set_queued(*this, true);
     peers_.handshakes().queue(handshake_);
   }
+}
+
+// Sends the output. False: the socket is full, it is the turn of others, or the peer is closed.
+bool Peer::send(Channel::Wants& wants, std::size_t& sent_in_a_row) noexcept {
+  while (!wants.output.empty()) {
+    // libuv reports a write in the next iteration of the loop, so that other peers get their turn.
+    if (sent_in_a_row >= channel_->burst()) {
+      write_rest(wants.output);
+      return false;
+    }
+    std::size_t wanted = 0;
+    for (const Fragment& fragment : wants.output) wanted += fragment.size;
+    const bool then_ended = wants.end_with_output;
+    const ssize_t sent = peers_.transmitter().send(fd_, wants.output, then_ended);
+    if (sent < 0 && sent != -EAGAIN) {
+      close();
+      return false;
+    }
+    const auto taken = static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+    bytes += taken;
+    wants = channel_->on_output(taken, peers_.context().now());
+    sent_in_a_row += taken;
+    // The FIN leaves with the last bytes. close(2) alone would reset the connection and drop unsent bytes if the socket
+    // holds unread data behind the request.
+    if (then_ended && taken == wanted) ::shutdown(fd_, SHUT_WR);
+    if (taken != wanted) {
+      write_rest(wants.output);
+      return false;
+    }
+  }
+
+  return true;
 }
 
 // The socket is full, or other peers get their turn: libuv sends the rest.
@@ -216,31 +221,71 @@ void Peer::on_deadline(const Now& now) noexcept {
     left_to_send_ = left;
   }
   channel_->on_deadline(now);
+  if (channel_->pending_id() != begun_) end_asking();
   flush();
 }
 
-void Peer::serve_file() noexcept {
-  if (const std::string_view name = channel_->wants_file(); !name.empty()) {
-    if (transfer_ != nullptr && transfer_->is_opening()) return;
-    end_transfer();  // the transfer of the previous answer
-    const ServerOptions& options = peers_.context().options;
-    const bool is_challenge = channel_->wants_file_of() == FileFolder::kChallenges;
-    transfer_ = is_challenge ? FileTransfer::open(peers_.context(), *this, options.acme_webroot,
-                                                  "/.well-known/acme-challenge/", name)
-                             : FileTransfer::open(peers_.context(), *this, options.package_folder, "/", name);
-    if (transfer_ == nullptr) close();
-  } else if (const FileRange range = channel_->wants_data(); range.size != 0) {
-    if (!transfer_->read(range)) close();
-  } else {
-    end_transfer();
+// Begins what the answer waits for, or reads on in its file. True: it cannot be carried out, the channel has been told
+// so, and `wants` is what it wants now.
+bool Peer::serve_pending(Channel::Wants& wants) noexcept {
+  if (wants.request) {
+    end_pending();
+    return false;
   }
+  const std::uint32_t id = channel_->pending_id();
+  if (id != 0) {
+    if (id == begun_) return false;
+    end_pending();  // what the previous answer needed
+    begun_ = id;
+    if (begin(channel_->pending())) return false;
+    resume(PendingReply::unavailable());
+    wants = channel_->wants();
+    return true;
+  }
+  if (const FileRange range = channel_->wants_data(); range.size == 0) {
+    end_pending();
+  } else if (!transfer_->read(range)) {
+    close();
+  }
+  return false;
+}
+
+// False: it cannot be carried out.
+bool Peer::begin(const Pending& pending) noexcept {
+  LoopContext& context = peers_.context();
+  const ServerOptions& options = context.options;
+  if (pending.kind == Pending::Kind::kStore) {
+    is_asking_ = options.store != nullptr && options.store->start(pending.operation, *this);
+    return is_asking_;
+  }
+  transfer_ =
+      pending.folder == FileFolder::kChallenges
+          ? FileTransfer::open(context, *this, options.acme_webroot, "/.well-known/acme-challenge/", pending.file_name)
+          : FileTransfer::open(context, *this, options.package_folder, "/", pending.file_name);
+  return transfer_ != nullptr;
+}
+
+void Peer::resume(const PendingReply& reply) noexcept {
+  channel_->resume(begun_, reply, peers_.context().now());
+}
+
+void Peer::on_reply(const StoreReply& reply) noexcept {
+  is_asking_ = false;
+  resume(reply);
+  flush();
 }
 
 void Peer::on_file(FileOutcome outcome, const FileInfo* file) noexcept {
-  if (outcome == FileOutcome::kUnavailable) {
-    channel_->on_file_unavailable(peers_.context().now());
-  } else {
-    channel_->on_file(file, peers_.context().now());
+  switch (outcome) {
+    case FileOutcome::kOpened:
+      resume(*file);
+      break;
+    case FileOutcome::kNotThere:
+      resume(PendingReply::no_file());
+      break;
+    case FileOutcome::kUnavailable:
+      resume(PendingReply::unavailable());
+      break;
   }
   flush();
 }
@@ -251,8 +296,13 @@ void Peer::on_file_data(std::string_view data) noexcept {
   flush();
 }
 
-void Peer::end_transfer() noexcept {
+void Peer::end_pending() noexcept {
   if (transfer_ != nullptr) std::exchange(transfer_, nullptr)->end();
+  end_asking();
+}
+
+void Peer::end_asking() noexcept {
+  if (std::exchange(is_asking_, false)) peers_.context().options.store->cancel(*this);
 }
 
 void Peer::on_step_done() noexcept {
@@ -275,6 +325,7 @@ void Peer::finish(const Now& now) noexcept {
 void Peer::close() noexcept {
   if (closing_) return;
   closing_ = true;
+  end_asking();
   peers_.handshakes().leave(handshake_);
   peers_.on_closing(*this);
   if (attached_) {
@@ -288,7 +339,7 @@ void Peer::close() noexcept {
 }
 
 void Peer::forget() noexcept {
-  end_transfer();
+  end_pending();
   closed_ = true;
   if (!handshake_.is_computing()) delete this;
 }

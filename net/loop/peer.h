@@ -35,7 +35,10 @@ struct PeerTimer {
 
 // Reads, writes and closes one socket as its channel wants. Peers creates and forgets it. It deletes itself when
 // neither libuv nor the thread pool uses it any more.
-class Peer final : public Victims::Candidate, private FileReceiver, private HandshakeOwner {
+class Peer final : public Victims::Candidate,
+                   private FileReceiver,
+                   private StoreClient::Waiter,
+                   private HandshakeOwner {
  public:
   // Takes `fd`. REQUIRES: `channel` is not null; `peers` outlives this object
   Peer(Peers& peers, TimerId id, int fd, bool is_unix, const ClientAddress& address, AddressCounter::Place&& place,
@@ -45,9 +48,6 @@ class Peer final : public Victims::Candidate, private FileReceiver, private Hand
 
   // Reads once, then does what the channel wants. libuv reports input that is left.
   void receive() noexcept;
-  // The same with bytes that the embedder has read from the socket. Returns whether the channel wants more input.
-  // REQUIRES: before the first receive(); 1 to Connection::kMaxInput bytes
-  bool receive_initial(std::string_view input) noexcept;
   // Makes a newly accepted peer a handle of libuv.
   void settle() noexcept;
   // The deadline of `timer` has come.
@@ -83,9 +83,14 @@ class Peer final : public Victims::Candidate, private FileReceiver, private Hand
   void read_on(bool wanted) noexcept;
   std::uint64_t left_to_send() const noexcept;
   void arm(std::uint64_t deadline) noexcept;
-  void serve_file() noexcept;
-  void end_transfer() noexcept;
+  bool send(Channel::Wants& wants, std::size_t& sent_in_a_row) noexcept;
+  bool serve_pending(Channel::Wants& wants) noexcept;
+  bool begin(const Pending& pending) noexcept;
+  void resume(const PendingReply& reply) noexcept;
+  void end_pending() noexcept;
+  void end_asking() noexcept;
 
+  void on_reply(const StoreReply& reply) noexcept override;
   void on_file(FileOutcome outcome, const FileInfo* file) noexcept override;
   void on_file_data(std::string_view data) noexcept override;
   void on_step_begins() noexcept override { read_on(false); }
@@ -104,6 +109,8 @@ class Peer final : public Victims::Candidate, private FileReceiver, private Hand
   bool closed_ = false;             // and forgotten; only a handshake that is being computed keeps the object
   std::size_t write_size_ = 0;      // bytes of `write_`
   std::uint64_t left_to_send_ = 0;  // at the last look; while writing_
+  std::uint32_t begun_ = 0;         // the pending_id() of what was begun last
+  bool is_asking_ = false;          // ServerOptions::store
   FileTransfer* transfer_ = nullptr;
   StreamHandle handle_;
   uv_write_t write_;

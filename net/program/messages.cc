@@ -43,7 +43,7 @@ void log_event(const Service& service, ServerEvent event, int detail) {
   switch (event) {
     case ServerEvent::kDepositsRefused:
       spdlog::warn("deposits are refused: {} are held, in {} KiB; see [pairing] max_deposits and max_memory",
-                   service.store().size(), service.store().memory_bytes() / 1024);
+                   service.store().stats().deposits, service.store().stats().memory_bytes / 1024);
       break;
     case ServerEvent::kAcceptPaused:
       spdlog::warn(
@@ -89,7 +89,7 @@ void log_event(const Service& service, ServerEvent event, int detail) {
       break;
     case ServerEvent::kMemoryFell:
       spdlog::warn("memory for credentials: from now on {}; raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit)",
-                   to_string(service.store().level()));
+                   to_string(service.store().stats().level));
       break;
   }
 }

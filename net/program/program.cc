@@ -181,7 +181,7 @@ Program::Failure Program::open_parts() {
     return code;
   }
   service_ = std::move(service).value();
-  spdlog::info("memory for credentials: {}", to_string(service_->store().level()));
+  spdlog::info("memory for credentials: {}", to_string(service_->store().stats().level));
   std::array<char, 256> text;
   if (const std::string_view line = describe_short_code(config_.service.code_length, text); !line.empty()) {
     spdlog::warn("[pairing] code_length: {}", line);

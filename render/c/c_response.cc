@@ -187,18 +187,19 @@ size_t pairport_response_body(const pairport_response* response,
 
 pairport_string pairport_response_file(const pairport_response* response) noexcept {
   const Response* const answer = object_of(response);
-  return answer == nullptr ? string_of({}) : string_of(answer->file_name());
+  return answer == nullptr ? string_of({}) : string_of(answer->pending().file_name);
 }
 
 int pairport_answer_file(pairport_service* service, const pairport_file_info* info,
                          pairport_response* response) noexcept {
   Response* const answer = object_of(response);
-  if (service == nullptr || answer == nullptr || response->owner != service || answer->file_name().empty()) {
+  if (service == nullptr || answer == nullptr || response->owner != service ||
+      answer->pending().kind != Pending::Kind::kFile) {
     return PAIRPORT_INVALID_ARGUMENT;
   }
-  FileInfo found;
-  if (info != nullptr) found = {info->size, info->modified};
-  service->service->answer_file(info == nullptr ? nullptr : &found, *answer);
+  // A file needs no time.
+  service->service->resume(info == nullptr ? PendingReply::no_file() : FileInfo{info->size, info->modified}, Now(),
+                           *answer);
   return PAIRPORT_OK;
 }
 

@@ -110,9 +110,12 @@ int pairport_service_create(const pairport_options* options, const pairport_now*
     } else {
       random = std::make_unique<CallersRandom>(known.random, known.random_user);
     }
-    auto created = Service::create(converted, *random, {now->monotonic_ms, now->unix_seconds});
+    std::unique_ptr<ElsewhereStore> elsewhere;
+    if (known.store_elsewhere != 0) elsewhere = std::make_unique<ElsewhereStore>();
+    auto created = Service::create(converted, *random, {now->monotonic_ms, now->unix_seconds}, elsewhere.get());
     if (!created.ok()) return fail(created.status().code(), created.status().message(), message, message_size);
-    auto owned = std::make_unique<pairport_service>(std::move(random), std::move(created).value());
+    auto owned =
+        std::make_unique<pairport_service>(std::move(random), std::move(elsewhere), std::move(created).value());
     *service = owned.release();
     return fail(StatusCode::kOk, "", message, message_size);
   } catch (...) {
@@ -131,22 +134,20 @@ int pairport_service_expire(pairport_service* service, const pairport_now* now, 
 
 int pairport_service_stats(const pairport_service* service, pairport_stats* stats) noexcept {
   if (!is_usable(service) || stats == nullptr || stats->size < kFirstStats) return PAIRPORT_INVALID_ARGUMENT;
-  const Store& store = service->service->store();
+  const StoreStats store = service->service->store().stats();
   pairport_stats known{};
-  known.size = stats->size;
-  known.deposits = store.size();
-  known.expiring = store.expiring();
-  known.memory_bytes = store.memory_bytes();
+  known.deposits = store.deposits;
+  known.expiring = store.expiring;
+  known.memory_bytes = store.memory_bytes;
   known.deposits_refused = service->service->deposits_refused();
-  known.memory_level = static_cast<int>(store.level());
+  known.memory_level = static_cast<int>(store.level);
   const ServiceCounters& counters = service->service->counters();
   known.deposits_limited = counters.deposits_limited;
   known.look_ups_limited = counters.look_ups_limited;
   known.misses = counters.misses;
-  // A longer structure has members that this version does not know: set them to 0.
-  auto* bytes = reinterpret_cast<unsigned char*>(stats);
-  std::memcpy(bytes, &known, std::min(stats->size, sizeof(known)));
-  if (known.size > sizeof(known)) std::memset(bytes + sizeof(known), 0, known.size - sizeof(known));
+  known.look_ups_failed = counters.look_ups_failed;
+  known.deposits_revoked = counters.deposits_revoked;
+  write_sized(known, stats);
   return PAIRPORT_OK;
 }
 

@@ -61,6 +61,17 @@ bool read_sized(const T* given, std::size_t first_size, T& known) noexcept {
   return true;
 }
 
+// Writes `known` to a structure of the caller's, whose `size` may be shorter or longer than ours: of a shorter one what
+// it has, and zeros to what a longer one has on top.
+template <typename T>
+void write_sized(T known, T* out) noexcept {
+  const std::size_t size = out->size;
+  known.size = size;
+  auto* const bytes = reinterpret_cast<unsigned char*>(out);
+  std::memcpy(bytes, &known, std::min(size, sizeof(known)));
+  if (size > sizeof(known)) std::memset(bytes + sizeof(known), 0, size - sizeof(known));
+}
+
 // Fills a structure of options, which has `size` bytes for the caller, with defaults. Bytes behind our members become
 // zero. `make_defaults` may allocate. `first_size` as in read_sized().
 template <typename T>

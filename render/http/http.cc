@@ -32,7 +32,10 @@ void Response::reset() noexcept {
   content_length_ = 0;
   fragment_count_ = 0;
   extra_headers_ = {};
-  file_ = {};
+  file_range_ = {};
+  if (!is_pending()) return;
+  pending_ = {};
+  asked_ = {};
 }
 
 }  // namespace pairport

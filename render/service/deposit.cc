@@ -8,6 +8,7 @@
 #include <pairport/deposit.h>
 
 #include "core/base/writer.h"
+#include "core/deposit/deposit_fields.h"
 #include "core/memory/secret_block.h"
 #include "render/http/accept.h"
 #include "render/scripts/quote.h"
@@ -17,15 +18,70 @@ namespace pairport {
 namespace {
 
 constexpr std::uint32_t kStoreFullRetrySeconds = 60;
-constexpr int kMaxCodeAttempts = 16;
+constexpr std::uint8_t kMaxCodeAttempts = 16;
 
-void write_answer(Service::Impl& service, const Code& code, const Now& now, Writer& out) noexcept {
-  std::array<char, UtcText::kSize> expires;
+void write_answer(Service::Impl& service, const Code& code, std::int64_t expires, Writer& out) noexcept {
+  std::array<char, UtcText::kSize> text;
   out.text(R"({"pairing_code":)").quoted(code.view(), quote_json).text(R"(,"expires":")");
-  out.text(service.utc_text.write(now.unix_seconds + service.ttl_seconds, expires.data()));
+  out.text(service.utc_text.write(expires, text.data()));
   out.text(R"(","installers":)");
   service.commands.write(code.view(), out);
   out.text("}\n");
+}
+
+std::string_view why_refused(StatusCode code) noexcept {
+  switch (code) {
+    case StatusCode::kStoreFull:
+      return "the service holds as many deposits as it may; try again later";
+    case StatusCode::kMemoryNotLocked:
+      return "the service has no locked memory left for credentials; try again later";
+    case StatusCode::kRandomFailed:
+      return "the service has no random numbers for a pairing code; try again later";
+    case StatusCode::kOutOfMemory:
+    case StatusCode::kAlreadyExists:
+      return "out of memory; try again later";
+    default:
+      return "the service cannot store deposits now; try again later";
+  }
+}
+
+// The store has answered `answer` to the deposit of `code`.
+void end_deposit(Service::Impl& service, const StoreReply& answer, const StoreOperation& put, const ClientKey& client,
+                 bool as_problem, const Now& now, Response& response) noexcept {
+  Reply reply(response);
+  const Code code(put.code);
+  const double weight = answer.code == StatusCode::kOk ? service.store.weight(code.view(), put.deposit) : 0;
+  reply.empty_scratch();  // where `put` may lie
+  if (answer.code != StatusCode::kOk) {
+    ++service.counters.deposits_refused;
+    reply.set_retry_after(kStoreFullRetrySeconds);
+    return service.error(response, 503, service.deposit_errors, why_refused(answer.code), as_problem);
+  }
+  if (client.has_address()) service.limits.shares->take(client, now.monotonic_ms, weight);
+  const std::uint64_t left_ms = put.terms.expires_ms - std::min(put.terms.expires_ms, now.monotonic_ms);
+  Writer out(reply.scratch());
+  write_answer(service, code, now.unix_seconds + static_cast<std::int64_t>(left_ms / 1000), out);
+  reply.finish(200, service.deposit_headers, out.written());
+}
+
+// The response keeps a deposit until the store has answered. The code comes first, so that another one of the same
+// length can take its place.
+void keep_deposit(const StoreOperation& put, Response& response) noexcept {
+  Reply reply(response);
+  Writer out(reply.scratch());
+  const auto keep = [&out](std::string_view text) {
+    const std::size_t begin = out.written().size();
+    return out.text(text).written().substr(begin);
+  };
+  Pending& pending = reply.pending();
+  pending.kind = Pending::Kind::kStore;
+  pending.operation = put;
+  pending.operation.code = keep(put.code);
+  DepositView& deposit = pending.operation.deposit;
+  for (const DepositFieldRow& row : kDepositFields) {
+    if (row.text != nullptr) deposit.*row.text = keep(deposit.*row.text);
+  }
+  reply.keep(out.written().size());
 }
 
 [[gnu::noinline]] void take_deposit(Service::Impl& service, const Request& request, const Now& now,
@@ -38,7 +94,7 @@ void write_answer(Service::Impl& service, const Code& code, const Now& now, Writ
     return service.error(response, 429, service.deposit_errors,
                          "too many deposits from this address; wait a moment and try again", as_problem);
   }
-  if (service.store->more_than_half_full() && request.client.has_address()) {
+  if (service.store.stats().load > 0.5 && request.client.has_address()) {
     if (const std::uint64_t wait = service.limits.shares->wait_ms(request.client, now.monotonic_ms); wait != 0) {
       reply.set_retry_after(retry_after_seconds(wait));
       ++service.counters.deposits_limited;
@@ -88,39 +144,60 @@ void write_answer(Service::Impl& service, const Code& code, const Now& now, Writ
   }
 
   Code code;
-  Status status = StatusCode::kAlreadyExists;
-  for (int attempt = 0; attempt < kMaxCodeAttempts && status.code() == StatusCode::kAlreadyExists; ++attempt) {
-    status = service.codes.next(code);
-    if (!status.ok()) break;
-    // The route of a reserved word would hide the code: draw again.
-    status = Target::is_reserved(code.view())
-                 ? Status(StatusCode::kAlreadyExists)
-                 : service.store->insert(code.view(), deposit, now.monotonic_ms + service.ttl_ms);
+  std::uint8_t attempts = 0;
+  StoreOperation put{.verb = StoreOperation::Verb::kPut,
+                     .code = {},
+                     .deposit = deposit,
+                     .terms = {.expires_ms = now.monotonic_ms + service.ttl_ms}};
+  const StoreReply answer = service.put(put, code, attempts, now);
+  if (answer.code != StatusCode::kLater) {
+    return end_deposit(service, answer, put, request.client, as_problem, now, response);
   }
-  if (!status.ok()) {
-    ++service.counters.deposits_refused;
-    reply.set_retry_after(kStoreFullRetrySeconds);
-    return service.error(response, 503, service.deposit_errors,
-                         status.code() == StatusCode::kStoreFull
-                             ? "the service holds as many deposits as it may; try again later"
-                         : status.code() == StatusCode::kMemoryNotLocked
-                             ? "the service has no locked memory left for credentials; try again later"
-                         : status.code() == StatusCode::kRandomFailed
-                             ? "the service has no random numbers for a pairing code; try again later"
-                             : "out of memory; try again later",
-                         as_problem);
-  }
-
-  if (request.client.has_address()) {
-    service.limits.shares->take(request.client, now.monotonic_ms, service.store->weight(code.view(), deposit));
-  }
-
-  Writer out(reply.scratch());
-  write_answer(service, code, now, out);
-  reply.finish(200, service.deposit_headers, out.written());
+  keep_deposit(put, response);
+  auto& asked = reply.asked();
+  asked.client = request.client;
+  asked.attempts = attempts;
+  asked.as_problem = as_problem;
 }
 
 }  // namespace
+
+StoreReply Service::Impl::put(StoreOperation& operation, Code& code, std::uint8_t& attempts, const Now& now) noexcept {
+  StoreReply answer = StatusCode::kAlreadyExists;
+  while (answer.code == StatusCode::kAlreadyExists && attempts < kMaxCodeAttempts) {
+    ++attempts;
+    if (const Status drawn = codes.next(code); !drawn.ok()) return drawn.code();
+    operation.code = code.view();
+    // A route or the static deposit would hide it.
+    if (Target::is_reserved(code.view()) || (elsewhere != nullptr && local->look_up(code.view(), now.monotonic_ms))) {
+      continue;
+    }
+    answer = store.put(code.view(), operation.deposit, operation.terms, now.monotonic_ms);
+  }
+  return answer;
+}
+
+void Service::Impl::resume_deposit(const PendingReply& result, const Now& now, Response& response) noexcept {
+  Reply reply(response);
+  auto [pending, asked] = reply.take_pending();
+  StoreReply answer = result.kind() == PendingReply::Kind::kStore ? result.store() : StatusCode::kUnavailable;
+  if (answer.code == StatusCode::kAlreadyExists) {
+    Code code;
+    StoreOperation again = pending.operation;
+    answer = put(again, code, asked.attempts, now);
+    if (answer.code == StatusCode::kOk || answer.code == StatusCode::kLater) {
+      code.view().copy(reply.kept().data(), pending.operation.code.size());
+    }
+    wipe_value(code);
+  }
+  if (answer.code == StatusCode::kLater) {
+    reply.pending() = pending;
+    reply.asked() = asked;
+  } else {
+    end_deposit(*this, answer, pending.operation, asked.client, asked.as_problem, now, response);
+  }
+  wipe_stack();
+}
 
 // Separate from take_deposit(), so that it can wipe the stack of take_deposit(), which held a code, a fingerprint and
 // data of the parser.

@@ -22,6 +22,8 @@ constexpr std::uint64_t kMaxChallenge = 4096;
 void answer_file_request(Service::Impl&, const Target& target, const Request& request, const Now&,
                          Response& response) noexcept {
   Reply reply(response);
+  Pending& pending = reply.pending();
+  auto& asked = reply.asked();
   Writer out(reply.scratch());
   const auto keep = [&out](std::string_view text) {
     // Ignore a list of ETags or ranges that is longer than any list of our clients.
@@ -29,30 +31,38 @@ void answer_file_request(Service::Impl&, const Target& target, const Request& re
     const std::size_t begin = out.written().size();
     return out.text(text).written().substr(begin);
   };
-  auto& file = reply.file();
-  file.name = keep(target.file());
-  file.if_none_match = keep(request.if_none_match);
-  file.if_range = keep(request.if_range);
+  pending.kind = Pending::Kind::kFile;
+  pending.is_head = request.method == Method::kHead;
+  pending.folder = response.route() == Route::kChallenge ? FileFolder::kChallenges : FileFolder::kPackages;
+  pending.file_name = keep(target.file());
+  asked.if_none_match = keep(request.if_none_match);
+  asked.if_range = keep(request.if_range);
   // An If-Range that is too long to keep cannot match the ETag of our file, so ignore the range as well.
-  if (request.if_range.size() <= kMaxCondition) file.range_spec = keep(request.range);
-  file.folder = response.route() == Route::kChallenge ? FileFolder::kChallenges : FileFolder::kPackages;
-  file.is_head = request.method == Method::kHead;
-  file.as_problem = prefers_json(request.accept);
+  if (request.if_range.size() <= kMaxCondition) asked.range_spec = keep(request.range);
+  asked.as_problem = prefers_json(request.accept);
   reply.keep(out.written().size());
 }
 
-void Service::Impl::answer_file(const FileInfo* info, Response& response) noexcept {
+void Service::Impl::resume_file(const PendingReply& result, Response& response) noexcept {
   Reply reply(response);
-  const auto file = reply.take_file();
-  const bool is_challenge = file.folder == FileFolder::kChallenges;
+  const auto [pending, file] = reply.take_pending();
+  const bool is_challenge = pending.folder == FileFolder::kChallenges;
+  const bool is_file = result.kind() == PendingReply::Kind::kFile;
+  const FileInfo* const info = is_file ? &result.file() : nullptr;
+  if (!is_file && result.kind() != PendingReply::Kind::kNoFile) {
+    reply.set_retry_after(kBusyRetrySeconds);
+    error(response, 503, errors, "the file cannot be read now; try again later", file.as_problem);
+    if (pending.is_head) reply.drop_body();
+    return;
+  }
   if (info == nullptr || (is_challenge && info->size > kMaxChallenge)) {
     not_found(response, file.as_problem);
-    if (file.is_head) reply.drop_body();
+    if (pending.is_head) reply.drop_body();
     return;
   }
   if (is_challenge) {
     reply.begin(200, challenge_headers);
-    reply.set_file_body(info->size, file.is_head ? FileRange{} : FileRange{0, info->size});
+    reply.set_file_body(info->size, pending.is_head ? FileRange{} : FileRange{0, info->size});
     return;
   }
   // Made of time of change and size, as in common servers. It goes into the scratch behind the text that
@@ -86,7 +96,7 @@ void Service::Impl::answer_file(const FileInfo* info, Response& response) noexce
   }
   reply.begin(status, file_headers);
   reply.set_extra_headers(out.written());
-  reply.set_file_body(range.size, file.is_head ? FileRange{} : range);
+  reply.set_file_body(range.size, pending.is_head ? FileRange{} : range);
 }
 
 }  // namespace pairport

@@ -50,89 +50,190 @@ void send_compressed(const Template& script, const GzipParts& gzip, const Header
   reply.add({trailer, GzipParts::kTrailer});
 }
 
-void send_script(const Script& script, const SlotValues& values, const Target& target, const Request& request,
-                 Response& response) noexcept {
-  const bool compressed = target.packed() || prefers_gzip(request.accept_encoding);
-  const Representation& chosen = target.packed() ? script.packed : compressed ? script.compressed : script.plain;
+// The form of a script that a client gets.
+struct Form {
+  bool packed;  // as a file, for a client without gzip in HTTP
+  bool compressed;
+};
+
+bool wants_compressed(const Target& target, const Request& request) noexcept {
+  return target.packed() || prefers_gzip(request.accept_encoding);
+}
+
+const Representation& representation(const Script& script, const Form& form) noexcept {
+  return form.packed ? script.packed : form.compressed ? script.compressed : script.plain;
+}
+
+void send_script(const Script& script, const SlotValues& values, const Form& form, Response& response) noexcept {
+  const HeaderBlock& headers = representation(script, form).headers;
+  if (form.compressed) {
+    send_compressed(script.text, script.gzip, headers, values, 200, response);
+  } else {
+    send_plain(script.text, headers, values, 200, response);
+  }
+}
+
+// For a script that is the same for everyone, and so has an ETag.
+void send_or_confirm_script(const Script& script, const Target& target, const Request& request,
+                            Response& response) noexcept {
+  const Form form{target.packed(), wants_compressed(target, request)};
+  const Representation& chosen = representation(script, form);
   if (!chosen.etag.empty() && !request.if_none_match.empty() && matches_etag(request.if_none_match, chosen.etag)) {
     Reply(response).begin(304, chosen.not_modified);
-  } else if (compressed) {
-    send_compressed(script.text, script.gzip, chosen.headers, values, 200, response);
   } else {
-    send_plain(script.text, chosen.headers, values, 200, response);
+    send_script(script, {}, form, response);
   }
 }
 
 // Two answers for one code should show the same times. In whole seconds the offset between the clocks varies by one, so
 // keep the old offset unless somebody has set a clock.
-void show_life(Service::Impl& service, std::uint32_t expires_seconds, const Now& now,
+void show_life(Service::Impl& service, const StoredDeposit& deposit, const Now& now,
                std::span<char, 2 * UtcText::kSize> text, SlotValues& values) noexcept {
-  if (expires_seconds == StoredDeposit::kForever) {
+  if (deposit.expires_seconds() == StoredDeposit::kForever) {
     values.made_at = "with the configuration of the service";
     values.valid_until = "it is removed there";
     return;
   }
   const std::int64_t offset = now.unix_seconds - static_cast<std::int64_t>(now.monotonic_ms / 1000);
   if (offset - service.wall_offset > 1 || service.wall_offset - offset > 1) service.wall_offset = offset;
-  const std::int64_t end = service.wall_offset + expires_seconds;
-  values.made_at = service.utc_text.write(end - service.ttl_seconds, text.data());
+  const std::int64_t end = service.wall_offset + deposit.expires_seconds();
+  const std::uint32_t made = deposit.tail().made_seconds;
+  values.made_at =
+      service.utc_text.write(made != 0 ? service.wall_offset + made : end - service.ttl_seconds, text.data());
   values.valid_until = service.utc_text.write(end, text.data() + UtcText::kSize);
+}
+
+void send_installer(Service::Impl& service, const Language& language, std::string_view code, const StoredDeposit& found,
+                    const Form& form, const Now& now, Response& response) noexcept {
+  SlotValues values;
+  values.code = code;
+  values.deposit = found.view();
+  std::array<char, 2 * UtcText::kSize> times;
+  show_life(service, found, now, times, values);
+  send_script(language.installer, values, form, response);
+  wipe_value(values.deposit.fingerprint);
+  wipe_vector_registers();
+}
+
+void send_not_found(Service::Impl& service, const Language& language, std::string_view code, bool packed,
+                    bool as_problem, Response& response) noexcept {
+  if (as_problem) {
+    service.error(response, 404, service.errors, "the pairing code is unknown or expired; create a new one", true);
+    return;
+  }
+  SlotValues values;
+  values.code = code;
+  const NotFoundScript& script = language.not_found;
+  if (packed) return send_compressed(script.text, script.gzip, service.packed_errors, values, 404, response);
+  send_plain(script.text, service.errors.text, values, 404, response);
+}
+
+// The other store has answered `answer`; a token of the client's limit for misses has been taken. `asked`: what the
+// response keeps of a request.
+template <typename Asked>
+void end_look_up(Service::Impl& service, const Language& language, std::string_view code, const StoreReply& answer,
+                 const Asked& asked, const Now& now, Response& response) noexcept {
+  // A store elsewhere might lie: what it gives must keep the rules that scripts rely on.
+  if (answer.code == StatusCode::kOk && answer.deposit && is_valid(answer.deposit.view())) {
+    service.limits.misses->give_back(asked.client);
+    send_installer(service, language, code, answer.deposit, {asked.packed, asked.compressed}, now, response);
+  } else if (answer.code == StatusCode::kNotFound) {
+    ++service.counters.misses;
+    send_not_found(service, language, code, asked.packed, asked.as_problem, response);
+  } else {
+    service.limits.misses->give_back(asked.client);
+    ++service.counters.look_ups_failed;
+    Reply(response).set_retry_after(kBusyRetrySeconds);
+    service.refuse_look_up(language, asked.packed, 503,
+                           "the service cannot look up pairing codes now; wait a moment and try again",
+                           asked.as_problem, response);
+  }
+}
+
+void ask_elsewhere(Service::Impl& service, const Language& language, const Target& target, const Request& request,
+                   const Now& now, Response& response) noexcept {
+  const std::string_view code = target.code();
+  const bool is_head = request.method == Method::kHead;
+  const StoreReply answer =
+      is_head ? service.elsewhere->find(code, now.monotonic_ms) : service.elsewhere->use(code, now.monotonic_ms);
+  Reply reply(response);
+  auto& asked = reply.asked();
+  asked.client = request.client;
+  asked.platform = static_cast<std::uint8_t>(language.os);
+  asked.as_problem = prefers_json(request.accept);
+  asked.packed = target.packed();
+  asked.compressed = wants_compressed(target, request);
+  if (answer.code != StatusCode::kLater) {
+    return end_look_up(service, language, code, answer, std::exchange(asked, {}), now, response);
+  }
+  Writer out(reply.scratch());
+  Pending& pending = reply.pending();
+  pending.kind = Pending::Kind::kStore;
+  pending.is_head = is_head;
+  pending.operation.verb = is_head ? StoreOperation::Verb::kFind : StoreOperation::Verb::kUse;
+  pending.operation.code = out.text(code).written();
+  reply.keep(code.size());
 }
 
 }  // namespace
 
 void answer_update(Service::Impl& service, const Target& target, const Request& request, const Now&,
                    Response& response) noexcept {
-  send_script(service.language_for(target, request).update, {}, target, request, response);
+  send_or_confirm_script(service.language_for(target, request).update, target, request, response);
 }
 
 void answer_uninstall(Service::Impl& service, const Target& target, const Request& request, const Now&,
                       Response& response) noexcept {
-  send_script(service.language_for(target, request).uninstall, {}, target, request, response);
+  send_or_confirm_script(service.language_for(target, request).uninstall, target, request, response);
 }
 
 void answer_installer(Service::Impl& service, const Target& target, const Request& request, const Now& now,
                       Response& response) noexcept {
   const Language& language = service.language_for(target, request);
-  SlotValues values;
-  values.code = target.code();
-  if (target.may_be_code() || is_plausible_code(values.code)) {
+  const std::string_view code = target.code();
+  if (target.may_be_code() || is_plausible_code(code)) {
     // A client without tokens gets the same answer for every code; otherwise it could continue to guess.
     if (const std::uint64_t wait = service.limits.misses->wait_ms(request.client, now.monotonic_ms); wait != 0) {
       Reply(response).set_retry_after(retry_after_seconds(wait));
       ++service.counters.look_ups_limited;
       service.refuse_look_up(
           language, target.packed(), 429,
-          "too many requests for unknown pairing codes from this address; wait a moment and try again", request,
-          response);
+          "too many requests for unknown pairing codes from this address; wait a moment and try again",
+          prefers_json(request.accept), response);
       return;
     }
-    if (const StoredDeposit found = service.store->find(values.code, now.monotonic_ms)) {
-      values.deposit = found.view();
-      std::array<char, 2 * UtcText::kSize> times;
-      show_life(service, found.expires_seconds(), now, times, values);
-      send_script(language.installer, values, target, request, response);
-      wipe_value(values.deposit.fingerprint);
-      wipe_vector_registers();
+    const StoredDeposit found = request.method == Method::kHead
+                                    ? service.local->look_up(code, now.monotonic_ms)
+                                    : service.local->look_up_and_count(code, now.monotonic_ms);
+    if (found) {
+      send_installer(service, language, code, found, {target.packed(), wants_compressed(target, request)}, now,
+                     response);
       return;
     }
+    // Taken before it is known to be a miss: a client could have any number of look-ups under way otherwise.
     service.limits.misses->take(request.client, now.monotonic_ms);
+    if (service.elsewhere != nullptr) return ask_elsewhere(service, language, target, request, now, response);
     ++service.counters.misses;
   }
-  if (prefers_json(request.accept)) {
-    service.error(response, 404, service.errors, "the pairing code is unknown or expired; create a new one", true);
-    return;
-  }
-  const NotFoundScript& script = language.not_found;
-  if (target.packed()) return send_compressed(script.text, script.gzip, service.packed_errors, values, 404, response);
-  send_plain(script.text, service.errors.text, values, 404, response);
+  send_not_found(service, language, code, target.packed(), prefers_json(request.accept), response);
+}
+
+void Service::Impl::resume_look_up(const PendingReply& result, const Now& now, Response& response) noexcept {
+  Reply reply(response);
+  const auto [pending, asked] = reply.take_pending();
+  Code code(pending.operation.code);  // the answer is written over it
+  reply.empty_scratch();
+  const StoreReply answer = result.kind() == PendingReply::Kind::kStore ? result.store() : StatusCode::kUnavailable;
+  end_look_up(*this, *languages[asked.platform], code.view(), answer, asked, now, response);
+  if (pending.is_head) reply.drop_body();
+  wipe_value(code);
 }
 
 // A user may pipe the answer to a shell. Send an error as a script that prints its text to stderr and fails, so that
 // the shell does not run the text as commands.
 void Service::Impl::refuse_look_up(const Language& language, bool packed, int status, std::string_view text,
-                                   const Request& request, Response& response) noexcept {
-  if (prefers_json(request.accept)) return error(response, status, errors, text, true);
+                                   bool as_problem, Response& response) noexcept {
+  if (as_problem) return error(response, status, errors, text, true);
   Reply reply(response);
   char* const begin = reply.scratch().data();
   Writer out(packed ? reply.scratch().subspan(GzipParts::kStoredHead) : reply.scratch());

@@ -56,8 +56,8 @@ void Service::Impl::redirect(const Request& request, Response& response) noexcep
   } else {
     refuse_look_up(
         language_for(target, request), target.packed(), 308,
-        "this address is not encrypted and serves nothing; follow its redirect (curl -L), or begin with https", request,
-        response);
+        "this address is not encrypted and serves nothing; follow its redirect (curl -L), or begin with https",
+        as_problem, response);
     Writer out(reply.scratch());
     out.text("Location: ").text(url).text(path.starts_with('/') ? "" : "/").text(path).text("\r\n");
     reply.set_extra_headers(out.written());

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <pairport/http.h>
+#include <pairport/secret_memory.h>
 
 namespace pairport {
 
@@ -51,10 +52,22 @@ class Reply {
   // For a body that the owner of the service sends from a file.
   void set_file_body(std::uint64_t content_length, const FileRange& range) noexcept {
     response_.content_length_ = content_length;
-    response_.file_.range = range;
+    response_.file_range_ = range;
   }
-  auto& file() noexcept { return response_.file_; }
-  auto take_file() noexcept { return std::exchange(response_.file_, {}); }
+
+  // What the response waits for, and what resume() needs to go on.
+  Pending& pending() noexcept { return response_.pending_; }
+  auto& asked() noexcept { return response_.asked_; }
+  // Ends the wait. What the views of both point to stays in the scratch.
+  auto take_pending() noexcept {
+    return std::pair(std::exchange(response_.pending_, {}), std::exchange(response_.asked_, {}));
+  }
+  std::span<char> kept() noexcept { return std::span(response_.scratch_).first(response_.scratch_used_); }
+  // Wipes what is kept of the scratch.
+  void empty_scratch() noexcept {
+    wipe(response_.scratch_.data(), response_.scratch_used_);
+    response_.scratch_used_ = 0;
+  }
 
  private:
   Response& response_;

@@ -22,7 +22,6 @@
 namespace pairport {
 namespace {
 
-constexpr std::uint32_t kBusyRetrySeconds = 10;
 // In deposits. A small store serves a small site, whose machines are all in one network.
 constexpr double kLeastShare = 16;
 
@@ -37,7 +36,8 @@ std::string names_of_platforms(Member member) {
 }  // namespace
 
 Service::Impl::Impl(const ServiceOptions& options, RandomSource& random, std::uint64_t seed, Languages compiled,
-                    std::unique_ptr<Store> created, Limits created_limits, std::unique_ptr<BodyDecoder> body_decoder)
+                    std::unique_ptr<LocalStore> created, Store* other_store, Limits created_limits,
+                    std::unique_ptr<BodyDecoder> body_decoder)
     : url(options.url),
       commands(options.url),
       ttl_ms(options.ttl_ms),
@@ -47,7 +47,9 @@ Service::Impl::Impl(const ServiceOptions& options, RandomSource& random, std::ui
       minimum_level(options.store.minimum_level),
       codes(random, options.code_length),
       languages(std::move(compiled)),
-      store(std::move(created)),
+      local(std::move(created)),
+      elsewhere(other_store),
+      store(elsewhere != nullptr ? *elsewhere : *local),
       limits(std::move(created_limits)),
       decoder(std::move(body_decoder)),
       bad_os_text("the parameter os must be " + names_of_platforms(&Platform::name) +
@@ -130,7 +132,24 @@ bool Service::is_inherited() const noexcept {
   return !impl_->mark.is_here();
 }
 
-Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, RandomSource& random, const Now& now) {
+void Service::Impl::resume(const PendingReply& result, const Now& now, Response& response) noexcept {
+  switch (response.pending().kind) {
+    case Pending::Kind::kNothing:
+      return;
+    case Pending::Kind::kFile:
+      return resume_file(result, response);
+    case Pending::Kind::kStore:
+      break;
+  }
+  if (response.pending().operation.verb == StoreOperation::Verb::kPut) {
+    resume_deposit(result, now, response);
+  } else {
+    resume_look_up(result, now, response);
+  }
+}
+
+Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, RandomSource& random, const Now& now,
+                                                 Store* elsewhere) {
   if (Status status = check_options(options); !status.ok()) return status;
 
   std::array<std::uint64_t, 5> seeds;
@@ -153,10 +172,10 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
     languages[i] = std::make_unique<const Language>(std::move(compiled).value());
   }
 
-  Store::Options store_options = options.store;
+  StoreOptions store_options = options.store;
   store_options.hash_seed = seeds[0];
-  Result<std::unique_ptr<Store>> store = Store::create(store_options, now.monotonic_ms);
-  if (!store.ok()) return store.status();
+  Result<std::unique_ptr<LocalStore>> local = LocalStore::create(store_options, now.monotonic_ms);
+  if (!local.ok()) return local.status();
   const NetworkBudgets budgets = NetworkBudgets::parse(options.ipv6_budgets).value_or(NetworkBudgets());
   const auto limiter = [&budgets](const RateLimit& limit, std::uint64_t seed) {
     return RateLimiter::create(
@@ -182,13 +201,13 @@ Result<std::unique_ptr<Service>> Service::create(const ServiceOptions& options, 
   if (!decoder.ok()) return decoder.status();
 
   Limits limits{std::move(deposits).value(), std::move(misses).value(), std::move(shares).value()};
-  auto impl = std::make_unique<Impl>(options, random, seeds[3], std::move(languages), std::move(store).value(),
-                                     std::move(limits), std::move(decoder).value());
+  auto impl = std::make_unique<Impl>(options, random, seeds[3], std::move(languages), std::move(local).value(),
+                                     elsewhere, std::move(limits), std::move(decoder).value());
   if (!impl->mark.set()) return StatusCode::kOutOfMemory;
   if (options.static_deposit) {
     DepositView view;
     if (Status status = view_static_deposit(*options.static_deposit, view); !status.ok()) return status;
-    if (Status status = impl->store->insert(options.static_deposit->code, view, Store::kNever); !status.ok()) {
+    if (Status status = impl->local->insert(options.static_deposit->code, view, Store::kNever); !status.ok()) {
       return status;
     }
   }
@@ -213,8 +232,8 @@ void Service::redirect(const Request& request, Response& response) noexcept {
   impl_->redirect(request, response);
 }
 
-void Service::answer_file(const FileInfo* file, Response& response) noexcept {
-  impl_->answer_file(file, response);
+void Service::resume(const PendingReply& reply, const Now& now, Response& response) noexcept {
+  if (response.is_pending()) impl_->resume(reply, now, response);
 }
 
 void Service::refuse(int status, std::string_view text, std::string_view accept, Method method,
@@ -229,7 +248,9 @@ void Service::refuse(int status, std::string_view text, std::string_view accept,
 }
 
 bool Service::expire(const Now& now, std::size_t max_work) noexcept {
-  return is_inherited() || impl_->store->expire(now.monotonic_ms, max_work);
+  if (is_inherited()) return true;
+  const bool is_done = impl_->local->expire(now.monotonic_ms, max_work);
+  return (impl_->elsewhere == nullptr || impl_->elsewhere->expire(now.monotonic_ms, max_work)) && is_done;
 }
 
 SecretLevel Service::minimum_level() const noexcept {
@@ -249,7 +270,7 @@ const ServiceCounters& Service::counters() const noexcept {
 }
 
 const Store& Service::store() const noexcept {
-  return *impl_->store;
+  return impl_->store;
 }
 
 }  // namespace pairport

@@ -19,6 +19,7 @@
 #include "core/base/utc_text.h"
 #include "core/limits/rate_limiter.h"
 #include "core/memory/process_mark.h"
+#include "core/store/local_store.h"
 #include "core/store/log_hash.h"
 #include "render/http/body.h"
 #include "render/http/header_blocks.h"
@@ -44,18 +45,28 @@ struct Limits {
 class Service::Impl {
  public:
   Impl(const ServiceOptions& options, RandomSource& random, std::uint64_t code_seed, Languages languages,
-       std::unique_ptr<Store> store, Limits limits, std::unique_ptr<BodyDecoder> decoder);
+       std::unique_ptr<LocalStore> local, Store* elsewhere, Limits limits, std::unique_ptr<BodyDecoder> decoder);
 
   void handle(const Request& request, const Now& now, Response& response) noexcept;
   void redirect(const Request& request, Response& response) noexcept;
-  void answer_file(const FileInfo* info, Response& response) noexcept;
+  // Draws codes until the store takes one for the deposit of `operation`, whose code is then `code`; counts `attempts`.
+  StoreReply put(StoreOperation& operation, Code& code, std::uint8_t& attempts, const Now& now) noexcept;
+
+  // Whether `code` is that of the static deposit.
+  bool is_static(std::string_view code, const Now& now) const noexcept;  // verbs.cc
+
+  // Goes on with a response that is pending.
+  void resume(const PendingReply& result, const Now& now, Response& response) noexcept;
+  void resume_file(const PendingReply& result, Response& response) noexcept;                     // file.cc
+  void resume_look_up(const PendingReply& result, const Now& now, Response& response) noexcept;  // look_up.cc
+  void resume_deposit(const PendingReply& result, const Now& now, Response& response) noexcept;  // deposit.cc
 
   // Answers with one line of text, or a problem document (RFC 9457) that says the same.
   void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
              bool as_problem) noexcept;
   void not_found(Response& response, bool as_problem) noexcept;
   // An error when the client expects a script: see look_up.cc.
-  void refuse_look_up(const Language& language, bool packed, int status, std::string_view text, const Request& request,
+  void refuse_look_up(const Language& language, bool packed, int status, std::string_view text, bool as_problem,
                       Response& response) noexcept;
 
   // The row of a target that takes the method, else another row of its path; the row of Route::kOther when it is
@@ -91,7 +102,10 @@ class Service::Impl {
   CodeGenerator codes;
   const Languages languages;
   std::vector<std::string_view> static_parts;
-  const std::unique_ptr<Store> store;
+  // Of the static deposit and, unless there is another store, of all others. Look-ups ask it first.
+  const std::unique_ptr<LocalStore> local;
+  Store* const elsewhere;  // the other store; may be null
+  Store& store;            // where deposits go
   const Limits limits;
   const std::unique_ptr<BodyDecoder> decoder;
 
@@ -123,6 +137,9 @@ class Service::Impl {
 };
 
 inline constexpr std::string_view kMalformedTarget = "the request target is not a path, or has a malformed % escape";
+
+// Of an answer that may be had in a moment.
+inline constexpr std::uint32_t kBusyRetrySeconds = 10;
 
 constexpr bool is_read(Method method) noexcept {
   return method == Method::kGet || method == Method::kHead;

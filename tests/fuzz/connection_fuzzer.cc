@@ -12,8 +12,11 @@
 #include <string_view>
 #include <utility>
 
+#include <pairport/code.h>
 #include <pairport/connection.h>
 #include <pairport/service.h>
+
+#include "core/store/local_store.h"
 
 #include "input.h"
 #include "support/small_templates.h"
@@ -44,7 +47,8 @@ struct Event {
 // A service that lives on from input to input; much time passes between two of them, so that nothing is left.
 class World {
  public:
-  World() {
+  // Without a store of its own the service leaves each operation to the player, who carries it out here.
+  explicit World(bool has_store) {
     ServiceOptions options;
     options.url = "https://pair.example.com";
     options.static_deposit = StaticDeposit{"0000000", "http://rport.example.com:8080",
@@ -52,7 +56,10 @@ class World {
     options.serve_packages = true;
     options.serve_challenges = true;
     options.templates = [](std::string_view name) { return testing::small_template(name, 20'000); };
-    auto created = Service::create(options, random_, now_);
+    auto store = LocalStore::create({.hash_seed = 7}, now_.monotonic_ms);
+    expect(store.ok(), "there is a store");
+    store_ = std::move(store).value();
+    auto created = Service::create(options, random_, now_, has_store ? nullptr : &elsewhere_);
     expect(created.ok(), "there is a service");
     service_ = std::move(created).value();
     TrustedProxies proxies;
@@ -70,6 +77,7 @@ class World {
     now_.monotonic_ms += 3'600'000;
     now_.unix_seconds += 3'600;
     expect(service_->expire(now_, 1'000'000), "deposits expire");
+    expect(store_->expire(now_.monotonic_ms, 1'000'000), "those elsewhere, too");
     Conversation conversation;
     {
       Connection connection(*context_, ClientAddress{}, now_, transport);
@@ -104,8 +112,8 @@ class World {
 
     void pump() {
       while (true) {
-        if (const std::string_view name = connection.wants_file(); !name.empty() && connection.output().empty()) {
-          give_file(name);
+        if (connection.pending_id() != 0 && connection.output().empty()) {
+          give(connection.pending());
         } else if (const FileRange range = connection.wants_data(); range.size != 0) {
           // Content that depends on its place alone, in pieces that do not.
           const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(range.size, write_size));
@@ -140,13 +148,22 @@ class World {
       connection.on_output(sent, world.now_);
     }
 
-    void give_file(std::string_view name) {
-      const FileInfo info{name.size() * 1000 - 1000, name.size()};
-      if (name.starts_with('u')) {
-        connection.on_file_unavailable(world.now_);
-      } else {
-        connection.on_file(name.starts_with('n') ? nullptr : &info, world.now_);
+    // What is given depends on the name alone; of a store now and then the reply that another code has to be drawn.
+    void give(const Pending& pending) {
+      const std::uint32_t id = connection.pending_id();
+      expect(!connection.resume(id + 1, PendingReply::unavailable(), world.now_), "a late reply changes nothing");
+      if (pending.kind == Pending::Kind::kStore) {
+        expect(is_plausible_code(pending.operation.code), "a store is asked for codes alone");
+        connection.resume(id, world.store_->carry_out(pending.operation, world.now_.monotonic_ms), world.now_);
+        return;
       }
+      const std::string_view name = pending.file_name;
+      const FileInfo info{name.size() * 1000 - 1000, name.size()};
+      connection.resume(id,
+                        name.starts_with('u')   ? PendingReply::unavailable()
+                        : name.starts_with('n') ? PendingReply::no_file()
+                                                : PendingReply(info),
+                        world.now_);
     }
 
     void happen(std::uint8_t kind) {
@@ -165,13 +182,20 @@ class World {
 
   FewCodes random_;
   Now now_{1'000'000, 1'790'000'000};
+  ElsewhereStore elsewhere_;
+  std::unique_ptr<LocalStore> store_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<ConnectionContext> context_;
 };
 
 void run(Input input) {
-  static World whole_world;
-  static World cut_world;
+  struct Worlds {
+    World whole;
+    World cut;
+    explicit Worlds(bool has_store) : whole(has_store), cut(has_store) {}
+  };
+  static Worlds with_store(true);
+  static Worlds without_store(false);
   const Cuts cuts(input);
   const std::size_t write_size = 1 + std::size_t{input.byte()} * 16;
   std::array<Event, 2> events;
@@ -182,10 +206,11 @@ void run(Input input) {
   static constexpr std::array<Transport, 4> kTransports = {Transport::kPlain, Transport::kPlain, Transport::kSecure,
                                                            Transport::kRedirecting};
   const Transport transport = kTransports[events[1].kind >> 6];
+  Worlds& worlds = events[0].kind >> 7 == 0 ? with_store : without_store;
   if (events[1].position < events[0].position) std::swap(events[0], events[1]);
 
-  const World::Conversation whole = whole_world.play(bytes, Cuts(), events, 1'000'000, transport);
-  const World::Conversation cut = cut_world.play(bytes, cuts, events, write_size, transport);
+  const World::Conversation whole = worlds.whole.play(bytes, Cuts(), events, 1'000'000, transport);
+  const World::Conversation cut = worlds.cut.play(bytes, cuts, events, write_size, transport);
   if (whole.output != cut.output) {
     std::cerr << "in one piece:\n" << whole.output << "\n\ncut:\n" << cut.output << "\n";
   }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include <pairport/deposit.h>
-#include <pairport/store.h>
+#include "core/store/local_store.h"
 
 #include "core/base/ascii.h"
 #include "deposit_values.h"
@@ -93,19 +93,19 @@ void check_accepted(const DepositInput& given, const DepositView& deposit) {
   expect(validate(again, second).ok(), "what was accepted is accepted once more");
   expect_same(second, deposit);
 
-  static const std::unique_ptr<Store> store = [] {
-    auto created = Store::create({}, 1'000);
+  static const std::unique_ptr<LocalStore> store = [] {
+    auto created = LocalStore::create({}, 1'000);
     expect(created.ok(), "there is a store");
     return std::move(created).value();
   }();
   expect(store->insert("code", deposit, 2'000).ok(), "the store takes it");
-  const StoredDeposit stored = store->find("code", 1'999);
+  const StoredDeposit stored = store->look_up("code", 1'999);
   expect(static_cast<bool>(stored), "the store finds it");
   const DepositView found = stored.view();
   expect_same(found, deposit);
   static const std::array<Script, 2> scripts = {script(Dialect::kPosixShell), script(Dialect::kPowerShell)};
   for (const Script& each : scripts) check_rendered(each, found);
-  expect(!store->find("code", 2'000), "it is not found when its time is over");
+  expect(!store->look_up("code", 2'000), "it is not found when its time is over");
   expect(store->erase("code"), "the store forgets it");
 }
 

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-#include <pairport/store.h>
+#include "core/store/local_store.h"
 
 #include "input.h"
 
@@ -36,7 +36,7 @@ class Game {
     // The least that can be configured, so that it is reached with few deposits.
     options_.max_bytes = (std::size_t{1} << 20) + std::size_t{input.byte()} * 8192;
     options_.hash_seed = input.byte();
-    auto created = Store::create(options_, now_);
+    auto created = LocalStore::create(options_, now_);
     expect(created.ok(), "there is a store");
     store_ = std::move(created).value();
   }
@@ -104,7 +104,7 @@ class Game {
                     {},
                     std::string(std::min<std::size_t>(kMaxClientId, 1 + shape), fill),
                     std::string(std::min(kMaxPassword, 1 + size / 2), fill),
-                    shape % 16 == 15 ? Store::kNever : now_ + (std::uint64_t{1} + shape) * 50};
+                    shape % 16 == 15 ? LocalStore::kNever : now_ + (std::uint64_t{1} + shape) * 50};
     deposit.fingerprint.bytes.fill(shape);
     const auto held = model_.find(code);
     const bool lives = held != model_.end() && held->second.expires_ms > now_;
@@ -130,7 +130,7 @@ class Game {
   }
 
   void check_found(const std::string& code) {
-    const StoredDeposit stored = store_->find(code, now_);
+    const StoredDeposit stored = store_->look_up(code, now_);
     const auto held = model_.find(code);
     expect(static_cast<bool>(stored) == (held != model_.end() && held->second.expires_ms > now_),
            "what lives is found, and nothing else");
@@ -149,7 +149,7 @@ class Game {
     expect(erased || !lives, "what lives can be erased");
     expect(!erased || held != model_.end(), "nothing else can");
     if (held != model_.end()) model_.erase(held);
-    expect(!store_->find(code, now_), "what is erased is not found");
+    expect(!store_->look_up(code, now_), "what is erased is not found");
   }
 
   void expire_all() {
@@ -157,7 +157,7 @@ class Game {
     while (!store_->expire(now_, 1000)) expect(++calls < 100'000, "expiring ends");
     std::erase_if(model_, [this](const auto& entry) {
       const std::uint64_t expires = entry.second.expires_ms;
-      return expires != Store::kNever && (expires + kTick - 1) / kTick <= now_ / kTick;
+      return expires != LocalStore::kNever && (expires + kTick - 1) / kTick <= now_ / kTick;
     });
     expect(store_->size() == model_.size(), "everything that is due is gone, and nothing else");
   }
@@ -175,8 +175,8 @@ class Game {
 
   Input& input_;
   std::uint64_t now_ = 1'000'000;
-  Store::Options options_;
-  std::unique_ptr<Store> store_;
+  LocalStore::Options options_;
+  std::unique_ptr<LocalStore> store_;
   // Everything that may still be held: what is due is removed when it is known to be gone.
   std::map<std::string, Deposit, std::less<>> model_;
 };

@@ -50,12 +50,12 @@ class Wire {
  public:
   explicit Wire(ServiceOptions options = {}, ConnectionLimits limits = {}, const TrustedProxies& proxies = {},
                 const ClientAddress& peer = {}, Transport transport = Transport::kPlain,
-                std::optional<std::uint64_t> hsts_seconds = {}) {
+                std::optional<std::uint64_t> hsts_seconds = {}, Store* store = nullptr) {
     if (!options.static_deposit) {
       options.static_deposit = StaticDeposit{std::string(kStaticCode), "http://rport.example.com:8080",
                                              "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
     }
-    auto created = Service::create(options, random_, now);
+    auto created = Service::create(options, random_, now, store);
     EXPECT_TRUE(created.ok()) << created.status().message();
     service = std::move(created).value();
     context = std::make_unique<ConnectionContext>(*service, limits, proxies, nullptr, hsts_seconds);
@@ -95,6 +95,13 @@ class Wire {
   Wire& wait(std::uint64_t ms) {
     now.monotonic_ms += ms;
     connection->on_deadline(now);
+    pump();
+    return *this;
+  }
+
+  // What the answer waits for has come.
+  Wire& resume(const PendingReply& reply) {
+    EXPECT_TRUE(connection->resume(connection->pending_id(), reply, now));
     pump();
     return *this;
   }

@@ -102,6 +102,10 @@ PAIRPORT_EXPORT std::size_t describe(const DepositReport& report, std::span<char
 // Pure.
 PAIRPORT_EXPORT FieldProblem check_connect_url(std::string_view url) noexcept;
 
+// Whether validate() could have returned `deposit`: for a deposit that comes back from a store that might lie. Pure;
+// any thread.
+PAIRPORT_EXPORT bool is_valid(const DepositView& deposit) noexcept;
+
 // Checks `input` by the rules of the real client. On success fills `deposit`, whose views point to the same bytes as
 // `input`; otherwise leaves it unchanged. Pure; any thread.
 PAIRPORT_EXPORT DepositReport validate(const DepositInput& input, DepositView& deposit) noexcept;

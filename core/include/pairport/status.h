@@ -25,7 +25,10 @@ namespace pairport {
   X(kBadTemplate, PAIRPORT_BAD_TEMPLATE, -6, "a script template is not valid")                   \
   X(kBadConfiguration, PAIRPORT_BAD_CONFIGURATION, -7, "the configuration is not valid")         \
   X(kMemoryNotLocked, PAIRPORT_MEMORY_NOT_LOCKED, -8, "memory for credentials cannot be locked") \
-  X(kSystem, PAIRPORT_SYSTEM, -9, "a system call failed")
+  X(kSystem, PAIRPORT_SYSTEM, -9, "a system call failed")                                        \
+  X(kNotFound, PAIRPORT_NOT_FOUND, -10, "there is no deposit with this code")                    \
+  X(kLater, PAIRPORT_LATER, -11, "the answer comes later")                                       \
+  X(kUnavailable, PAIRPORT_UNAVAILABLE, -12, "the store cannot be asked now")
 
 enum class StatusCode : int {
 #define PAIRPORT_STATUS_ENUMERATOR(name, c_name, value, text) name = value,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The store of deposits: in memory only, found by their code, limited in number and bytes, each until it expires.
+// The interface of a store of deposits: found by their code, limited in number and bytes, each kept until it expires.
 #ifndef PAIRPORT_STORE_H_
 #define PAIRPORT_STORE_H_
 
@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
-#include <memory>
 #include <string_view>
 
 #include <pairport/deposit.h>
@@ -43,8 +42,20 @@ class StoredDeposit {
     std::uint32_t word_ = 0;
   };
 
+  // What is kept of a deposit that is more than its values and its end, where there is such a thing: for a plain
+  // deposit it would cost a tenth more memory. Times are whole seconds of the store's clock.
+  struct Tail {
+    std::uint32_t made_seconds = 0;  // 0: not known
+    std::uint32_t max_uses = 0;      // 0: no limit, and uses are not counted
+    std::uint32_t uses = 0;
+    std::uint32_t first_use_seconds = 0;  // 0: none yet
+    std::uint32_t last_use_seconds = 0;
+  };
+
   // The expires_seconds() of a deposit that never expires.
-  static constexpr std::uint32_t kForever = std::numeric_limits<std::uint32_t>::max();
+  static constexpr std::uint32_t kForever = std::numeric_limits<std::uint32_t>::max() >> 1;
+  // Added to expires_seconds when a Tail follows the values.
+  static constexpr std::uint32_t kWithTail = kForever + 1;
 
   // The most and the fewest bytes that the values of a deposit take.
   static constexpr std::size_t kMost = sizeof(Fingerprint) + kMaxConnectUrl + kMaxClientId + kMaxPassword;
@@ -58,8 +69,16 @@ class StoredDeposit {
       out += text.copy(out, text.size());
     }
   }
+  // Reads and writes the tail behind the values, at any address.
+  static Tail read_tail(const char* in) noexcept {
+    Tail tail;
+    std::memcpy(&tail, in, sizeof(tail));
+    return tail;
+  }
+  static void write_tail(const Tail& tail, char* out) noexcept { std::memcpy(out, &tail, sizeof(tail)); }
 
   StoredDeposit() = default;
+  // `expires_seconds`: at most kForever, and kWithTail on top.
   StoredDeposit(const char* values, Sizes sizes, std::uint32_t expires_seconds) noexcept
       : values_(values), sizes_(sizes), expires_seconds_(expires_seconds) {}
 
@@ -75,8 +94,10 @@ class StoredDeposit {
   std::string_view password() const noexcept {
     return {values_ + sizeof(Fingerprint) + sizes_.url() + sizes_.id(), sizes_.password()};
   }
-  // When it expires, in whole seconds of the store's clock, rounded down; kForever when it never does, or in 136 years.
-  std::uint32_t expires_seconds() const noexcept { return expires_seconds_; }
+  // When it expires, in whole seconds of the store's clock, rounded down; kForever when it never does, or in 68 years.
+  std::uint32_t expires_seconds() const noexcept { return expires_seconds_ % kWithTail; }
+  // Zeros when it has none.
+  Tail tail() const noexcept { return expires_seconds_ < kWithTail ? Tail() : read_tail(values_ + sizes_.total()); }
   DepositView view() const noexcept { return {connect_url(), fingerprint(), client_id(), password()}; }
 
  private:
@@ -85,65 +106,130 @@ class StoredDeposit {
   std::uint32_t expires_seconds_ = 0;
 };
 
-// All times are milliseconds of one clock of the caller, which must never go back. One thread at a time.
+// How long a deposit is kept, and how often it may be handed out.
+struct StoreTerms {
+  std::uint64_t expires_ms = 0;  // of the store's clock; Store::kNever: it does not expire
+  std::uint32_t max_uses = 0;    // 0: no limit
+  // When it was made; 0: not kept, because it can be told from the end.
+  std::uint32_t made_seconds = 0;
+
+  bool need_tail() const noexcept { return max_uses != 0 || made_seconds != 0; }
+};
+
+// What a store knows of a deposit besides its values.
+struct DepositState {
+  std::uint64_t expires_ms = 0;
+  StoredDeposit::Tail tail;
+  bool fetched = false;  // it has been used at least once
+};
+
+// What a store answers. `code` says which of the other members hold something.
+struct [[nodiscard]] StoreReply {
+  StoreReply(StatusCode result = StatusCode::kOk) noexcept : code(result) {}  // NOLINT(google-explicit-constructor)
+  StoreReply(const StoredDeposit& found) noexcept                             // NOLINT(google-explicit-constructor)
+      : code(found ? StatusCode::kOk : StatusCode::kNotFound), deposit(found) {}
+  StoreReply(const DepositState& found) noexcept : state(found) {}  // NOLINT(google-explicit-constructor)
+
+  StatusCode code = StatusCode::kOk;
+  StoredDeposit deposit;  // of find() and use()
+  DepositState state;     // of status()
+};
+
+// Numbers of a store, for statistics and for the limits of the service.
+struct StoreStats {
+  std::size_t deposits = 0;                       // including expired ones that expire() has not reached
+  std::size_t expiring = 0;                       // those of them that expire some day
+  std::size_t memory_bytes = 0;                   // for records and table
+  double load = 0;                                // the part of its bounds that is in use, from 0 to 1
+  SecretLevel level = SecretLevel::kMemfdSecret;  // the weakest protection that any record's memory has had
+};
+
+// One call of a store, as data: for whoever carries it out later, or elsewhere. A view.
+struct StoreOperation {
+  enum class Verb : std::uint8_t { kPut, kFind, kUse, kStatus, kRevoke, kExtend };
+  Verb verb = Verb::kFind;
+  std::string_view code;
+  DepositView deposit;  // of kPut
+  StoreTerms terms;     // of kPut and kExtend
+};
+
+// Where deposits live. Each verb either answers at once, or with kLater: then the operation is left to whoever drives
+// the service (see Pending in http.h), nothing has changed yet, and the answer goes to Service::resume().
+//
+// All times are milliseconds of one clock of the caller's, which never goes back (CLOCK_BOOTTIME in the program): a
+// deposit is found until its end, whether or not expire() has removed it. One thread at a time. REQUIRES for every
+// verb: is_plausible_code(code).
+//
+// A store of your own answers with these codes; every other one counts as kUnavailable:
+//   kOk; kNotFound (unknown, expired, used up or revoked); kAlreadyExists (put: the code is in use, draw another one);
+//   kStoreFull, kOutOfMemory, kMemoryNotLocked (put); kUnavailable (it cannot be asked now); kLater.
 class PAIRPORT_EXPORT Store {
  public:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
 
-  struct Options {
-    std::size_t max_deposits = 1'000'000;
-    // Limit on the memory for records and hash table together, in bytes.
-    std::size_t max_bytes = std::size_t{512} * 1024 * 1024;
-    // The store refuses deposits rather than keep them in memory with less protection.
-    SecretLevel minimum_level = SecretLevel::kPlain;
-    // Secret and different in each process: keeps an attacker from choosing codes that collide in the table.
-    std::uint64_t hash_seed = 0;
-  };
-
-  // Maps the first piece of memory. Errors: kOutOfMemory; kMemoryNotLocked when the kernel does not give
-  // `minimum_level`.
-  static Result<std::unique_ptr<Store>> create(const Options& options, std::uint64_t now_ms) noexcept;
-  // Wipes every deposit.
-  ~Store();
+  virtual ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // Copies `deposit` into the store; find() finds it by `code` until `expires_ms` (kNever: always). Live deposits are
-  // never evicted. On failure nothing has changed: kAlreadyExists, also when the deposit with that code is expired but
-  // not yet reclaimed; kStoreFull at a limit; kOutOfMemory; kMemoryNotLocked when the kernel does not give
-  // `minimum_level`. REQUIRES: is_plausible_code(code); `deposit` came out of validate().
-  Status insert(std::string_view code, const DepositView& deposit, std::uint64_t expires_ms) noexcept;
-
-  // The live deposit with that code. An expired one is never found, reclaimed or not. Never allocates. REQUIRES, here
-  // and in erase(): `code` holds only letters and digits; its length does not matter.
-  StoredDeposit find(std::string_view code, std::uint64_t now_ms) const noexcept;
-
-  // Wipes and removes the deposit of `code`, to replace or revoke it; false when there is none.
-  bool erase(std::string_view code) noexcept;
+  // Keeps a copy of `deposit`, which is valid. On every failure nothing has changed.
+  virtual StoreReply put(std::string_view code, const DepositView& deposit, const StoreTerms& terms,
+                         std::uint64_t now_ms) noexcept = 0;
+  // The live deposit of `code`, which is not counted as a use. What StoreReply::deposit shows is valid until the next
+  // call of the store.
+  virtual StoreReply find(std::string_view code, std::uint64_t now_ms) noexcept = 0;
+  // The same for an answer that hands out the credentials: counts a use, unless max_uses is reached (kNotFound). A use
+  // is never given back.
+  virtual StoreReply use(std::string_view code, std::uint64_t now_ms) noexcept = 0;
+  // StoreReply::state. A deposit that is used up has one until it expires.
+  virtual StoreReply status(std::string_view code, std::uint64_t now_ms) noexcept = 0;
+  // Wipes and removes the deposit.
+  virtual StoreReply revoke(std::string_view code, std::uint64_t now_ms) noexcept = 0;
+  // Moves the end of a live deposit to `terms.expires_ms`, in either direction. Keeps `terms.made_seconds` when the
+  // store does not know yet when it was made; `terms.max_uses` does not count. Can fail as put() can, and nothing has
+  // changed.
+  virtual StoreReply extend(std::string_view code, const StoreTerms& terms, std::uint64_t now_ms) noexcept = 0;
 
   // Wipes and removes expired deposits, at most about `max_work` of them (each takes well below a microsecond). When
-  // none is expired, returns one piece of unused memory to the kernel. True when neither work is left; else call again
-  // soon.
-  bool expire(std::uint64_t now_ms, std::size_t max_work) noexcept;
+  // none is due, returns one piece of unused memory to the kernel. True when nothing of either is left to do; else call
+  // again soon.
+  virtual bool expire(std::uint64_t now_ms, std::size_t max_work) noexcept = 0;
 
-  // Deposits held, including expired ones that expire() has not reached.
-  std::size_t size() const noexcept;
-  // Deposits of size() that will expire.
-  std::size_t expiring() const noexcept;
-  // Bytes of memory for records and hash table.
-  std::size_t memory_bytes() const noexcept;
-  // Whether more than half of max_deposits or of max_bytes is in use.
-  bool more_than_half_full() const noexcept;
-  // The room that `deposit` takes, as a number of deposits out of max_deposits. More than 1 when its bytes exceed an
-  // equal share of max_bytes.
-  double weight(std::string_view code, const DepositView& deposit) const noexcept;
-  // The weakest protection that the memory of any record has had.
-  SecretLevel level() const noexcept;
+  virtual StoreStats stats() const noexcept = 0;
+  // How many deposits of an equal share of the store's bounds `deposit` takes the room of; at least 1.
+  virtual double weight(std::string_view code, const DepositView& deposit) const noexcept;
 
- private:
-  struct PAIRPORT_LOCAL Impl;
-  explicit Store(std::unique_ptr<Impl> impl) noexcept;
-  std::unique_ptr<Impl> impl_;
+  // Calls the verb of `operation`.
+  StoreReply carry_out(const StoreOperation& operation, std::uint64_t now_ms) noexcept;
+
+ protected:
+  Store() = default;
+};
+
+// A store that somebody else has: every verb is answered with kLater, and whoever drives the service carries out the
+// operations (see Pending in http.h).
+class PAIRPORT_EXPORT ElsewhereStore final : public Store {
+ public:
+  StoreReply put(std::string_view code, const DepositView& deposit, const StoreTerms& terms,
+                 std::uint64_t now_ms) noexcept override;
+  StoreReply find(std::string_view code, std::uint64_t now_ms) noexcept override;
+  StoreReply use(std::string_view code, std::uint64_t now_ms) noexcept override;
+  StoreReply status(std::string_view code, std::uint64_t now_ms) noexcept override;
+  StoreReply revoke(std::string_view code, std::uint64_t now_ms) noexcept override;
+  StoreReply extend(std::string_view code, const StoreTerms& terms, std::uint64_t now_ms) noexcept override;
+  bool expire(std::uint64_t now_ms, std::size_t max_work) noexcept override;
+  // Zeros: nothing is known of it.
+  StoreStats stats() const noexcept override;
+};
+
+// Bounds of the store in the memory of the process, which a service has unless it is given another one.
+struct StoreOptions {
+  std::size_t max_deposits = 1'000'000;
+  // Bound on the memory for records and table together, in bytes.
+  std::size_t max_bytes = std::size_t{512} * 1024 * 1024;
+  // Deposits are refused rather than kept in memory that is protected less than this.
+  SecretLevel minimum_level = SecretLevel::kPlain;
+  // Secret and different in each process: keeps an attacker from choosing codes that collide in the table.
+  std::uint64_t hash_seed = 0;
 };
 
 }  // namespace pairport

@@ -180,26 +180,26 @@ class PAIRPORT_EXPORT Connection {
   // last bytes: write them with MSG_MORE and, when the write has taken all of them, call shutdown(SHUT_WR) before
   // close().
   bool closes_after_output() const noexcept {
-    return state_ == State::kAnswering && !keep_alive_ && !lingers_ && file_rest_.size == 0 && wants_file().empty();
+    return state_ == State::kAnswering && !keep_alive_ && !lingers_ && file_rest_.size == 0 && !is_pending();
   }
   // Whether the connection waits for a request to begin or for the rest of its head. Closing it now loses no answer and
   // no deposit.
   bool waits_for_request() const noexcept { return state_ == State::kHead && output().empty(); }
-  // The file that the current answer needs, or empty: open it, then call on_file(). Only with
-  // ServiceOptions::serve_packages or serve_challenges.
-  std::string_view wants_file() const noexcept;
-  // The folder of that file. REQUIRES: wants_file() is not empty
-  FileFolder wants_file_of() const noexcept;
-  // `file` describes the file; null: there is none. The owner keeps the file open until the answer has been sent or the
-  // connection closes.
-  void on_file(const FileInfo* file, const Now& now) noexcept;
+  // What the current answer waits for; Pending::Kind::kNothing when it does not. Carry it out and call resume(). Files:
+  // only with ServiceOptions::serve_packages or serve_challenges; keep the file open until the answer has been sent or
+  // the connection closes. A store: only when the service was given one that answers later. Valid until the next call
+  // that is not const.
+  const Pending& pending() const noexcept;
+  // Tells one Pending of this connection from the next. Never 0 while there is one.
+  std::uint32_t pending_id() const noexcept { return pending_id_; }
+  // Goes on with the answer that waits. Does nothing, and returns false, when `id` is not pending_id() or nothing is
+  // pending any more: the reply has come too late. Without a reply the answer is 503, when answer_timeout is over.
+  bool resume(std::uint32_t id, const PendingReply& reply, const Now& now) noexcept;
   // The piece of that file that the answer needs next. The owner may read a first part of it. Size 0: no data is needed
   // now.
   FileRange wants_data() const noexcept {
     return state_ == State::kAnswering && output().empty() ? file_rest_ : FileRange{};
   }
-  // The file exists, but cannot be opened or read now: answers 503.
-  void on_file_unavailable(const Now& now) noexcept;
   // `data` is that piece, or a first part of it. It is sent without copying and must stay valid until it has been sent.
   // Empty: the file could not be read; the connection closes, because the answer's head has already stated the length.
   // REQUIRES: data.size() <= wants_data().size
@@ -241,6 +241,9 @@ class PAIRPORT_EXPORT Connection {
   PAIRPORT_LOCAL void describe_request(Method method, const ClientAddress& client, const Now& now) noexcept;
   PAIRPORT_LOCAL void report_answers() noexcept;
   PAIRPORT_LOCAL void release_exchanges() noexcept;
+  bool is_pending() const noexcept { return pending_id_ != 0; }
+  PAIRPORT_LOCAL void forget_request() noexcept;
+  PAIRPORT_LOCAL void wait_for_reply(std::uint64_t until_ms) noexcept;
   PAIRPORT_LOCAL void start_answer(const Now& now) noexcept;
   PAIRPORT_LOCAL void end_answers(const Now& now) noexcept;
   PAIRPORT_LOCAL void set_output(Fragment fragment) noexcept;
@@ -268,6 +271,9 @@ class PAIRPORT_EXPORT Connection {
   std::uint64_t sent_bytes_ = 0;    // of output_bytes_
   std::uint64_t sent_at_ms_ = 0;    // when the last of these were sent
   std::uint64_t deadline_;
+  std::uint64_t pending_until_ms_ = 0;
+  std::uint32_t pending_id_ = 0;  // 0: nothing is pending
+  std::uint32_t last_pending_id_ = 0;
   std::uint64_t answer_end_ms_ = 0;    // in kAnswering: the latest that deadline_ may be
   std::uint64_t body_started_ms_ = 0;  // in kBody
   std::unique_ptr<Parser> parser_;

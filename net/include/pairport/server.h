@@ -13,7 +13,6 @@
 #include <string_view>
 
 #include <pairport/access.h>
-#include <pairport/client_address.h>
 #include <pairport/connection.h>
 #include <pairport/export.h>
 #include <pairport/listener.h>
@@ -29,7 +28,7 @@ namespace pairport {
 enum class ServerEvent {
   kDepositsRefused,  // the store has no room or memory for more
   kAcceptPaused,     // no file descriptor or memory for a new connection; detail: errno
-  kMemoryFell,       // memory for credentials is protected less than before: see Store::level()
+  kMemoryFell,       // memory for credentials is protected less than before: see StoreStats::level
   // More TLS handshakes wait than max_handshakes: the oldest one of the client with most of them is closed.
   kHandshakesDropped,
   // Requests were answered with 429; detail: how many since the last such event.
@@ -43,6 +42,29 @@ enum class ServerEvent {
   kAddressesLimited,
   // Connections were closed to stay within max_connections, or refused; detail: how many since the last such event.
   kConnectionsLimited,
+};
+
+// Carries out the operations of a store that answers later (Service::create()), on the loop of a server.
+class PAIRPORT_EXPORT StoreClient {
+ public:
+  // Where a reply goes.
+  class Waiter {
+   public:
+    // What `reply` shows is not used any more when the function returns. May begin and cancel other operations.
+    virtual void on_reply(const StoreReply& reply) noexcept = 0;
+
+   protected:
+    ~Waiter() = default;
+  };
+
+  virtual ~StoreClient();
+  // Begins `operation`, a view that is valid during this call; it holds a code and may hold credentials. Calls
+  // waiter.on_reply() once, later, on the loop's thread and never inside this call. False: it cannot be asked now; then
+  // it calls nothing, and the request gets 503. The server itself ends the wait after answer_timeout.
+  virtual bool start(const StoreOperation& operation, Waiter& waiter) noexcept = 0;
+  // `waiter`, which waits, wants no reply any more and may be gone afterwards: its peer has gone, its time is over, or
+  // the server stops. The operation may be carried out all the same.
+  virtual void cancel(Waiter& waiter) noexcept = 0;
 };
 
 struct ServerOptions {
@@ -75,6 +97,8 @@ struct ServerOptions {
   // Threads that compute handshakes request SCHED_BATCH (sched(7)) and keep it. A woken SCHED_BATCH thread preempts no
   // other, so the loop and other threads on its core keep running. Only for a process whose pool has no urgent work.
   bool batch_handshakes = false;
+  // For a service whose store answers later; may be null, else outlives the server.
+  StoreClient* store = nullptr;
   // Called for every answer; may be null. Else it outlives the server.
   AccessObserver* observer = nullptr;
   // Called from the loop with an event and its detail, for each event at most once a minute. May be empty. Must not
@@ -109,18 +133,6 @@ struct ListenOptions {
   bool tls = false;
 };
 
-// What the caller of Server::adopt() has learned of a connection.
-struct Handover {
-  // A view of bytes that the caller has read from the socket, at most Connection::kMaxInput; with TLS they are
-  // ciphertext. They come before all that the server reads. The server copies what it needs during the call. They may
-  // hold a credential: wipe your buffer afterwards (see wipe() in secret_memory.h).
-  std::string_view initial = {};
-  // The address of the peer; none: the one that the socket has. For a caller that knows it from a proxy in front, such
-  // as from the header of the PROXY protocol. Limits and access log use it, and ServerOptions::trusted_proxies decides
-  // by it whether X-Forwarded-For counts. All zero: like a peer on a Unix socket.
-  std::optional<ClientAddress> peer = std::nullopt;
-};
-
 // Milliseconds of CLOCK_BOOTTIME, which also runs while the machine is suspended, and the time of day. Any thread.
 PAIRPORT_EXPORT Now current_time() noexcept;
 
@@ -149,15 +161,9 @@ class PAIRPORT_EXPORT Server {
   Status listen(Listener listener, const ListenOptions& options = {});
 
   // Serves a connected stream socket (TCP or Unix) that the caller has accepted. The server owns `fd` from this call
-  // on, also on failure: it closes `fd` then, or, when there is no place for the connection, after it has told the peer
-  // so. No other part of the program may read, write or poll `fd` any more. It gets O_NONBLOCK and FD_CLOEXEC, a TCP
-  // socket also TCP_NODELAY and TCP_NOTSENT_LOWAT.
-  //
-  // kOk: the server serves the connection. A whole request that has arrived may be answered during the call, and the
-  // connection closed; ServerOptions::observer then gets its call during this one. kInvalidArgument: options, or more
-  // initial bytes than fit. kSystem: not such a socket (the message says what it is), or its peer has gone; no place;
-  // the server is stopping. kOutOfMemory. May throw std::bad_alloc; `fd` is closed then, too.
-  Status adopt(int fd, const ListenOptions& options = {}, const Handover& handover = {});
+  // on, also on failure. A TCP socket gets TCP_NODELAY and TCP_NOTSENT_LOWAT. kInvalidArgument (options), kSystem,
+  // kOutOfMemory.
+  Status adopt(int fd, const ListenOptions& options = {});
 
   // Stops listening, lets unfinished answers finish (for at most drain_timeout) and closes everything. Then it calls
   // `on_stopped` once, from the loop; no handle of the server is left in the loop then. Only the first call has an

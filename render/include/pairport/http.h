@@ -14,6 +14,7 @@
 
 #include <pairport/client_address.h>
 #include <pairport/export.h>
+#include <pairport/store.h>
 
 namespace pairport {
 
@@ -95,6 +96,47 @@ struct FileRange {
   std::uint64_t size = 0;
 };
 
+// What a response needs from somebody else before there is an answer. A view of the response.
+struct Pending {
+  enum class Kind : std::uint8_t {
+    kNothing,
+    kFile,   // open the file `file_name` in `folder`
+    kStore,  // carry out `operation`, whose store has answered kLater
+  };
+  Kind kind = Kind::kNothing;
+  bool is_head = false;  // the request was HEAD: nothing of a file is sent
+  FileFolder folder = FileFolder::kPackages;
+  std::string_view file_name;  // no slash, no leading dot
+  StoreOperation operation;    // holds a code and, with kPut, credentials
+};
+
+// What came of a Pending.
+class PendingReply {
+ public:
+  // The file was opened. The caller sends the piece that Response::file_range() names then.
+  PendingReply(const FileInfo& file) noexcept
+      : kind_(Kind::kFile), file_(file) {}  // NOLINT(google-explicit-constructor)
+  // What the store has answered. kLater counts as unavailable.
+  PendingReply(const StoreReply& reply) noexcept  // NOLINT(google-explicit-constructor)
+      : kind_(reply.code == StatusCode::kLater ? Kind::kUnavailable : Kind::kStore), store_(reply) {}
+  // There is no such file.
+  static PendingReply no_file() noexcept { return PendingReply(Kind::kNoFile); }
+  // It could not be carried out: no descriptor, no connection, no time.
+  static PendingReply unavailable() noexcept { return PendingReply(Kind::kUnavailable); }
+
+  enum class Kind : std::uint8_t { kFile, kNoFile, kStore, kUnavailable };
+  Kind kind() const noexcept { return kind_; }
+  const FileInfo& file() const noexcept { return file_; }
+  const StoreReply& store() const noexcept { return store_; }
+
+ private:
+  explicit PendingReply(Kind kind) noexcept : kind_(kind) {}
+
+  Kind kind_;
+  FileInfo file_;
+  StoreReply store_;
+};
+
 // Headers that never change, once as a list and once as the bytes of an HTTP/1 header section ("Name: value\r\n" each).
 // Movable, not copyable. Results of list() and wire() stay valid after a move, as long as the new object lives.
 class PAIRPORT_EXPORT HeaderBlock {
@@ -148,16 +190,12 @@ class PAIRPORT_EXPORT Response {
   std::span<const Fragment> body() const& noexcept { return {fragments_.data(), fragment_count_}; }
   std::span<const Fragment> body() const&& = delete;
 
-  // The name of the file that the answer needs. When it is not empty, there is no answer yet: open the file and call
-  // Service::answer_file().
-  std::string_view file_name() const& noexcept { return file_.name; }
-  std::string_view file_name() const&& = delete;
-  // With a file_name(): its folder.
-  FileFolder file_folder() const noexcept { return file_.folder; }
-  // With a file_name(): whether the request was HEAD.
-  bool is_head() const noexcept { return file_.is_head; }
-  // After Service::answer_file(): the piece of the file that is the body, instead of body().
-  const FileRange& file_range() const& noexcept { return file_.range; }
+  // Whether there is no answer yet: carry out pending() and call Service::resume().
+  bool is_pending() const noexcept { return pending_.kind != Pending::Kind::kNothing; }
+  const Pending& pending() const& noexcept { return pending_; }
+  const Pending& pending() const&& = delete;
+  // The piece of the file that is the body, instead of body(); of size 0: none.
+  const FileRange& file_range() const& noexcept { return file_range_; }
   const FileRange& file_range() const&& = delete;
 
   // Wipes the scratch and forgets the answer.
@@ -182,18 +220,21 @@ class PAIRPORT_EXPORT Response {
   std::uint64_t content_length_ = 0;
   std::size_t fragment_count_ = 0;
   std::array<Fragment, kMaxFragments> fragments_{};
-  // What answer_file() needs from the request; the views point into scratch_.
-  struct File {
-    std::string_view name;
+  // What Service::resume() needs from the request; the views point into scratch_.
+  struct Asked {
     std::string_view if_none_match;
     std::string_view if_range;
     std::string_view range_spec;
-    FileFolder folder = FileFolder::kPackages;
-    bool is_head = false;
+    ClientKey client;
+    std::uint8_t platform = 0;
+    std::uint8_t attempts = 0;  // codes that were drawn for a deposit
     bool as_problem = false;
-    FileRange range;
+    bool packed = false;
+    bool compressed = false;
   };
-  File file_;
+  Pending pending_;
+  Asked asked_;
+  FileRange file_range_;
   std::size_t scratch_used_ = 0;
   std::array<char, kResponseScratch> scratch_;
 };

@@ -64,7 +64,7 @@ struct ServiceOptions {
   std::string url = "http://127.0.0.1:9978";  // how clients reach the service: see is_service_url()
   std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds, up to a day
   std::size_t code_length = kDefaultCodeLength;
-  Store::Options store;  // hash_seed is drawn by create()
+  StoreOptions store;  // hash_seed is drawn by create()
   RateLimit deposit_limit = {5, 50};
   RateLimit miss_limit = {1, 20};
   // The rate limits of the IPv6 networks around a client: prefix lengths, each with the factor by which the limit of

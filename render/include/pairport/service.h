@@ -18,6 +18,8 @@
 #include <span>
 #include <string_view>
 
+#include <pairport/code.h>
+#include <pairport/deposit.h>
 #include <pairport/export.h>
 #include <pairport/http.h>
 #include <pairport/options.h>
@@ -27,12 +29,28 @@
 
 namespace pairport {
 
+// How long a deposit that is made by Service::deposit() is kept, and how often it may be handed out.
+struct DepositTerms {
+  std::uint64_t ttl_ms = 0;    // whole seconds, 1 s to kMaxTtlMs; 0: ServiceOptions::ttl_ms
+  std::uint32_t max_uses = 0;  // 0: no limit
+};
+inline constexpr std::uint64_t kMaxTtlMs = std::uint64_t{30} * 24 * 3600 * 1000;
+
+// A deposit that has been made.
+struct Deposited {
+  Code code;                      // a secret
+  std::uint64_t expires_ms = 0;   // of Now::monotonic_ms
+  std::int64_t expires_unix = 0;  // the same for people
+};
+
 // Numbers of refusals and misses since create(), for logs and statistics.
 struct ServiceCounters {
   std::uint64_t deposits_refused = 0;  // for lack of room or memory: 503
   std::uint64_t deposits_limited = 0;  // by the limit of a client or network: 429
   std::uint64_t look_ups_limited = 0;  // the same for look-ups
   std::uint64_t misses = 0;            // look-ups of codes that do not exist, of all clients together
+  std::uint64_t deposits_revoked = 0;  // by Service::revoke()
+  std::uint64_t look_ups_failed = 0;   // because the store could not be asked: 503
 };
 
 // Checks a static deposit by the rules for deposits. kInvalidArgument names every field that is wrong.
@@ -50,7 +68,10 @@ class PAIRPORT_EXPORT Service {
 
   // Compiles the templates and maps the first memory. Errors: kInvalidArgument (an option, named in the message),
   // kBadTemplate, kOutOfMemory, kMemoryNotLocked, kRandomFailed. `random` outlives the service.
-  static Result<std::unique_ptr<Service>> create(const ServiceOptions& options, RandomSource& random, const Now& now);
+  // `store`: where deposits live; it outlives the service. Null: in memory of the process, which the service owns. The
+  // static deposit always lives there.
+  static Result<std::unique_ptr<Service>> create(const ServiceOptions& options, RandomSource& random, const Now& now,
+                                                 Store* store = nullptr);
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -70,15 +91,36 @@ class PAIRPORT_EXPORT Service {
   // Every other request is refused (403) and changes nothing. REQUIRES: url() begins with https://
   void redirect(const Request& request, Response& response) noexcept;
 
-  // Completes a `response` whose file_name() is not empty. `file` describes the file with that name in its
-  // file_folder(); null: there is none. Answers 200, 206, 304, 404 or 416 (RFC 9110 sections 13 and 14; one range at a
-  // time). A challenge gets 200 or, when there is no such file or it is too large for a challenge, 404.
-  void answer_file(const FileInfo* file, Response& response) noexcept;
+  // Goes on with a `response` that is pending(), with what came of it; does nothing with one that is not. Afterwards
+  // there is an answer, or it is pending again: a deposit whose code was in use draws another one. `reply` is not used
+  // any more when the function returns. A reply of the wrong kind counts as unavailable.
+  //   A file:   200, 206, 304, 404 or 416 (RFC 9110 sections 13 and 14; one range at a time). A challenge gets 200 or,
+  //             when there is no such file or it is too large for a challenge, 404.
+  //   A store:  as handle() answers with a store of its own.
+  //   Neither:  503, for a look-up as a script that says so and fails.
+  void resume(const PendingReply& reply, const Now& now, Response& response) noexcept;
 
   // Makes the answer to a request that the transport must refuse before it can be handled: 400, 408, 411, 413, 417,
   // 431, 503, ... with `text`, one ASCII line that holds no value of the request. `accept` as in Request. `method` is
   // kOther when it is not known. Unless it is kGet or kHead, the answer carries the CORS headers of a deposit's errors.
   void refuse(int status, std::string_view text, std::string_view accept, Method method, Response& response) noexcept;
+
+  // The verbs without HTTP, for the owner of the service: limits of clients do not apply. Each answers kLater, and has
+  // done nothing, when the service was given a store that answers later: ask that store.
+
+  // Makes a deposit of `fields`. kInvalidArgument names every field that is wrong; kStoreFull, kOutOfMemory,
+  // kMemoryNotLocked, kRandomFailed, kUnavailable. On failure nothing has changed.
+  Result<Deposited> deposit(const DepositInput& fields, const DepositTerms& terms, const Now& now) noexcept;
+  // The live deposit of `code`: StoreReply::deposit, valid until the next call of a function that is not const; or
+  // kNotFound. Not counted as a use.
+  StoreReply look_up(std::string_view code, const Now& now) noexcept;
+  // StoreReply::state of a live deposit, or kNotFound.
+  StoreReply status(std::string_view code, const Now& now) noexcept;
+  // Wipes and removes a live deposit. kOk, kNotFound. The static deposit stays: kNotFound.
+  StatusCode revoke(std::string_view code, const Now& now) noexcept;
+  // A live deposit now ends `ttl_ms` after `now`, within the bounds of DepositTerms. kOk; kNotFound, also for the
+  // static deposit; kInvalidArgument; kStoreFull, kOutOfMemory, kMemoryNotLocked.
+  StatusCode extend(std::string_view code, std::uint64_t ttl_ms, const Now& now) noexcept;
 
   // Wipes expired deposits, at most about `max_work` of them. True when none is left; else call again soon. Call it
   // regularly, about every 100 ms; look-ups do not depend on it.

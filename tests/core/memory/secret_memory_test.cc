@@ -19,7 +19,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <pairport/store.h>
+#include "core/store/local_store.h"
 
 #include "core/memory/secret_pool.h"
 #include "core/store/slab.h"
@@ -240,12 +240,12 @@ TEST(WithoutLockedMemory, AStoreThatDemandsLockedMemoryDoesNotStartWithLess) {
   if (kSanitized) GTEST_SKIP() << kNoMlock;
   EXPECT_EQ(in_child([] {
               forbid_locked_memory();
-              Store::Options options;
+              LocalStore::Options options;
               options.minimum_level = SecretLevel::kLocked;
-              const auto strict = Store::create(options, 0);
+              const auto strict = LocalStore::create(options, 0);
               if (strict.ok() || strict.status().code() != StatusCode::kMemoryNotLocked) return 1;
               options.minimum_level = SecretLevel::kPlain;
-              const auto lax = Store::create(options, 0);
+              const auto lax = LocalStore::create(options, 0);
               if (!lax.ok()) return 2;
               return lax.value()->level() == SecretLevel::kPlain ? 0 : 3;
             }),
@@ -260,11 +260,11 @@ TEST(WithoutLockedMemory, AStoreThatGetsNoMoreLosesNothing) {
                 const rlimit some{chunks * 256 * 1024, chunks * 256 * 1024};
                 if (setrlimit(RLIMIT_MEMLOCK, &some) != 0) return 100;
                 if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) return 101;
-                Store::Options options;
+                LocalStore::Options options;
                 options.minimum_level = SecretLevel::kLocked;
-                auto created = Store::create(options, 0);
+                auto created = LocalStore::create(options, 0);
                 if (!created.ok()) return 1;
-                Store& store = *created.value();
+                LocalStore& store = *created.value();
                 const std::string password(900, 'p');
                 DepositView deposit;
                 deposit.connect_url = "http://h";
@@ -276,10 +276,10 @@ TEST(WithoutLockedMemory, AStoreThatGetsNoMoreLosesNothing) {
                 if (status.code() != StatusCode::kMemoryNotLocked) return 2;
                 if (held < chunks * 200 || store.size() != held || store.expiring() != held) return 3;
                 for (std::size_t i = 0; i < held; ++i) {
-                  const StoredDeposit found = store.find("code" + std::to_string(i), 0);
+                  const StoredDeposit found = store.look_up("code" + std::to_string(i), 0);
                   if (!found || found.password() != password) return 4;
                 }
-                if (store.find("code" + std::to_string(held), 0)) return 5;
+                if (store.look_up("code" + std::to_string(held), 0)) return 5;
                 if (!store.expire(5000, static_cast<std::size_t>(-1)) || store.size() != 0) return 6;
                 return store.insert("another", deposit, 9000).ok() ? 0 : 7;
               }),
@@ -293,10 +293,10 @@ TEST(WithoutAddressSpace, AStoreSaysSoAtTheStart) {
   EXPECT_EQ(in_child([] {
               const rlimit little{64 << 20, 64 << 20};
               if (setrlimit(RLIMIT_AS, &little) != 0) return 100;
-              Store::Options options;
+              LocalStore::Options options;
               options.max_bytes = std::size_t{100} << 30;
               options.max_deposits = 100'000'000;
-              const auto created = Store::create(options, 0);
+              const auto created = LocalStore::create(options, 0);
               return !created.ok() && created.status().code() == StatusCode::kOutOfMemory ? 0 : 1;
             }),
             0);
@@ -305,7 +305,7 @@ TEST(WithoutAddressSpace, AStoreSaysSoAtTheStart) {
 TEST(WithoutAddressSpace, AStoreThatGetsNoMoreSaysWhatIsMissing) {
   if (kSanitized) GTEST_SKIP() << "sanitizers need more address space than there is memory";
   EXPECT_EQ(in_child([] {
-              auto created = Store::create({}, 0);
+              auto created = LocalStore::create({}, 0);
               if (!created.ok()) return 1;
               std::size_t pages = 0;
               std::ifstream("/proc/self/statm") >> pages;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/store.h>
+#include "core/store/local_store.h"
 
 #include <algorithm>
 #include <array>
@@ -43,18 +43,20 @@ class StoreTest : public ::testing::Test {
  protected:
   StoreTest() { open({}); }
 
-  void open(const Store::Options& options, std::uint64_t now = kNow) {
-    auto created = Store::create(options, now);
+  void open(const LocalStore::Options& options, std::uint64_t now = kNow) {
+    auto created = LocalStore::create(options, now);
     ASSERT_TRUE(created.ok()) << created.status().message();
     store_ = std::move(created).value();
   }
   StatusCode put(std::string_view code, std::uint64_t expires = kNow + 1000, const Values& values = {}) {
     return store_->insert(code, values.view(), expires).code();
   }
-  bool has(std::string_view code, std::uint64_t now = kNow) const { return static_cast<bool>(store_->find(code, now)); }
+  bool has(std::string_view code, std::uint64_t now = kNow) const {
+    return static_cast<bool>(store_->look_up(code, now));
+  }
   // Empty when there is none.
   std::string password_of(std::string_view code, std::uint64_t now = kNow) const {
-    const StoredDeposit found = store_->find(code, now);
+    const StoredDeposit found = store_->look_up(code, now);
     return found ? std::string(found.password()) : std::string();
   }
   void expire_all(std::uint64_t now) {
@@ -62,7 +64,7 @@ class StoreTest : public ::testing::Test {
     }
   }
 
-  std::unique_ptr<Store> store_;
+  std::unique_ptr<LocalStore> store_;
 };
 
 TEST_F(StoreTest, AnEmptyOneFindsNothing) {
@@ -80,7 +82,7 @@ TEST_F(StoreTest, WhatIsPutInComesOutByteForByte) {
   values.id = " \xF0\x9F\x94\x91 ";
   values.password = "\\'\"`$(id);&|:";
   ASSERT_EQ(put("abcdefg", kNow + 1000, values), StatusCode::kOk);
-  const StoredDeposit found = store_->find("abcdefg", kNow);
+  const StoredDeposit found = store_->look_up("abcdefg", kNow);
   ASSERT_TRUE(found);
   const DepositView view = found.view();
   EXPECT_EQ(view.connect_url, values.url);
@@ -105,8 +107,8 @@ TEST_F(StoreTest, TheLargestDepositFits) {
   values.id.assign(kMaxClientId, 'i');
   values.password.assign(kMaxPassword, 'p');
   const std::string code(kMaxCodeLength, 'c');
-  ASSERT_EQ(put(code, Store::kNever, values), StatusCode::kOk);
-  const StoredDeposit found = store_->find(code, kNow);
+  ASSERT_EQ(put(code, LocalStore::kNever, values), StatusCode::kOk);
+  const StoredDeposit found = store_->look_up(code, kNow);
   ASSERT_TRUE(found);
   const DepositView view = found.view();
   EXPECT_EQ(view.connect_url, values.url);
@@ -144,7 +146,7 @@ TEST_F(StoreTest, AnExpiredDepositIsNeverFound) {
   EXPECT_TRUE(has("abcdefg", kNow + 999));
   EXPECT_FALSE(has("abcdefg", kNow + 1000)) << "to the millisecond, though its memory is still there";
   EXPECT_FALSE(has("abcdefg", kNow + 1001));
-  EXPECT_FALSE(has("abcdefg", Store::kNever));
+  EXPECT_FALSE(has("abcdefg", LocalStore::kNever));
   EXPECT_EQ(store_->size(), 1U);
 }
 
@@ -160,7 +162,7 @@ TEST_F(StoreTest, ADepositThatIsExpiredFromTheStartIsNotFound) {
 TEST_F(StoreTest, ExpireForgetsWhatIsDueAndNothingElse) {
   ASSERT_EQ(put("first11", kNow + 1000), StatusCode::kOk);
   ASSERT_EQ(put("second2", kNow + 60'000), StatusCode::kOk);
-  ASSERT_EQ(put("never99", Store::kNever), StatusCode::kOk);
+  ASSERT_EQ(put("never99", LocalStore::kNever), StatusCode::kOk);
   EXPECT_EQ(store_->expiring(), 2U);
   expire_all(kNow + 999);
   EXPECT_EQ(store_->size(), 3U);
@@ -170,7 +172,7 @@ TEST_F(StoreTest, ExpireForgetsWhatIsDueAndNothingElse) {
   expire_all(kNow + 1'000'000'000);
   EXPECT_EQ(store_->size(), 1U);
   EXPECT_EQ(store_->expiring(), 0U);
-  EXPECT_TRUE(has("never99", Store::kNever - 1));
+  EXPECT_TRUE(has("never99", LocalStore::kNever - 1));
 }
 
 TEST_F(StoreTest, ExpireWorksInPortions) {
@@ -188,7 +190,7 @@ TEST_F(StoreTest, ExpireWorksInPortions) {
 
 TEST_F(StoreTest, ErasedIsForgotten) {
   ASSERT_EQ(put("abcdefg"), StatusCode::kOk);
-  ASSERT_EQ(put("never99", Store::kNever), StatusCode::kOk);
+  ASSERT_EQ(put("never99", LocalStore::kNever), StatusCode::kOk);
   EXPECT_TRUE(store_->erase("abcdefg"));
   EXPECT_FALSE(has("abcdefg"));
   EXPECT_FALSE(store_->erase("abcdefg"));
@@ -203,12 +205,12 @@ TEST_F(StoreTest, ErasedIsForgotten) {
 class Wiping : public StoreTest {
  protected:
   void put_among_others() {
-    ASSERT_EQ(put("before1", Store::kNever, same_size()), StatusCode::kOk);
+    ASSERT_EQ(put("before1", LocalStore::kNever, same_size()), StatusCode::kOk);
     Values secret = same_size();
     secret.password = "SECRET-PASSWORD";
     ASSERT_EQ(put("abcdefg", kNow + 1000, secret), StatusCode::kOk);
-    ASSERT_EQ(put("after11", Store::kNever, same_size()), StatusCode::kOk);
-    const StoredDeposit found = store_->find("abcdefg", kNow);
+    ASSERT_EQ(put("after11", LocalStore::kNever, same_size()), StatusCode::kOk);
+    const StoredDeposit found = store_->look_up("abcdefg", kNow);
     ASSERT_TRUE(found);
     view_ = found.view();
   }
@@ -242,7 +244,7 @@ TEST_F(Wiping, ExpiredBytesAreGone) {
 }
 
 TEST_F(StoreTest, TheNumberOfDepositsIsBounded) {
-  Store::Options options;
+  LocalStore::Options options;
   options.max_deposits = 3;
   open(options);
   ASSERT_EQ(put("code001"), StatusCode::kOk);
@@ -258,14 +260,14 @@ TEST_F(StoreTest, TheNumberOfDepositsIsBounded) {
 }
 
 TEST_F(StoreTest, NoneAtAllMayBeAllowed) {
-  Store::Options options;
+  LocalStore::Options options;
   options.max_deposits = 0;
   open(options);
   EXPECT_EQ(put("code001"), StatusCode::kStoreFull);
 }
 
 TEST_F(StoreTest, BytesAreBounded) {
-  Store::Options options;
+  LocalStore::Options options;
   options.max_bytes = 2 * 1024 * 1024;
   open(options);
   Values values;
@@ -292,7 +294,7 @@ TEST_F(StoreTest, BytesOfTheTableAreBoundedWithThoseOfTheDeposits) {
   Values values;
   values.url = values.id = values.password = "x";
   for (std::size_t i = 0; i < 12; ++i) {
-    Store::Options options;
+    LocalStore::Options options;
     options.max_bytes = 2 * Slab::kChunkSize + i * Slab::kChunkSize / 12;
     open(options);
     int count = 0;
@@ -305,7 +307,7 @@ TEST_F(StoreTest, BytesOfTheTableAreBoundedWithThoseOfTheDeposits) {
 }
 
 TEST_F(StoreTest, ATableThatMayNotGrowTakesNothing) {
-  Store::Options options;
+  LocalStore::Options options;
   options.max_bytes = 16 * 1024;
   open(options);
   EXPECT_EQ(put("code001"), StatusCode::kStoreFull);
@@ -356,9 +358,9 @@ TEST_F(StoreTest, MemoryGoesBackHoweverLittleWorkIsAllowed) {
 }
 
 TEST_F(StoreTest, TimesFarAwayAreStillTimes) {
-  constexpr std::uint64_t kFar = std::uint64_t{1} << 48;
+  constexpr std::uint64_t kFar = std::uint64_t{1} << 46;
   ASSERT_EQ(put("code001", kFar - 1), StatusCode::kOk);
-  ASSERT_EQ(put("code002", Store::kNever - 1), StatusCode::kOk);
+  ASSERT_EQ(put("code002", LocalStore::kNever - 1), StatusCode::kOk);
   EXPECT_EQ(store_->expiring(), 2U) << "only kNever is never";
   EXPECT_TRUE(has("code001", kFar / 2));
   EXPECT_TRUE(has("code002", kFar / 2));
@@ -368,12 +370,154 @@ TEST_F(StoreTest, TimesFarAwayAreStillTimes) {
   EXPECT_EQ(store_->expiring(), 0U);
 }
 
+StatusCode put_with(LocalStore& store, std::string_view code, const StoreTerms& terms) {
+  return store.put(code, Values().view(), terms, kNow).code;
+}
+
+TEST_F(StoreTest, UsesAreCountedUpToTheirLimit) {
+  ASSERT_EQ(put_with(*store_, "limited", {.expires_ms = kNow + 9000, .max_uses = 2}), StatusCode::kOk);
+  EXPECT_EQ(store_->find("limited", kNow).code, StatusCode::kOk) << "which is no use";
+  EXPECT_EQ(store_->status("limited", kNow).state.tail.uses, 0U);
+  EXPECT_EQ(store_->use("limited", kNow + 2000).deposit.password(), kGoodPassword);
+  EXPECT_EQ(store_->use("limited", kNow + 5000).code, StatusCode::kOk);
+  EXPECT_EQ(store_->use("limited", kNow + 6000).code, StatusCode::kNotFound);
+  const DepositState state = store_->status("limited", kNow + 6000).state;
+  EXPECT_EQ(state.tail.uses, 2U);
+  EXPECT_EQ(state.tail.max_uses, 2U);
+  EXPECT_EQ(state.tail.first_use_seconds, (kNow + 2000) / 1000);
+  EXPECT_EQ(state.tail.last_use_seconds, (kNow + 5000) / 1000) << "what was refused is no use";
+  EXPECT_TRUE(state.fetched);
+  EXPECT_EQ(state.expires_ms, kNow + 9000);
+  EXPECT_EQ(store_->status("limited", kNow + 9000).code, StatusCode::kNotFound);
+}
+
+TEST_F(StoreTest, APlainDepositKnowsWhetherItWasFetched) {
+  ASSERT_EQ(put("abcdefg"), StatusCode::kOk);
+  EXPECT_FALSE(store_->status("abcdefg", kNow).state.fetched);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(store_->use("abcdefg", kNow).code, StatusCode::kOk);
+  const DepositState state = store_->status("abcdefg", kNow).state;
+  EXPECT_TRUE(state.fetched);
+  EXPECT_EQ(state.tail.uses, 0U) << "without a limit nothing is counted";
+  EXPECT_FALSE(has("abcdefg", kNow + 1000)) << "its end is what it was";
+  EXPECT_TRUE(has("abcdefg", kNow + 999));
+}
+
+TEST_F(StoreTest, APlainDepositPaysForNoTail) {
+  const auto bytes_of = [this](const StoreTerms& terms) {
+    open({});
+    for (int i = 0; i < 20'000; ++i) EXPECT_EQ(put_with(*store_, "code" + std::to_string(i), terms), StatusCode::kOk);
+    return store_->memory_bytes();
+  };
+  EXPECT_LT(bytes_of({.expires_ms = kNow + 1000}), bytes_of({.expires_ms = kNow + 1000, .max_uses = 1}));
+}
+
+TEST_F(StoreTest, RevokedIsWipedAtOnce) {
+  ASSERT_EQ(put("abcdefg"), StatusCode::kOk);
+  const char* const values = store_->look_up("abcdefg", kNow).password().data();
+  EXPECT_EQ(store_->revoke("abcdefg", kNow).code, StatusCode::kOk);
+  EXPECT_EQ(std::string(values, kGoodPassword.size()), std::string(kGoodPassword.size(), '\0'));
+  EXPECT_EQ(store_->size(), 0U);
+  EXPECT_EQ(store_->revoke("abcdefg", kNow).code, StatusCode::kNotFound);
+  ASSERT_EQ(put("abcdefg"), StatusCode::kOk);
+  EXPECT_EQ(store_->revoke("abcdefg", kNow + 1000).code, StatusCode::kNotFound) << "it has expired";
+  expire_all(kNow + 2000);
+  EXPECT_EQ(store_->size(), 0U);
+}
+
+TEST_F(StoreTest, AnEndCanBeMovedInBothDirections) {
+  ASSERT_EQ(put("abcdefg"), StatusCode::kOk);
+  EXPECT_EQ(store_->extend("abcdefg", {.expires_ms = kNow + 60'000}, kNow).code, StatusCode::kOk);
+  expire_all(kNow + 59'000);
+  EXPECT_TRUE(has("abcdefg", kNow + 59'999));
+  EXPECT_EQ(store_->extend("abcdefg", {.expires_ms = kNow + 59'500}, kNow + 59'000).code, StatusCode::kOk);
+  EXPECT_FALSE(has("abcdefg", kNow + 59'500));
+  EXPECT_EQ(store_->extend("abcdefg", {.expires_ms = kNow + 99'000}, kNow + 59'500).code, StatusCode::kNotFound);
+  expire_all(kNow + 60'000);
+  EXPECT_EQ(store_->size(), 0U);
+
+  ASSERT_EQ(put("forever", Store::kNever), StatusCode::kOk);
+  EXPECT_EQ(store_->extend("forever", {.expires_ms = kNow + 61'000}, kNow).code, StatusCode::kOk);
+  EXPECT_EQ(store_->expiring(), 1U);
+  EXPECT_EQ(store_->extend("forever", {.expires_ms = Store::kNever}, kNow).code, StatusCode::kOk);
+  EXPECT_EQ(store_->expiring(), 0U);
+  EXPECT_TRUE(has("forever", Store::kNever - 1));
+}
+
+TEST_F(StoreTest, WhenItWasMadeIsKeptWhenItsEndMoves) {
+  for (const std::string code : {"abcdefg", "anothercode"}) {
+    ASSERT_EQ(put(code), StatusCode::kOk);
+    ASSERT_EQ(store_->use(code, kNow).code, StatusCode::kOk);
+    for (const std::uint32_t made : {700U, 800U}) {
+      EXPECT_EQ(store_->extend(code, {.expires_ms = kNow + 60'000, .made_seconds = made}, kNow).code, StatusCode::kOk);
+      const StoredDeposit moved = store_->look_up(code, kNow + 59'999);
+      ASSERT_TRUE(moved);
+      EXPECT_EQ(moved.tail().made_seconds, 700U) << "the first time that it moves";
+      EXPECT_EQ(moved.password(), kGoodPassword);
+      EXPECT_EQ(moved.expires_seconds(), (kNow + 60'000) / 1000);
+    }
+    EXPECT_TRUE(store_->status(code, kNow).state.fetched);
+  }
+  EXPECT_EQ(store_->size(), 2U);
+  EXPECT_EQ(store_->expiring(), 2U);
+  expire_all(kNow + 61'000);
+  EXPECT_EQ(store_->size(), 0U);
+}
+
+TEST_F(StoreTest, WhereThereIsNoRoomForATailNothingMoves) {
+  open({.max_deposits = 100'000, .max_bytes = Slab::kChunkSize + 40'000});
+  int count = 0;
+  while (put("code" + std::to_string(count)) == StatusCode::kOk) ++count;
+  ASSERT_GT(count, 10);
+  StatusCode last = StatusCode::kOk;
+  int moved = 0;
+  for (; moved < count && last == StatusCode::kOk; ++moved) {
+    last = store_->extend("code" + std::to_string(moved), {.expires_ms = kNow + 60'000, .made_seconds = 1}, kNow).code;
+  }
+  ASSERT_EQ(last, StatusCode::kStoreFull);
+  const std::string refused = "code" + std::to_string(moved - 1);
+  EXPECT_EQ(store_->status(refused, kNow).state.expires_ms, kNow + 1000);
+  EXPECT_EQ(store_->size(), static_cast<std::size_t>(count));
+}
+
+TEST_F(StoreTest, AnOperationIsDataToo) {
+  using Verb = StoreOperation::Verb;
+  const Values values;
+  StoreOperation operation{.verb = Verb::kPut,
+                           .code = "abcdefg",
+                           .deposit = values.view(),
+                           .terms = {.expires_ms = kNow + 1000, .max_uses = 1}};
+  const auto carry_out = [&](Verb verb) {
+    operation.verb = verb;
+    return store_->carry_out(operation, kNow);
+  };
+  EXPECT_EQ(carry_out(Verb::kPut).code, StatusCode::kOk);
+  EXPECT_EQ(carry_out(Verb::kPut).code, StatusCode::kAlreadyExists);
+  EXPECT_EQ(carry_out(Verb::kFind).deposit.password(), kGoodPassword);
+  EXPECT_EQ(carry_out(Verb::kUse).code, StatusCode::kOk);
+  EXPECT_EQ(carry_out(Verb::kUse).code, StatusCode::kNotFound);
+  EXPECT_EQ(carry_out(Verb::kStatus).state.tail.uses, 1U);
+  operation.terms.expires_ms = kNow + 5000;
+  EXPECT_EQ(carry_out(Verb::kExtend).code, StatusCode::kOk);
+  EXPECT_EQ(carry_out(Verb::kStatus).state.expires_ms, kNow + 5000);
+  EXPECT_EQ(carry_out(Verb::kRevoke).code, StatusCode::kOk);
+  EXPECT_EQ(carry_out(Verb::kStatus).code, StatusCode::kNotFound);
+  EXPECT_EQ(carry_out(static_cast<Verb>(77)).code, StatusCode::kInvalidArgument);
+
+  ElsewhereStore elsewhere;
+  for (int verb = 0; verb <= static_cast<int>(Verb::kExtend); ++verb) {
+    operation.verb = static_cast<Verb>(verb);
+    EXPECT_EQ(elsewhere.carry_out(operation, kNow).code, StatusCode::kLater);
+  }
+  EXPECT_TRUE(elsewhere.expire(kNow, 1));
+  EXPECT_EQ(elsewhere.stats().deposits, 0U);
+}
+
 TEST_F(StoreTest, LevelIsTheOneOfItsMemory) {
   EXPECT_EQ(store_->level(), SecretBlock::map(Slab::kChunkSize).level());
 }
 
 TEST_F(StoreTest, CodesWithTheSameHashAreToldApart) {
-  Store::Options options;
+  LocalStore::Options options;
   options.hash_seed = 0x1234'5678'9abc'def0U;
   open(options);
   const CodeHash hash(options.hash_seed);
@@ -428,7 +572,7 @@ TEST_F(StoreTest, AgreesWithAModelOverRandomOperations) {
     return random_code(engine, is_usual ? kDefaultCodeLength : 1 + engine() % (engine() % 8 == 0 ? kMaxCodeLength : 3));
   };
   const auto check = [&](const std::string& code) {
-    const StoredDeposit found = store_->find(code, now);
+    const StoredDeposit found = store_->look_up(code, now);
     const auto known = model.find(code);
     const bool expected = known != model.end() && known->second.expires > now;
     ASSERT_EQ(static_cast<bool>(found), expected) << code;
@@ -450,7 +594,7 @@ TEST_F(StoreTest, AgreesWithAModelOverRandomOperations) {
       values.id.assign(1 + engine() % 20, static_cast<char>('a' + engine() % 26));
       values.password.assign(1 + engine() % 30, static_cast<char>('a' + engine() % 26));
       values.fingerprint = static_cast<std::uint8_t>(engine());
-      const std::uint64_t expires = engine() % 200 == 0 ? Store::kNever : now + engine() % 30'000;
+      const std::uint64_t expires = engine() % 200 == 0 ? LocalStore::kNever : now + engine() % 30'000;
       const auto known = model.find(code);
       const Status status = store_->insert(code, values.view(), expires);
       if (known == model.end()) {
@@ -534,7 +678,7 @@ TEST_F(StoreTest, AMillionDepositsCostLittleAndGoAway) {
   // CPU time, most of it the kernel's, which gives memory back: 4 to 6 ms on two quiet cores, up to 13 on busy ones
   // (x86-64, 2026-11). A sweep or a table that is hashed anew takes hundreds; bench/ has the exact figures.
   constexpr std::uint64_t kLongestNs = 30'000'000;
-  Store::Options options;
+  LocalStore::Options options;
   options.max_deposits = kDeposits;
   open(options);
   // 150 bytes of values, the fingerprint not counted.

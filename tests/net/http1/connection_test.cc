@@ -261,7 +261,7 @@ TEST(Connection, AnAnswerSurvivesTheExpiryOfItsDeposit) {
   wire.feed(get("/" + code));
   wire.now.monotonic_ms += 3000;
   ASSERT_TRUE(wire.service->expire(wire.now, 1000));
-  EXPECT_EQ(wire.service->store().expiring(), 0U);
+  EXPECT_EQ(wire.service->store().stats().expiring, 0U);
   wire.writable = true;
   wire.write_size = 100;
   wire.pump();
@@ -595,11 +595,11 @@ TEST(Connection, AsksForAFileAndSendsWhatItIsGiven) {
   options.serve_packages = true;
   Wire wire(options);
   wire.feed(get("/packages/a.tar.gz", "Range: bytes=2-6\r\n") + get("/nothing"));
-  EXPECT_EQ(wire.connection->wants_file(), "a.tar.gz");
+  EXPECT_EQ(wire.connection->pending().file_name, "a.tar.gz");
   EXPECT_EQ(wire.output, "");
   EXPECT_FALSE(wire.connection->wants_input());
   const FileInfo info{10, 5};
-  wire.connection->on_file(&info, wire.now);
+  wire.resume(info);
   wire.pump();
   EXPECT_THAT(wire.output, EndsWith("Content-Range: bytes 2-6/10\r\nContent-Length: 5\r\n\r\n"));
   const std::string file = "0123456789";
@@ -614,13 +614,13 @@ TEST(Connection, AsksForAFileAndSendsWhatItIsGiven) {
 
   Wire gone(options);
   gone.feed(get("/packages/a.tar.gz"));
-  gone.connection->on_file(nullptr, gone.now);
+  gone.resume(PendingReply::no_file());
   gone.pump();
   EXPECT_EQ(gone.status(), 404);
 
   Wire broken(options);
   broken.feed(get("/packages/a.tar.gz"));
-  broken.connection->on_file(&info, broken.now);
+  broken.resume(info);
   broken.pump();
   broken.connection->on_data({}, broken.now);
   EXPECT_TRUE(broken.connection->wants_close()) << "a length that cannot be kept ends the connection";
@@ -633,12 +633,12 @@ TEST(Connection, AFileAmongPipelinedRequestsIsAnsweredInItsTurn) {
   wire.writable = false;
   wire.feed(get("/ABCDEFG") + get("/packages/a.tar.gz") + get("/uninstall"));
   EXPECT_EQ(answers_in(wire.connection->output()), 1U);
-  EXPECT_EQ(wire.connection->wants_file(), "a.tar.gz");
+  EXPECT_EQ(wire.connection->pending().file_name, "a.tar.gz");
   wire.writable = true;
   wire.pump();
   EXPECT_FALSE(wire.connection->wants_input());
   const FileInfo info{5, 1};
-  wire.connection->on_file(&info, wire.now);
+  wire.resume(info);
   wire.pump();
   EXPECT_EQ(wire.connection->wants_data().size, 5U);
   wire.connection->on_data("bytes", wire.now);
@@ -760,7 +760,7 @@ TEST(Connection, ARedirectingOneTakesNoDeposit) {
     EXPECT_THAT(wire.output, HasSubstr("Access-Control-Allow-Origin: *")) << "a user interface shows the text";
     EXPECT_THAT(wire.output, Not(HasSubstr("100 Continue")));
     EXPECT_TRUE(wire.shut_down) << "what follows is not read";
-    EXPECT_EQ(wire.service->store().size(), 1U) << "the static deposit alone";
+    EXPECT_EQ(wire.service->store().stats().deposits, 1U) << "the static deposit alone";
   }
 }
 
@@ -839,7 +839,7 @@ TEST(Connection, KnowsWhetherItsLastAnswerWasCutShort) {
   Wire shorter(options);
   shorter.feed(get("/packages/a"));
   const FileInfo info{10, 5};
-  shorter.connection->on_file(&info, shorter.now);
+  shorter.resume(info);
   shorter.pump();
   shorter.connection->on_data({}, shorter.now);
   EXPECT_TRUE(shorter.connection->wants_close());
@@ -856,9 +856,9 @@ TEST(Connection, ChallengesAreAnsweredOnEveryTransport) {
     options.serve_challenges = true;
     Wire wire(options, {}, {}, {}, transport);
     wire.feed(get(target, "Range: bytes=1-2\r\nIf-None-Match: *\r\n"));
-    EXPECT_EQ(wire.connection->wants_file(), "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA");
-    EXPECT_EQ(wire.connection->wants_file_of(), FileFolder::kChallenges);
-    wire.connection->on_file(&info, wire.now);
+    EXPECT_EQ(wire.connection->pending().file_name, "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA");
+    EXPECT_EQ(wire.connection->pending().folder, FileFolder::kChallenges);
+    wire.resume(info);
     wire.pump();
     wire.connection->on_data("a.key", wire.now);
     wire.pump();
@@ -868,7 +868,7 @@ TEST(Connection, ChallengesAreAnsweredOnEveryTransport) {
 
     wire.output.clear();
     wire.feed("HEAD " + target + " HTTP/1.1\r\nHost: x\r\n\r\n");
-    wire.connection->on_file(&info, wire.now);
+    wire.resume(info);
     wire.pump();
     EXPECT_THAT(wire.output, EndsWith("\r\nContent-Length: 5\r\n\r\n"));
 
@@ -876,7 +876,7 @@ TEST(Connection, ChallengesAreAnsweredOnEveryTransport) {
       wire.output.clear();
       wire.feed(get(target));
       const FileInfo large{size, 7};
-      wire.connection->on_file(size == 0 ? nullptr : &large, wire.now);
+      wire.resume(size == 0 ? PendingReply::no_file() : PendingReply(large));
       wire.pump();
       EXPECT_EQ(wire.status(), 404) << "not there, or too large to be one";
     }

@@ -11,6 +11,7 @@
 #include <pairport/pairport.h>
 #include <pairport/service.h>
 
+#include "core/store/local_store.h"
 #include "core/store/slab.h"
 #include "render/c/interop.h"
 #include "support/failing_new.h"
@@ -296,8 +297,8 @@ TEST_F(WithoutMemory, EveryRequestIsAnsweredAtEveryAllocation) {
           EXPECT_GT(response.retry_after(), 0U);
           EXPECT_THAT(body(), HasSubstr("out of memory"));
         }
-        ASSERT_EQ(service->store().size(), held) << "no half state";
-        ASSERT_EQ(service->store().expiring(), held);
+        ASSERT_EQ(service->store().stats().deposits, held) << "no half state";
+        ASSERT_EQ(service->store().stats().expiring, held);
       }
       EXPECT_EQ(refused > 0, failed) << n;
       for (const std::string& code : codes) {
@@ -310,7 +311,7 @@ TEST_F(WithoutMemory, EveryRequestIsAnsweredAtEveryAllocation) {
         const Watch watch(1, true);
         EXPECT_TRUE(service->expire(now, 1000));
       }
-      EXPECT_EQ(service->store().size(), 0U);
+      EXPECT_EQ(service->store().stats().deposits, 0U);
       through = !failed;
     }
     EXPECT_GT(n, 3U);
@@ -322,7 +323,7 @@ TEST_F(Allocating, AGrowingStoreNeverAllocates) {
   ASSERT_TRUE(validate(good_input(), view).ok());
   const std::string long_password(kMaxPassword, 'p');
   view.password = long_password;
-  auto store = std::move(Store::create({.hash_seed = 5}, 0)).value();
+  auto store = std::move(LocalStore::create({.hash_seed = 5}, 0)).value();
   constexpr std::size_t kDeposits = 10'000;
   const Watch watch;
   for (std::size_t i = 0; i < kDeposits; ++i) {

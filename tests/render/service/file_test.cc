@@ -31,8 +31,8 @@ class PackageTest : public ServiceTest {
     request.if_range = if_range;
     request.range = range;
     EXPECT_EQ(handle(request), 0);
-    EXPECT_EQ(response.file_name(), "a");
-    service->answer_file(&kFile, response);
+    EXPECT_EQ(response.pending().file_name, "a");
+    service->resume(kFile, now, response);
     return response.status();
   }
 };
@@ -103,7 +103,7 @@ TEST_F(PackageTest, OneThatIsMissingIsSaidInTheFormatThatIsAskedFor) {
     Request request = request_of(Method::kGet, "/packages/a");
     request.accept = accept;
     EXPECT_EQ(handle(request), 0);
-    service->answer_file(nullptr, response);
+    service->resume(PendingReply::no_file(), now, response);
     EXPECT_EQ(response.status(), 404);
     EXPECT_EQ(header("Content-Type"), type);
   }

@@ -242,7 +242,7 @@ TEST_F(ServiceTest, InvalidInputNamesEveryFieldAndNoValue) {
                             HasSubstr("; fingerprint is not a fingerprint"), HasSubstr("; client_id contains a colon"),
                             HasSubstr("; password is empty"), EndsWith(")\n"), Not(HasSubstr("sEcReT"))));
   EXPECT_EQ(header("Content-Type"), kText);
-  EXPECT_EQ(service->store().size(), 0U);
+  EXPECT_EQ(service->store().stats().deposits, 0U);
 }
 
 TEST_F(ServiceTest, MalformedBodiesAreRefusedAndNothingIsStored) {
@@ -268,7 +268,7 @@ TEST_F(ServiceTest, MalformedBodiesAreRefusedAndNothingIsStored) {
     EXPECT_THAT(body(), EndsWith("\n"));
     EXPECT_EQ(lines(body()), 2U) << "one line and its end";
   }
-  EXPECT_EQ(service->store().size(), 0U);
+  EXPECT_EQ(service->store().stats().deposits, 0U);
 }
 
 TEST_F(ServiceTest, OtherTypesAreRefusedWithTheListOfThoseTaken) {
@@ -279,7 +279,7 @@ TEST_F(ServiceTest, OtherTypesAreRefusedWithTheListOfThoseTaken) {
       EXPECT_THAT(body(), HasSubstr(std::string(taken)));
     }
   }
-  EXPECT_EQ(service->store().size(), 0U);
+  EXPECT_EQ(service->store().stats().deposits, 0U);
 }
 
 TEST_F(ServiceTest, ErrorsAreProblemDocumentsForWhoPrefersJson) {
@@ -307,7 +307,7 @@ TEST_F(ServiceTest, ErrorsAreProblemDocumentsForWhoPrefersJson) {
 TEST_F(ServiceTest, CodesAreNeverHandedOutTwice) {
   std::set<std::string> codes;
   for (int i = 0; i < 2000; ++i) EXPECT_TRUE(codes.insert(deposit()).second);
-  EXPECT_EQ(service->store().size(), 2000U);
+  EXPECT_EQ(service->store().stats().deposits, 2000U);
 }
 
 // Random bytes that make the code `text`.
@@ -362,7 +362,7 @@ TEST_F(ServiceTest, WithoutRandomnessThereIsNoCode) {
   EXPECT_EQ(post(kGoodJson), 503);
   EXPECT_GT(response.retry_after(), 0U);
   EXPECT_THAT(body(), HasSubstr("random"));
-  EXPECT_EQ(service->store().size(), 0U);
+  EXPECT_EQ(service->store().stats().deposits, 0U);
   random.failing = false;
   EXPECT_EQ(post(kGoodJson), 200);
 }
@@ -459,7 +459,7 @@ TEST_F(ServiceTest, AnExpiredCodeIsDeadToTheMillisecond) {
   EXPECT_EQ(get("/" + code), 200);
   wait(1);
   EXPECT_EQ(get("/" + code), 404) << "though nothing was reclaimed yet";
-  EXPECT_EQ(service->store().size(), 1U);
+  EXPECT_EQ(service->store().stats().deposits, 1U);
 }
 
 TEST_F(ServiceTest, AnAnswerOutlivesItsDeposit) {
@@ -469,7 +469,7 @@ TEST_F(ServiceTest, AnAnswerOutlivesItsDeposit) {
   wait(10'000'000);
   while (!service->expire(now, 100)) {
   }
-  EXPECT_EQ(service->store().size(), 0U);
+  EXPECT_EQ(service->store().stats().deposits, 0U);
   Response other;
   service->handle(deposit_of(kGoodJson), now, other);
   EXPECT_EQ(body(), before);
@@ -572,7 +572,7 @@ TEST_F(ServiceTest, OtherMethodsAreRefusedWithThoseAllowed) {
       EXPECT_THAT(body(), Not(HasSubstr("foobaz")));
     }
   }
-  EXPECT_EQ(service->store().size(), 1U);
+  EXPECT_EQ(service->store().stats().deposits, 1U);
 }
 
 TEST_F(ServiceTest, OptionsOfAnythingIsAPreflight) {
@@ -791,7 +791,7 @@ TEST_F(ServiceTest, SharesCountTheBytesOfDeposits) {
                             R"(","fingerprint":"2A:C4:79:04:80:BA:7C:60:05:E5:2C:49:6D:74:56:24","client_id":")" +
                             std::string(250, 'i') + R"(","password":")" + std::string(1000, 'p') + R"("})";
   client = {};
-  while (!service->store().more_than_half_full()) ASSERT_EQ(post(large), 200);
+  while (service->store().stats().load <= 0.5) ASSERT_EQ(post(large), 200);
   client = key_of("198.51.100.1");
   std::size_t taken = 0;
   while (post(large) == 200) ++taken;
@@ -1023,7 +1023,7 @@ TEST_F(Limited, DepositsHaveABurstAndARate) {
   EXPECT_EQ(header("Content-Type"), kText);
   EXPECT_EQ(post(kGoodJson, "application/json", "application/json"), 429);
   EXPECT_EQ(header("Content-Type"), kProblem);
-  EXPECT_EQ(service->store().size(), 25U);
+  EXPECT_EQ(service->store().stats().deposits, 25U);
   client = address(1);
   EXPECT_EQ(post(kGoodJson), 200);
   client = {};
