@@ -24,6 +24,8 @@ class FileDescriptor {
   }
 
   int get() const noexcept { return fd_; }
+  // The descriptor belongs to the caller from now on.
+  int release() noexcept { return std::exchange(fd_, -1); }
   explicit operator bool() const noexcept { return fd_ >= 0; }
 
  private:

@@ -26,6 +26,7 @@
 #include <pairport/status.h>
 #include <pairport/tls.h>
 
+#include "net/base/file_descriptor.h"
 #include "render/c/interop.h"
 
 namespace pairport {
@@ -72,6 +73,9 @@ constexpr std::size_t kFirstOptions =
     offsetof(pairport_server_options, event_user) + sizeof(pairport_server_options::event_user);
 constexpr std::size_t kFirstListenOptions =
     offsetof(pairport_listen_options, redirect_to_https) + sizeof(pairport_listen_options::redirect_to_https);
+constexpr std::size_t kFirstAdoptOptions =
+    offsetof(pairport_adopt_options, address) + sizeof(pairport_adopt_options::address);
+static_assert(PAIRPORT_MAX_INITIAL == Connection::kMaxInput);
 constexpr std::size_t kMostLanes = 64;
 constexpr unsigned kMostPermissions = 0777;
 
@@ -192,6 +196,27 @@ bool read_listen_options(const pairport_listen_options* given, ListenOptions& op
   return true;
 }
 
+// Whether they say something about a socket file. REQUIRES: read_listen_options() has accepted them
+bool sets_socket_file(const pairport_listen_options* given) noexcept {
+  pairport_listen_options known{};
+  return read_sized(given, kFirstListenOptions, known) && (known.set_socket_mode != 0 || known.set_socket_group != 0);
+}
+
+// False: an unknown size, or a null pointer with a length.
+bool read_adopt_options(const pairport_adopt_options* given, ListenOptions& options, Handover& handover) noexcept {
+  if (given == nullptr) return true;
+  pairport_adopt_options known{};
+  if (!read_sized(given, kFirstAdoptOptions, known) || !is_string(known.initial)) return false;
+  options.tls = known.tls != 0;
+  options.redirect_to_https = known.redirect_to_https != 0;
+  handover.initial = view(known.initial);
+  if (known.address != nullptr) {
+    handover.peer.emplace();
+    std::memcpy(handover.peer->bytes.data(), known.address, handover.peer->bytes.size());
+  }
+  return true;
+}
+
 }  // namespace
 }  // namespace pairport
 
@@ -288,6 +313,36 @@ int pairport_server_listen(pairport_server* server, pairport_string address, con
   }
 }
 
+int pairport_server_listen_fd(pairport_server* server, int fd, const pairport_listen_options* options, char* url,
+                              size_t url_size, char* message, size_t message_size) noexcept {
+  pairport::copy_text("", url, url_size);
+  pairport::FileDescriptor given(fd);
+  pairport::ListenOptions converted;
+  if (server == nullptr || fd < 0 || !server->is_usable() ||
+      !pairport::read_listen_options(options, converted, nullptr)) {
+    return pairport::fail(StatusCode::kInvalidArgument,
+                          "server must not be NULL or that of a parent process, nor fd negative, and options have a "
+                          "known size and permissions up to 0777",
+                          message, message_size);
+  }
+  if (pairport::sets_socket_file(options)) {
+    return pairport::fail(StatusCode::kInvalidArgument,
+                          "socket_mode and socket_group are for socket files that the library makes; who has made this "
+                          "socket sets them",
+                          message, message_size);
+  }
+  try {
+    auto adopted = pairport::Listener::adopt(given.release());
+    if (!adopted.ok()) return pairport::fail(adopted.status(), message, message_size);
+    const std::string reached = adopted.value().url();
+    const pairport::Status status = server->server->listen(std::move(adopted).value(), converted);
+    if (status.ok()) pairport::copy_text(reached, url, url_size);
+    return pairport::fail(status, message, message_size);
+  } catch (...) {
+    return pairport::fail(pairport::Status(StatusCode::kOutOfMemory), message, message_size);
+  }
+}
+
 int pairport_server_adopt(pairport_server* server, int fd, const pairport_listen_options* options) noexcept {
   pairport::ListenOptions converted;
   if (server == nullptr || fd < 0 || !server->is_usable() ||
@@ -299,6 +354,25 @@ int pairport_server_adopt(pairport_server* server, int fd, const pairport_listen
     return static_cast<int>(server->server->adopt(fd, converted).code());
   } catch (...) {
     return PAIRPORT_OUT_OF_MEMORY;
+  }
+}
+
+int pairport_server_adopt_with(pairport_server* server, int fd, const pairport_adopt_options* options, char* message,
+                               size_t message_size) noexcept {
+  pairport::FileDescriptor given(fd);
+  pairport::ListenOptions converted;
+  pairport::Handover handover;
+  if (server == nullptr || fd < 0 || !server->is_usable() ||
+      !pairport::read_adopt_options(options, converted, handover)) {
+    return pairport::fail(StatusCode::kInvalidArgument,
+                          "server must not be NULL or that of a parent process, nor fd negative, and options have a "
+                          "known size and no NULL with a length",
+                          message, message_size);
+  }
+  try {
+    return pairport::fail(server->server->adopt(given.release(), converted, handover), message, message_size);
+  } catch (...) {
+    return pairport::fail(pairport::Status(StatusCode::kOutOfMemory), message, message_size);
   }
 }
 

@@ -113,7 +113,7 @@ void Acceptors::accept_batch(Acceptor& acceptor) noexcept {
       continue;
     }
     acceptor.crowded = i > 0;
-    if (Status status = peers_.add(fd, address, acceptor.transport); !status.ok()) continue;
+    peers_.add(fd, address, acceptor.transport);
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -18,6 +19,8 @@
 #include <vector>
 
 #include "core/base/ascii.h"
+#include "net/base/file_descriptor.h"
+#include "net/loop/given_socket.h"
 #include "net/loop/socket_options.h"
 
 namespace pairport {
@@ -84,6 +87,30 @@ bool is_loopback(const sockaddr_storage& address) {
   }
   const in6_addr& v6 = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
   return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == IN_LOOPBACKNET);
+}
+
+// Accepted connections inherit these options.
+void set_listener_options(int fd) noexcept {
+  set_tcp_options(fd);
+  // Otherwise the kernel buffers megabytes for each peer that does not read.
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
+  // The request of a client on another machine arrives shortly after its connection. Without this option the loop would
+  // wake up for the connection, find nothing to read and poll for the request, which costs half as much as the rest of
+  // the work (doc/benchmarks.md, late_request).
+  setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &kDeferSeconds, sizeof(kDeferSeconds));
+}
+
+// `unix:` and the name of a bound Unix socket.
+std::string unix_url(const SocketAddress& address) {
+  constexpr std::size_t kPath = offsetof(sockaddr_un, sun_path);
+  const auto& name = reinterpret_cast<const sockaddr_un&>(address.storage).sun_path;
+  std::string_view shown(name, std::min<std::size_t>(address.size - kPath, sizeof(name)));
+  const bool is_abstract = shown.starts_with('\0');
+  if (!is_abstract) shown = shown.substr(0, shown.find('\0'));
+  std::string url = "unix:";
+  url += shown;
+  std::replace(url.begin(), url.end(), '\0', '@');
+  return url;
 }
 
 }  // namespace
@@ -164,13 +191,7 @@ Result<Listener> Listener::open(std::string_view address, const SocketFile& file
     const int on = 1;
     const int off = 0;
     setsockopt(listener.fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    set_tcp_options(listener.fd_);
-    // Accepted connections inherit this. Otherwise the kernel buffers megabytes for each peer that does not read.
-    setsockopt(listener.fd_, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
-    // The request of a client on another machine arrives shortly after its connection. Without this option the loop
-    // would wake up for the connection, find nothing to read and poll for the request, which costs half as much as the
-    // rest of the work (doc/benchmarks.md, late_request).
-    setsockopt(listener.fd_, IPPROTO_TCP, TCP_DEFER_ACCEPT, &kDeferSeconds, sizeof(kDeferSeconds));
+    set_listener_options(listener.fd_);
     if (info->ai_family == AF_INET6) {
       setsockopt(listener.fd_, IPPROTO_IPV6, IPV6_V6ONLY, host.empty() ? &off : &on, sizeof(on));
     }
@@ -178,22 +199,43 @@ Result<Listener> Listener::open(std::string_view address, const SocketFile& file
       error = errno;
       continue;
     }
-    sockaddr_storage bound{};
-    socklen_t size = sizeof(bound);
-    char name[NI_MAXHOST];
-    char service[NI_MAXSERV];
-    if (getsockname(listener.fd_, reinterpret_cast<sockaddr*>(&bound), &size) != 0 ||
-        getnameinfo(reinterpret_cast<const sockaddr*>(&bound), size, name, sizeof(name), service, sizeof(service),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    SocketAddress bound;
+    if (getsockname(listener.fd_, reinterpret_cast<sockaddr*>(&bound.storage), &bound.size) != 0) {
       return cannot_listen(address, errno);
     }
-    const std::string shown = info->ai_family == AF_INET6 ? "[" + std::string(name) + "]" : name;
-    listener.loopback_ = is_loopback(bound);
-    listener.any_ = shown == "[::]" || shown == "0.0.0.0";
-    listener.url_ = "http://" + shown + ":" + service;
+    if (Status status = listener.describe(bound); !status.ok()) return status;
     return listener;
   }
   return cannot_listen(address, error);
+}
+
+// Fills the members that describe a TCP socket with this address.
+Status Listener::describe(const SocketAddress& bound) {
+  char name[NI_MAXHOST];
+  char service[NI_MAXSERV];
+  const int code = getnameinfo(reinterpret_cast<const sockaddr*>(&bound.storage), bound.size, name, sizeof(name),
+                               service, sizeof(service), NI_NUMERICHOST | NI_NUMERICSERV);
+  if (code != 0) return {StatusCode::kSystem, std::string("cannot name a listening socket: ") + gai_strerror(code)};
+  const std::string shown = bound.storage.ss_family == AF_INET6 ? "[" + std::string(name) + "]" : name;
+  loopback_ = is_loopback(bound.storage);
+  any_ = shown == "[::]" || shown == "0.0.0.0";
+  url_ = "http://" + shown + ":" + service;
+  return StatusCode::kOk;
+}
+
+Result<Listener> Listener::adopt(int fd) {
+  FileDescriptor given(fd);
+  const Result<SocketAddress> bound = take_socket(given, SocketRole::kListening);
+  if (!bound.ok()) return bound.status();
+  Listener listener;
+  listener.fd_ = given.release();
+  if (bound.value().storage.ss_family == AF_UNIX) {
+    listener.url_ = unix_url(bound.value());
+    return listener;
+  }
+  set_listener_options(fd);
+  if (Status status = listener.describe(bound.value()); !status.ok()) return status;
+  return listener;
 }
 
 }  // namespace pairport

@@ -96,6 +96,13 @@ void Peer::receive() noexcept {
   flush();
 }
 
+bool Peer::receive_initial(std::string_view input) noexcept {
+  bytes += input.size();
+  Channel::Wants wants = channel_->on_input(input, peers_.context().now());
+  flush(wants);
+  return !closing_ && wants_input();
+}
+
 void Peer::flush() noexcept {
   if (closing_ || handshake_.is_computing()) return;
   Channel::Wants wants = channel_->wants();

@@ -48,6 +48,9 @@ class Peer final : public Victims::Candidate,
 
   // Reads once, then does what the channel wants. libuv reports input that is left.
   void receive() noexcept;
+  // The same with bytes that the embedder has read from the socket. Returns whether the channel wants more input.
+  // REQUIRES: before the first receive(); 1 to Connection::kMaxInput bytes
+  bool receive_initial(std::string_view input) noexcept;
   // Makes a newly accepted peer a handle of libuv.
   void settle() noexcept;
   // The deadline of `timer` has come.

@@ -140,26 +140,28 @@ bool Peers::reserve_id() noexcept {
   return true;
 }
 
-Status Peers::add(int fd, const sockaddr_storage& address, Transport transport) noexcept {
+Peers::Admission Peers::add(int fd, const sockaddr_storage& address, Transport transport,
+                            const Handover& handover) noexcept {
   const bool is_unix = address.ss_family == AF_UNIX;
-  const ClientAddress client = address_of(address);
+  const ClientAddress client = handover.peer ? *handover.peer : address_of(address);
+  const bool has_address = client != ClientAddress{};
   const ClientKey widest_key = client.widest_key();
   const ClientKey* key = nullptr;  // null for a proxy: each of its connections counts as a client
   AddressCounter::Place place;
-  if (!is_unix && !context_.options.trusted_proxies.trusts(client)) {
+  if (has_address && !context_.options.trusted_proxies.trusts(client)) {
     key = &widest_key;
     place = places_->take(client.key());
     if (!place) {
       context_.events.count_beyond_address();
       refuse(fd, transport);
-      return {StatusCode::kSystem, "the peer has as many connections as it may"};
+      return Admission::kAddressHasMost;
     }
   }
   if (!has_room()) {
     context_.events.count_beyond_all();
     if (!make_room(key)) {
       refuse(fd, transport);
-      return {StatusCode::kSystem, "the server has as many connections as it may"};
+      return Admission::kNoRoom;
     }
   }
 
@@ -168,14 +170,14 @@ Status Peers::add(int fd, const sockaddr_storage& address, Transport transport) 
   if (reserve_id()) channel = Channel::create(connections_, context_.options.tls, client, transport, now);
   if (channel == nullptr) {
     ::close(fd);
-    return StatusCode::kOutOfMemory;
+    return Admission::kNoMemory;
   }
   const TimerId id = free_ids_.back();
   auto* peer = new (std::nothrow) Peer(*this, id, fd, is_unix, client, std::move(place), std::move(channel));
   if (peer == nullptr || !victims_->add(*peer, key, now.monotonic_ms)) {
     if (peer != nullptr) peer->forget();
     ::close(fd);
-    return StatusCode::kOutOfMemory;
+    return Admission::kNoMemory;
   }
   free_ids_.pop_back();
   peers_[id] = peer;
@@ -185,8 +187,8 @@ Status Peers::add(int fd, const sockaddr_storage& address, Transport transport) 
   newcomers_[newcomer_count_++] = peer;
   context_.keep_ticking();
   // The request has often arrived with the connection. A short exchange is then complete before the loop polls for it.
-  peer->receive();
-  return StatusCode::kOk;
+  if (handover.initial.empty() || peer->receive_initial(handover.initial)) peer->receive();
+  return Admission::kAdmitted;
 }
 
 // A peer that is already served and closed, because it or the server ends the connection after one answer, never

@@ -45,9 +45,10 @@ class Peers {
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
 
-  // Makes a connected socket a peer and reads from it, or refuses it. Takes `fd`, also on failure. Errors: kSystem,
-  // kOutOfMemory. REQUIRES: fewer than kBatch since settle_newcomers()
-  Status add(int fd, const sockaddr_storage& address, Transport transport) noexcept;
+  enum class Admission { kAdmitted, kAddressHasMost, kNoRoom, kNoMemory };
+  // Makes a connected socket a peer and reads from it, or refuses it. Takes `fd`, also on failure. REQUIRES: fewer than
+  // kBatch since settle_newcomers(); at most Connection::kMaxInput initial bytes
+  Admission add(int fd, const sockaddr_storage& address, Transport transport, const Handover& handover = {}) noexcept;
   // Call this after each batch: gives libuv the new peers that are still open.
   void settle_newcomers() noexcept;
 

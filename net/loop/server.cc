@@ -7,9 +7,7 @@
 // up.
 #include <pairport/server.h>
 
-#include <fcntl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include <uv.h>
 
 #include <cstddef>
@@ -17,7 +15,9 @@
 #include <utility>
 
 #include "net/base/clock.h"
+#include "net/base/file_descriptor.h"
 #include "net/loop/acceptors.h"
+#include "net/loop/given_socket.h"
 #include "net/loop/loop_context.h"
 #include "net/loop/peers.h"
 #include "net/loop/socket_options.h"
@@ -53,7 +53,7 @@ class Server::Impl {
 
   Status start();
   Status listen(Listener listener, const ListenOptions& options);
-  Status adopt(int fd, const ListenOptions& options);
+  Status adopt(int fd, const ListenOptions& options, const Handover& handover);
   void stop(std::function<void()> on_stopped);
   std::size_t connections() const noexcept { return peers_->size(); }
 
@@ -183,23 +183,31 @@ Status Server::Impl::listen(Listener listener, const ListenOptions& options) {
   return acceptors_->listen(std::move(listener), transport_of(options));
 }
 
-Status Server::Impl::adopt(int fd, const ListenOptions& options) {
-  if (Status status = check(options); !status.ok()) {
-    ::close(fd);
-    return status;
+Status Server::Impl::adopt(int fd, const ListenOptions& options, const Handover& handover) {
+  FileDescriptor given(fd);
+  const Result<SocketAddress> address = take_socket(given, SocketRole::kConnected);
+  if (!address.ok()) return address.status();
+  if (Status status = check(options); !status.ok()) return status;
+  if (handover.initial.size() > Connection::kMaxInput) {
+    return {StatusCode::kInvalidArgument,
+            "at most " + std::to_string(Connection::kMaxInput) + " bytes of a connection may have been read already"};
   }
-  sockaddr_storage address{};
-  socklen_t size = sizeof(address);
-  // The socket may be a blocking one, and the server writes to it before libuv gets it.
-  if (stopping_ || getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
-      fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) {
-    ::close(fd);
-    return {StatusCode::kSystem, "not a connected socket, or the server is stopping"};
-  }
-  if (address.ss_family != AF_UNIX) set_tcp_options(fd);
-  Status status = peers_->add(fd, address, transport_of(options));
+  if (stopping_) return {StatusCode::kSystem, "the server is stopping"};
+  const sockaddr_storage& peer = address.value().storage;
+  if (peer.ss_family != AF_UNIX) set_tcp_options(fd);
+  const Peers::Admission admission = peers_->add(given.release(), peer, transport_of(options), handover);
   peers_->settle_newcomers();
-  return status;
+  switch (admission) {
+    case Peers::Admission::kAddressHasMost:
+      return {StatusCode::kSystem, "the peer has as many connections as it may (max_connections_per_address)"};
+    case Peers::Admission::kNoRoom:
+      return {StatusCode::kSystem, "the server has as many connections as it may (max_connections)"};
+    case Peers::Admission::kNoMemory:
+      return StatusCode::kOutOfMemory;
+    case Peers::Admission::kAdmitted:
+      break;
+  }
+  return StatusCode::kOk;
 }
 
 void Server::Impl::stop(std::function<void()> on_stopped) {
@@ -237,8 +245,8 @@ Result<std::unique_ptr<Server>> Server::attach(uv_loop_t* loop, Service& service
 Status Server::listen(Listener listener, const ListenOptions& options) {
   return impl_->listen(std::move(listener), options);
 }
-Status Server::adopt(int fd, const ListenOptions& options) {
-  return impl_->adopt(fd, options);
+Status Server::adopt(int fd, const ListenOptions& options, const Handover& handover) {
+  return impl_->adopt(fd, options, handover);
 }
 void Server::stop(std::function<void()> on_stopped) {
   impl_->stop(std::move(on_stopped));

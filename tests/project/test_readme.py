@@ -446,6 +446,8 @@ class Embedding(unittest.TestCase):
     def test_the_example_is_the_one_that_is_compiled(self):
         example = textwrap.dedent(read("tests/embed/readme_example.cc").split("// README: begin\n")[1].split("  // README: end\n")[0])
         self.assertIn("```cpp\n" + example + "```\n", README)
+        example = textwrap.dedent(read("tests/embed/share_port.cc").split("// doc/embedding.md: begin\n")[1].split("  // doc/embedding.md: end\n")[0])
+        self.assertIn("```cpp\n" + example + "```\n", read("doc/embedding.md"))
 
     def test_components_and_targets_exist(self):
         version = re.search(r"project\(pairport VERSION (\d+\.\d+)", read("CMakeLists.txt"))[1]

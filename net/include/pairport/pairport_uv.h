@@ -194,12 +194,52 @@ PAIRPORT_EXPORT int pairport_server_listen(pairport_server* server, pairport_str
                                            const pairport_listen_options* options, char* url, size_t url_size,
                                            char* message, size_t message_size) PAIRPORT_NOEXCEPT;
 
+/* The same with a socket that another program has bound and on which it has called listen(2): socket activation by
+ * systemd (sd_listen_fds(3)), or a supervisor. An IPv4, IPv6 or Unix stream socket. The library takes `fd`, whatever
+ * the result: it closes `fd` on every failure, so the caller must never close it. It does not remove the file of a Unix
+ * socket, and `options` must not set socket_mode and socket_group. The socket gets FD_CLOEXEC, O_NONBLOCK, and for TCP
+ * a bounded send buffer, TCP_NODELAY, TCP_NOTSENT_LOWAT and TCP_DEFER_ACCEPT; all but the first apply to every process
+ * that shares the socket. An abstract name is written as "unix:@name". PAIRPORT_INVALID_ARGUMENT, PAIRPORT_SYSTEM (not
+ * such a socket, or the server is stopping), PAIRPORT_OUT_OF_MEMORY: `message` says why, and what `fd` is instead. */
+PAIRPORT_EXPORT int pairport_server_listen_fd(pairport_server* server, int fd, const pairport_listen_options* options,
+                                              char* url, size_t url_size, char* message,
+                                              size_t message_size) PAIRPORT_NOEXCEPT;
+
 /* Serves a connected stream socket (TCP or Unix) that the caller has accepted. The library takes `fd`, whatever the
  * result: it closes `fd` on every failure, so the caller must never close it. `options` may be NULL.
  * PAIRPORT_INVALID_ARGUMENT, PAIRPORT_SYSTEM (not such a socket, or the server is full or stopping),
  * PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_adopt(pairport_server* server, int fd,
                                           const pairport_listen_options* options) PAIRPORT_NOEXCEPT;
+
+/* How to serve an adopted connection, and what the caller has learned of it. Zero in every member but `size`: as
+ * pairport_server_adopt() does with NULL. */
+typedef struct pairport_adopt_options {
+  size_t size;
+  /* As in pairport_listen_options. */
+  int tls;
+  int redirect_to_https;
+  /* Bytes that the caller has read from the socket, at most PAIRPORT_MAX_INITIAL; with TLS they are ciphertext. They
+   * come before all that the library reads. It copies what it needs during the call. They may hold a credential: wipe
+   * your buffer afterwards (pairport_wipe()). */
+  pairport_string initial;
+  /* The address of the peer, 16 bytes as in pairport_request (see pairport_parse_address()); NULL: the one that the
+   * socket has. For a caller that knows it from a proxy in front, such as from the header of the PROXY protocol. Limits
+   * and on_answer use it, and trusted_proxies decides by it whether X-Forwarded-For counts. All zero: like a peer on a
+   * Unix socket. Read only during the call. */
+  const uint8_t* address;
+} pairport_adopt_options;
+
+/* Bytes in pairport_adopt_options.initial, at most. */
+#define PAIRPORT_MAX_INITIAL 16384
+
+/* The same as pairport_server_adopt(), for a caller that knows more of the connection. `options` may be NULL. A whole
+ * request that has arrived may be answered during the call, and the connection closed; on_answer is called during this
+ * call then. `message` says why the call failed, and what `fd` is if it is not such a socket (with a NUL, cut to
+ * message_size; may be NULL with 0). PAIRPORT_INVALID_ARGUMENT (also: too many bytes), PAIRPORT_SYSTEM (also: the peer
+ * has gone), PAIRPORT_OUT_OF_MEMORY. */
+PAIRPORT_EXPORT int pairport_server_adopt_with(pairport_server* server, int fd, const pairport_adopt_options* options,
+                                               char* message, size_t message_size) PAIRPORT_NOEXCEPT;
 
 /* Replaces the certificates for handshakes that begin later. The server must have been attached with certificates. The
  * check takes milliseconds. On failure the old certificates stay in use, and `message` says which one is wrong and why,

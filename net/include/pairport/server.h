@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include <pairport/access.h>
+#include <pairport/client_address.h>
 #include <pairport/connection.h>
 #include <pairport/export.h>
 #include <pairport/listener.h>
@@ -133,6 +134,18 @@ struct ListenOptions {
   bool tls = false;
 };
 
+// What the caller of Server::adopt() has learned of a connection.
+struct Handover {
+  // A view of bytes that the caller has read from the socket, at most Connection::kMaxInput; with TLS they are
+  // ciphertext. They come before all that the server reads. The server copies what it needs during the call. They may
+  // hold a credential: wipe your buffer afterwards (see wipe() in secret_memory.h).
+  std::string_view initial = {};
+  // The address of the peer; none: the one that the socket has. For a caller that knows it from a proxy in front, such
+  // as from the header of the PROXY protocol. Limits and access log use it, and ServerOptions::trusted_proxies decides
+  // by it whether X-Forwarded-For counts. All zero: like a peer on a Unix socket.
+  std::optional<ClientAddress> peer = std::nullopt;
+};
+
 // Milliseconds of CLOCK_BOOTTIME, which also runs while the machine is suspended, and the time of day. Any thread.
 PAIRPORT_EXPORT Now current_time() noexcept;
 
@@ -161,9 +174,15 @@ class PAIRPORT_EXPORT Server {
   Status listen(Listener listener, const ListenOptions& options = {});
 
   // Serves a connected stream socket (TCP or Unix) that the caller has accepted. The server owns `fd` from this call
-  // on, also on failure. A TCP socket gets TCP_NODELAY and TCP_NOTSENT_LOWAT. kInvalidArgument (options), kSystem,
-  // kOutOfMemory.
-  Status adopt(int fd, const ListenOptions& options = {});
+  // on, also on failure: it closes `fd` then, or, when there is no place for the connection, after it has told the peer
+  // so. No other part of the program may read, write or poll `fd` any more. It gets O_NONBLOCK and FD_CLOEXEC, a TCP
+  // socket also TCP_NODELAY and TCP_NOTSENT_LOWAT.
+  //
+  // kOk: the server serves the connection. A whole request that has arrived may be answered during the call, and the
+  // connection closed; ServerOptions::observer then gets its call during this one. kInvalidArgument: options, or more
+  // initial bytes than fit. kSystem: not such a socket (the message says what it is), or its peer has gone; no place;
+  // the server is stopping. kOutOfMemory. May throw std::bad_alloc; `fd` is closed then, too.
+  Status adopt(int fd, const ListenOptions& options = {}, const Handover& handover = {});
 
   // Stops listening, lets unfinished answers finish (for at most drain_timeout) and closes everything. Then it calls
   // `on_stopped` once, from the loop; no handle of the server is left in the loop then. Only the first call has an

@@ -3,6 +3,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +18,8 @@
 #include <uv.h>
 
 #include <pairport/pairport_uv.h>
+
+#include "support/counted_close.h"
 
 #define CHECK(condition)                                                        \
   do {                                                                          \
@@ -31,6 +35,7 @@ typedef struct fixture {
   pairport_server* server;
   int stopped;
   int answers;
+  pairport_answer last;
 } fixture;
 
 static pairport_string text(const char* literal) {
@@ -260,6 +265,193 @@ static void an_adopted_descriptor_is_closed_on_failure(void) {
   tear_down(&self);
 }
 
+/* A listening socket of this machine, and its address. */
+static int listening(int family, struct sockaddr_storage* address, socklen_t* size) {
+  const int fd = socket(family, SOCK_STREAM, 0);
+  CHECK(fd >= 0);
+  memset(address, 0, sizeof *address);
+  address->ss_family = (sa_family_t)family;
+  if (family == AF_INET) ((struct sockaddr_in*)address)->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  *size = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(sa_family_t); /* Unix: the kernel chooses a name */
+  CHECK(bind(fd, (struct sockaddr*)address, *size) == 0 && listen(fd, 16) == 0);
+  *size = sizeof *address;
+  CHECK(getsockname(fd, (struct sockaddr*)address, size) == 0);
+  return fd;
+}
+
+static int connected(const struct sockaddr_storage* address, socklen_t size) {
+  const int fd = socket(address->ss_family, SOCK_STREAM, 0);
+  CHECK(fd >= 0 && connect(fd, (const struct sockaddr*)address, size) == 0);
+  return fd;
+}
+
+/* Runs the loop until the peer has ended the connection; what it has sent, with a NUL. */
+static const char* until_ended(fixture* self, int fd) {
+  static char received[65536];
+  size_t size = 0;
+  ssize_t count = 1;
+  int rounds;
+  for (rounds = 0; count != 0 && rounds < 10000; ++rounds) {
+    struct pollfd readable = {fd, POLLIN, 0};
+    uv_run(&self->loop, UV_RUN_NOWAIT);
+    CHECK(poll(&readable, 1, 1) >= 0);
+    count = recv(fd, received + size, sizeof received - 1 - size, MSG_DONTWAIT);
+    CHECK(count >= 0 || errno == EAGAIN);
+    if (count > 0) size += (size_t)count;
+  }
+  CHECK(count == 0);
+  received[size] = '\0';
+  return received;
+}
+
+static void keep_answer(void* user, const pairport_answer* answer) {
+  fixture* self = user;
+  self->last = *answer;
+  ++self->answers;
+}
+
+#define REQUEST "GET /update HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+static void a_socket_that_somebody_else_bound_is_listened_on(void) {
+  static const int kFamilies[] = {AF_INET, AF_UNIX};
+  pairport_listen_options options = {.size = sizeof options};
+  struct sockaddr_storage address;
+  socklen_t size;
+  fixture self;
+  char url[128], message[256];
+  int fd, client, before;
+  size_t i;
+  set_up(&self, "http://127.0.0.1");
+  CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
+  for (i = 0; i < sizeof kFamilies / sizeof *kFamilies; ++i) {
+    fd = listening(kFamilies[i], &address, &size);
+    CHECK(pairport_server_listen_fd(self.server, fd, i == 0 ? NULL : &options, url, sizeof url, message,
+                                    sizeof message) == 0);
+    CHECK(strncmp(url, i == 0 ? "http://127.0.0.1:" : "unix:@", i == 0 ? 17 : 6) == 0 && message[0] == '\0');
+    client = connected(&address, size);
+    CHECK(send(client, REQUEST, strlen(REQUEST), 0) == (ssize_t)strlen(REQUEST));
+    CHECK(strncmp(until_ended(&self, client), "HTTP/1.1 200 OK\r\n", 17) == 0);
+    CHECK(close(client) == 0);
+  }
+#define REFUSES(server, given, wanted, code, part)                                                            \
+  do {                                                                                                        \
+    fd = (given);                                                                                             \
+    before = closes_of(fd);                                                                                   \
+    strcpy(url, "x");                                                                                         \
+    CHECK(pairport_server_listen_fd(server, fd, wanted, url, sizeof url, message, sizeof message) == (code)); \
+    CHECK(is_closed(fd) && closes_of(fd) == before + 1 && url[0] == '\0' && strstr(message, part) != NULL);   \
+  } while (0)
+  REFUSES(self.server, open("/dev/null", O_RDONLY), NULL, PAIRPORT_SYSTEM, "character device; expected a listening");
+  REFUSES(self.server, socket(AF_INET, SOCK_DGRAM, 0), NULL, PAIRPORT_SYSTEM, "datagram socket");
+  REFUSES(self.server, socket(AF_INET, SOCK_STREAM, 0), NULL, PAIRPORT_SYSTEM, "listen(2) was not called");
+  REFUSES(NULL, listening(AF_INET, &address, &size), NULL, PAIRPORT_INVALID_ARGUMENT, "server must not be NULL");
+  options.tls = 1; /* without a certificate */
+  REFUSES(self.server, listening(AF_INET, &address, &size), &options, PAIRPORT_INVALID_ARGUMENT, "certificates");
+  options.tls = 0;
+  options.set_socket_mode = 1;
+  options.socket_mode = 0666; /* the default for a file that the library makes */
+  REFUSES(self.server, listening(AF_UNIX, &address, &size), &options, PAIRPORT_INVALID_ARGUMENT, "socket_mode");
+  options.set_socket_mode = 0;
+  options.set_socket_group = 1;
+  REFUSES(self.server, listening(AF_UNIX, &address, &size), &options, PAIRPORT_INVALID_ARGUMENT, "socket_group");
+  options.size = 0;
+  REFUSES(self.server, listening(AF_INET, &address, &size), &options, PAIRPORT_INVALID_ARGUMENT, "known size");
+  CHECK(pairport_server_listen_fd(self.server, -1, NULL, NULL, 0, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(pairport_server_listen_fd(self.server, fd, NULL, NULL, 0, message, sizeof message) == PAIRPORT_SYSTEM);
+  CHECK(strstr(message, "not open") != NULL);
+  CHECK(pairport_server_stop(self.server, on_stopped, &self) == 0);
+  REFUSES(self.server, listening(AF_INET, &address, &size), NULL, PAIRPORT_SYSTEM, "stopping");
+#undef REFUSES
+  CHECK(uv_run(&self.loop, UV_RUN_DEFAULT) == 0 && self.stopped == 1 && pairport_server_destroy(self.server) == 0);
+  self.server = NULL;
+  tear_down(&self);
+}
+
+static void a_connection_is_adopted_with_what_is_known_of_it(void) {
+  static const char kMuch[PAIRPORT_MAX_INITIAL + 1] = "x";
+  static const size_t kRead[] = {0, 1, 30, sizeof REQUEST - 1};
+  struct {
+    pairport_adopt_options options;
+    uint64_t later;
+  } longer = {{.size = sizeof longer}, 0};
+  pairport_adopt_options options = {.size = sizeof options};
+  pairport_server_options server_options;
+  struct sockaddr_storage address;
+  socklen_t size;
+  uint8_t peer[16], none[16] = {0};
+  char bytes[sizeof REQUEST], message[256];
+  fixture self;
+  int listener, client, fd, before;
+  size_t i;
+  set_up(&self, "http://127.0.0.1");
+  CHECK(pairport_server_options_init(&server_options, sizeof server_options) == 0);
+  server_options.on_answer = keep_answer;
+  server_options.answer_user = &self;
+  CHECK(pairport_server_attach(&self.loop, self.service, &server_options, &self.server, NULL, 0) == 0);
+  listener = listening(AF_INET, &address, &size);
+  CHECK(pairport_parse_address(text("2001:db8::7"), peer) == 0);
+  for (i = 0; i < sizeof kRead / sizeof *kRead; ++i) {
+    client = connected(&address, size);
+    CHECK(send(client, REQUEST, strlen(REQUEST), 0) == (ssize_t)strlen(REQUEST));
+    CHECK((fd = accept(listener, NULL, NULL)) >= 0);
+    CHECK(kRead[i] == 0 || recv(fd, bytes, kRead[i], MSG_WAITALL) == (ssize_t)kRead[i]);
+    options.initial.data = i == 0 ? NULL : bytes;
+    options.initial.size = kRead[i];
+    options.address = i == 0 ? NULL : i == 1 ? none : peer;
+    CHECK(pairport_server_adopt_with(self.server, fd, &options, message, sizeof message) == 0 && message[0] == '\0');
+    memset(bytes, 'x', sizeof bytes); /* the caller wipes them */
+    CHECK(strncmp(until_ended(&self, client), "HTTP/1.1 200 OK\r\n", 17) == 0);
+    CHECK(self.answers == (int)i + 1 && self.last.complete);
+    CHECK(i == 0 ? self.last.address[12] == 127 : memcmp(self.last.address, options.address, 16) == 0);
+    CHECK(close(client) == 0);
+  }
+  /* A program that was compiled with a later version: fine as long as it wants nothing of it. */
+  client = connected(&address, size);
+  CHECK(pairport_server_adopt_with(self.server, accept(listener, NULL, NULL), &longer.options, NULL, 0) == 0);
+  CHECK(close(client) == 0);
+  client = connected(&address, size);
+  CHECK(pairport_server_adopt_with(self.server, accept(listener, NULL, NULL), NULL, NULL, 0) == 0);
+  CHECK(close(client) == 0);
+#define REFUSES(server, given, wanted, code, part)                                            \
+  do {                                                                                        \
+    fd = (given);                                                                             \
+    before = closes_of(fd);                                                                   \
+    CHECK(pairport_server_adopt_with(server, fd, wanted, message, sizeof message) == (code)); \
+    CHECK(is_closed(fd) && closes_of(fd) == before + 1 && strstr(message, part) != NULL);     \
+  } while (0)
+  client = connected(&address, size);
+  options.initial.data = kMuch;
+  options.initial.size = sizeof kMuch;
+  REFUSES(self.server, accept(listener, NULL, NULL), &options, PAIRPORT_INVALID_ARGUMENT, "at most 16384 bytes");
+  CHECK(until_ended(&self, client)[0] == '\0' && close(client) == 0);
+  options.initial.data = NULL;
+  options.initial.size = 1;
+  client = connected(&address, size);
+  REFUSES(self.server, accept(listener, NULL, NULL), &options, PAIRPORT_INVALID_ARGUMENT, "NULL with a length");
+  CHECK(close(client) == 0);
+  options.initial.size = 0;
+  options.tls = 1; /* without a certificate */
+  client = connected(&address, size);
+  REFUSES(self.server, accept(listener, NULL, NULL), &options, PAIRPORT_INVALID_ARGUMENT, "certificates");
+  CHECK(close(client) == 0);
+  options.tls = 0;
+  longer.later = 1;
+  client = connected(&address, size);
+  REFUSES(self.server, accept(listener, NULL, NULL), &longer.options, PAIRPORT_INVALID_ARGUMENT, "known size");
+  CHECK(close(client) == 0);
+  options.size = offsetof(pairport_adopt_options, address);
+  REFUSES(self.server, dup(listener), &options, PAIRPORT_INVALID_ARGUMENT, "known size");
+  options.size = sizeof options;
+  REFUSES(NULL, dup(listener), &options, PAIRPORT_INVALID_ARGUMENT, "server must not be NULL");
+  REFUSES(self.server, dup(listener), &options, PAIRPORT_SYSTEM, "is a listening socket; expected a connected");
+  REFUSES(self.server, open("/dev/null", O_RDONLY), &options, PAIRPORT_SYSTEM, "character device");
+  CHECK(pairport_server_adopt_with(self.server, -1, NULL, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+  CHECK(pairport_server_adopt_with(self.server, fd, NULL, message, sizeof message) == PAIRPORT_SYSTEM);
+  CHECK(strstr(message, "not open") != NULL && close(listener) == 0);
+#undef REFUSES
+  tear_down(&self);
+}
+
 static void a_server_is_stopped_once_and_then_destroyed(void) {
   fixture self;
   set_up(&self, "http://127.0.0.1");
@@ -354,6 +546,8 @@ int main(int argc, char** argv) {
   listening_says_where_and_why_not();
   who_may_connect_to_a_socket_file_is_chosen();
   an_adopted_descriptor_is_closed_on_failure();
+  a_socket_that_somebody_else_bound_is_listened_on();
+  a_connection_is_adopted_with_what_is_known_of_it();
   a_forked_child_gets_errors();
   a_server_is_stopped_once_and_then_destroyed();
   return 0;

@@ -24,6 +24,7 @@
 #include <gtest/gtest.h>
 
 #include "support/connection_fixture.h"
+#include "support/given_descriptors.h"
 #include "support/tls_kit.h"
 
 namespace pairport::testing {
@@ -59,6 +60,7 @@ class Client {
   void send(std::string_view bytes) {
     EXPECT_EQ(::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
   }
+  int fd() const { return fd_; }
   bool can_send() { return ::send(fd_, "x", 1, MSG_NOSIGNAL) == 1; }
   void end() { shutdown(fd_, SHUT_WR); }
   void receive() {
@@ -627,6 +629,41 @@ TEST_F(ServerTest, ServesASocketThatSomebodyElseAccepted) {
   close(pipes[1]);
 }
 
+TEST_F(ServerTest, ListensOnASocketThatSomebodyElseBound) {
+  const std::string name = "@pairport-server-test-" + std::to_string(getpid());
+  for (const int family : {AF_INET, AF_INET6, AF_UNIX}) {
+    const int fd = listening_socket(family, family == AF_UNIX ? name : "");
+    if (fd < 0) continue;  // no IPv6 here
+    auto listener = Listener::adopt(fd);
+    ASSERT_TRUE(listener.ok()) << listener.status().message();
+    sockaddr_storage address{};
+    socklen_t size = sizeof(address);
+    ASSERT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    // As with socket activation: the program in front keeps the socket, and the first client has come before we start.
+    const int kept = dup(fd);
+    const int socket_of_client = socket(family, SOCK_STREAM, 0);
+    ASSERT_EQ(connect(socket_of_client, reinterpret_cast<sockaddr*>(&address), size), 0) << std::strerror(errno);
+    Client early(socket_of_client, 0);
+    early.send(get("/0000000"));
+    ASSERT_TRUE(server_->listen(std::move(listener).value()).ok());
+    ASSERT_TRUE(until_answered(early));
+    EXPECT_THAT(early.received, StartsWith("HTTP/1.1 200 OK"));
+    // Who comes while nobody accepts waits for the next server.
+    stop();
+    EXPECT_FALSE(is_open(fd));
+    const int socket_of_next = socket(family, SOCK_STREAM, 0);
+    ASSERT_EQ(connect(socket_of_next, reinterpret_cast<sockaddr*>(&address), size), 0) << std::strerror(errno);
+    Client next(socket_of_next, 0);
+    next.send(get("/update"));
+    start({}, {});
+    auto again = Listener::adopt(kept);
+    ASSERT_TRUE(again.ok()) << again.status().message();
+    ASSERT_TRUE(server_->listen(std::move(again).value()).ok());
+    ASSERT_TRUE(until_answered(next));
+    EXPECT_THAT(next.received, StartsWith("HTTP/1.1 200 OK"));
+  }
+}
+
 TEST_F(ServerTest, AListenerMayRedirectWhileAnotherOneServes) {
   ListenOptions redirecting;
   redirecting.redirect_to_https = true;
@@ -739,10 +776,372 @@ TEST_F(ServerTest, ExpiresDepositsByItself) {
   EXPECT_EQ(service_->store().stats().deposits, 1U) << "the static deposit stays";
 }
 
+// Connections that the caller hands over, of each family that this machine has.
+class HandoverTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    ServerTest::SetUp();
+    const std::string name = "@pairport-handover-test-" + std::to_string(getpid());
+    for (const int family : {AF_INET, AF_INET6, AF_UNIX}) {
+      const int fd = listening_socket(family, family == AF_UNIX ? name : "");
+      if (fd >= 0) listeners_.push_back(fd);
+    }
+  }
+  void TearDown() override {
+    for (const int fd : listeners_) close(fd);
+    ServerTest::TearDown();
+  }
+
+  // The client of a new connection, and the socket of the caller.
+  static std::pair<std::unique_ptr<Client>, int> connect_to(int listener) {
+    const auto [client, accepted] = connected_sockets(listener);
+    return {std::make_unique<Client>(client, 0), accepted};
+  }
+  // What the caller reads from its socket before it hands the connection over.
+  static std::string read_from(int fd, std::size_t size) {
+    std::string bytes(size, '\0');
+    EXPECT_EQ(recv(fd, bytes.data(), size, MSG_WAITALL), static_cast<ssize_t>(size));
+    return bytes;
+  }
+  // Answers without what differs from one to the next.
+  static std::string without_dates(std::string answers) {
+    for (std::size_t at = 0; (at = answers.find("\r\nDate: ", at)) != std::string::npos; ++at) answers.erase(at, 37);
+    return answers;
+  }
+
+  std::vector<int> listeners_;
+};
+
+TEST_F(HandoverTest, BytesThatTheCallerHasReadComeFirst) {
+  const std::string requests = get("/0000000") + get("/update") + get("/uninstall", "Connection: close\r\n");
+  const std::size_t first = get("/0000000").size();
+  const std::size_t two = first + get("/update").size();
+  for (const int listener : listeners_) {
+    std::string expected;
+    for (const std::size_t read : {std::size_t{0}, std::size_t{1}, first / 2, first - 1, first, first + 1, two - 1, two,
+                                   requests.size() - 1, requests.size()}) {
+      auto [client, fd] = connect_to(listener);
+      client->send(requests);
+      std::string initial = read_from(fd, read);
+      ASSERT_TRUE(server_->adopt(fd, {}, {.initial = initial}).ok()) << read;
+      initial.assign(initial.size(), 'x');  // the caller wipes them
+      ASSERT_TRUE(until_ended(*client)) << read;
+      EXPECT_TRUE(client->complete(3)) << read;
+      if (expected.empty()) expected = without_dates(client->received);
+      EXPECT_EQ(without_dates(client->received), expected) << read;
+    }
+    EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+  }
+}
+
+TEST_F(HandoverTest, TheRestMayComeLater) {
+  const std::string request = post(kJsonDeposit);
+  for (const int listener : listeners_) {
+    for (std::size_t read = 1; read < request.size(); read += 31) {
+      auto [client, fd] = connect_to(listener);
+      client->send(request.substr(0, read));
+      std::string initial = read_from(fd, read);
+      ASSERT_TRUE(server_->adopt(fd, {}, {.initial = initial}).ok()) << read;
+      initial.assign(initial.size(), 'x');
+      for (int i = 0; i < 3; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+      EXPECT_EQ(client->received, "");
+      client->send(request.substr(read));
+      ASSERT_TRUE(until_answered(*client)) << read;
+      EXPECT_THAT(client->received, HasSubstr("pairing_code")) << read;
+    }
+  }
+}
+
+TEST_F(HandoverTest, AWholeExchangeMayTakePlaceDuringTheCall) {
+  for (const int listener : listeners_) {
+    for (const bool ends : {false, true}) {
+      auto [client, fd] = connect_to(listener);
+      const std::string request = get("/0000000", "Connection: close\r\n");
+      client->send(request);
+      if (ends) client->end();
+      const std::string initial = read_from(fd, request.size());
+      const int before = closes_of(fd);
+      ASSERT_TRUE(server_->adopt(fd, {}, {.initial = initial}).ok());
+      EXPECT_EQ(server_->connections(), 0U);
+      EXPECT_EQ(closes_of(fd) - before, 1);
+      client->receive();
+      EXPECT_TRUE(client->ended && !client->reset && client->complete());
+    }
+  }
+}
+
+TEST_F(HandoverTest, TheEndOfThePeersSideComesBehindTheBytes) {
+  for (const int listener : listeners_) {
+    for (const std::string& request : {get("/update"), get("/update").substr(0, 20)}) {
+      auto [client, fd] = connect_to(listener);
+      client->send(request);
+      client->end();
+      ASSERT_TRUE(server_->adopt(fd, {}, {.initial = read_from(fd, request.size())}).ok());
+      ASSERT_TRUE(until_ended(*client));
+      EXPECT_EQ(client->complete(), request.ends_with("\r\n\r\n"));
+    }
+  }
+}
+
+TEST_F(HandoverTest, AsManyBytesAsOneReadTakes) {
+  // More answers than the socket holds, to a client that reads late: 16 KiB of requests.
+  std::string requests;
+  std::size_t count = 0;
+  for (; requests.size() + get("/update").size() <= Connection::kMaxInput; ++count) requests += get("/update");
+  requests += get("/uninstall").substr(0, Connection::kMaxInput - requests.size());
+  ASSERT_EQ(requests.size(), Connection::kMaxInput);
+  const std::string rest = get("/uninstall").substr(Connection::kMaxInput - count * get("/update").size());
+  for (const int listener : listeners_) {
+    auto [client, fd] = connect_to(listener);
+    ASSERT_TRUE(server_->adopt(fd, {}, {.initial = requests}).ok());
+    for (int i = 0; i < 20; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+    EXPECT_EQ(server_->connections(), 1U);
+    client->send(rest);
+    ASSERT_TRUE(until_answered(*client, count + 1));
+    EXPECT_TRUE(client->complete(count + 1));
+    client->close();
+
+    auto [other, refused] = connect_to(listener);
+    const int before = closes_of(refused);
+    const Status status = server_->adopt(refused, {}, {.initial = requests + "x"});
+    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("at most 16384 bytes"));
+    EXPECT_EQ(closes_of(refused) - before, 1);
+    EXPECT_TRUE(until_ended(*other));
+    EXPECT_EQ(other->received, "") << "nothing of it was carried out";
+  }
+}
+
+TEST_F(HandoverTest, BytesThatAreNoRequestAreRefused) {
+  for (const int listener : listeners_) {
+    auto [client, fd] = connect_to(listener);
+    client->send("more of it\r\n\r\n");
+    ASSERT_TRUE(server_->adopt(fd, {}, {.initial = std::string_view("\0\xff PRI * HTTP/2.0\r\n\r\n", 21)}).ok());
+    ASSERT_TRUE(until_ended(*client));
+    EXPECT_FALSE(client->reset);
+    EXPECT_THAT(client->received, StartsWith("HTTP/1.1 400"));
+  }
+}
+
+// Keeps the entries of the access log.
+class Entries : public AccessObserver {
+ public:
+  void on_answer(const AccessEntry& entry) noexcept override { clients.push_back(entry.client); }
+  std::vector<ClientAddress> clients;
+};
+
+TEST_F(HandoverTest, TheGivenAddressIsTheOneInTheAccessLog) {
+  Entries entries;
+  ServerOptions options;
+  options.observer = &entries;
+  ASSERT_TRUE(options.trusted_proxies.add("10.0.0.0/8"));
+  restart({}, options);
+  const auto address = [](const char* text) { return *ClientAddress::parse(text); };
+  const std::string request = get("/update", "X-Forwarded-For: 198.51.100.7\r\n");
+  for (const int listener : listeners_) {
+    for (const auto& [given, logged] :
+         {std::pair(address("203.0.113.9"), address("203.0.113.9")),
+          {address("2001:db8::1"), address("2001:db8::1")},
+          {ClientAddress{}, ClientAddress{}},
+          {address("10.1.2.3"), address("198.51.100.7")}}) {  // a proxy behind the one in front
+      auto [client, fd] = connect_to(listener);
+      client->send(request);
+      const std::string initial = read_from(fd, 5);
+      ASSERT_TRUE(server_->adopt(fd, {}, {.initial = initial, .peer = given}).ok());
+      ASSERT_TRUE(until_answered(*client));
+      client->close();
+      EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+      ASSERT_EQ(entries.clients.size(), 1U);
+      EXPECT_EQ(entries.clients[0], logged);
+      entries.clients.clear();
+    }
+  }
+  // Without one it is the socket's.
+  auto [client, fd] = connect_to(listeners_[0]);
+  client->send(request);
+  ASSERT_TRUE(server_->adopt(fd).ok());
+  ASSERT_TRUE(until_answered(*client));
+  stop();  // before the observer goes
+  EXPECT_EQ(entries.clients, std::vector{address("127.0.0.1")});
+}
+
+TEST_F(HandoverTest, LimitsOfConnectionsCountTheGivenAddress) {
+  ServerOptions options;
+  options.max_connections_per_address = 1;
+  ASSERT_TRUE(options.trusted_proxies.add("10.0.0.0/8"));
+  restart({}, options);
+  std::vector<std::unique_ptr<Client>> clients;
+  const auto adopt = [&](int listener, std::optional<ClientAddress> peer) {
+    auto [client, fd] = connect_to(listener);
+    clients.push_back(std::move(client));
+    return server_->adopt(fd, {}, {.initial = "GET ", .peer = peer});
+  };
+  std::uint8_t last = 1;
+  for (const int listener : listeners_) {
+    ClientAddress peer = *ClientAddress::parse("203.0.113.0");
+    for (int i = 0; i < 3; ++i) {
+      peer.bytes[15] = last++;
+      EXPECT_TRUE(adopt(listener, peer).ok()) << "each has one";
+    }
+    const Status status = adopt(listener, peer);
+    EXPECT_EQ(status.code(), StatusCode::kSystem);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("max_connections_per_address"));
+    ASSERT_TRUE(until_ended(*clients.back()));
+    EXPECT_THAT(clients.back()->received, StartsWith("HTTP/1.1 503"));
+    EXPECT_FALSE(clients.back()->reset);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_TRUE(adopt(listener, ClientAddress{}).ok()) << "without an address each is a client of its own";
+      EXPECT_TRUE(adopt(listener, ClientAddress::parse("10.0.0.1")).ok()) << "a proxy connects for many";
+    }
+  }
+  // The socket's address has not been counted: its place is free.
+  EXPECT_TRUE(adopt(listeners_[0], {}).ok());
+  EXPECT_FALSE(adopt(listeners_[0], {}).ok());
+}
+
+TEST_F(HandoverTest, BudgetsOfRequestsBelongToTheGivenAddress) {
+  ServiceOptions options;
+  options.miss_limit = {.per_second = 0.001, .burst = 2};
+  restart(options, {});
+  const auto misses = [&](const char* peer) {
+    auto [client, fd] = connect_to(listeners_.back());
+    const std::string request = get("/ABCDEFGHJK", "Connection: close\r\n");
+    EXPECT_TRUE(server_->adopt(fd, {}, {.initial = request, .peer = ClientAddress::parse(peer)}).ok());
+    EXPECT_TRUE(until_ended(*client));
+    return client->received.substr(9, 3);
+  };
+  EXPECT_EQ(misses("203.0.113.1"), "404");
+  EXPECT_EQ(misses("203.0.113.1"), "404");
+  EXPECT_EQ(misses("203.0.113.1"), "429");
+  EXPECT_EQ(misses("203.0.113.2"), "404") << "another client has a budget of its own";
+}
+
+TEST_F(HandoverTest, AFullServerMakesRoom) {
+  ServerOptions options;
+  options.max_connections = 2;
+  options.max_connections_per_address = 0;
+  restart({}, options);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (std::uint8_t i = 1; i <= 20; ++i) {
+    auto [client, fd] = connect_to(listeners_.back());
+    ClientAddress peer = *ClientAddress::parse("203.0.113.0");
+    peer.bytes[15] = i;
+    const std::string initial = i % 2 == 0 ? get("/update") : "GET ";
+    ASSERT_TRUE(server_->adopt(fd, {}, {.initial = initial, .peer = peer}).ok()) << int{i};
+    if (i % 2 == 0) {
+      ASSERT_TRUE(until_answered(*client));
+      EXPECT_TRUE(client->complete()) << int{i};
+    }
+    clients.push_back(std::move(client));
+    EXPECT_LE(server_->connections(), 3U);  // one more until the loop has freed the one that had to go
+  }
+}
+
+TEST_F(HandoverTest, SaysWhatADescriptorIsThatIsNotConnectedAndClosesItOnce) {
+  auto given = no_stream_sockets();
+  given.push_back({listening_socket(AF_INET), "is a listening socket;"});
+  given.push_back(
+      {listening_socket(AF_UNIX, "@pairport-adopt-test-" + std::to_string(getpid())), "is a listening socket;"});
+  given.push_back({socket(AF_INET, SOCK_STREAM, 0), "is a socket that is not connected, or whose peer has gone;"});
+  {
+    // The client has reset the connection: nothing that it sent before may be carried out any more.
+    auto [client, fd] = connect_to(listeners_[0]);
+    const linger at_once{1, 0};
+    client->send(post(kJsonDeposit));
+    EXPECT_EQ(setsockopt(client->fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    client->close();
+    pollfd gone{fd, POLLIN, 0};
+    ASSERT_EQ(poll(&gone, 1, 10'000), 1);
+    given.push_back({fd, "is a socket that is not connected, or whose peer has gone;"});
+  }
+  const std::string initial = post(kJsonDeposit);
+  for (const auto& [fd, is] : given) {
+    ASSERT_TRUE(is_open(fd)) << is;
+    const int before = closes_of(fd);
+    const Status status = server_->adopt(fd, {}, {.initial = initial});
+    EXPECT_EQ(status.code(), StatusCode::kSystem) << is;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("descriptor " + std::to_string(fd) + " "));
+    EXPECT_THAT(std::string(status.message()), HasSubstr(is));
+    EXPECT_THAT(std::string(status.message()), HasSubstr("expected a connected stream socket"));
+    EXPECT_FALSE(is_open(fd)) << is;
+    EXPECT_EQ(closes_of(fd) - before, 1) << is;
+  }
+  const int closed = given.front().fd;
+  const int before = closes_of(closed);
+  for (const int fd : {closed, 1000, -1}) {
+    const Status status = server_->adopt(fd, {}, {.initial = initial});
+    EXPECT_EQ(status.code(), StatusCode::kSystem);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("is not open;"));
+  }
+  EXPECT_EQ(closes_of(closed), before) << "the number may be another thread's by now";
+  EXPECT_EQ(server_->connections(), 0U);
+  EXPECT_EQ(service_->store().stats().expiring, 0U);
+}
+
+TEST_F(HandoverTest, APeerThatHasLeftWithoutAResetLeavesNothing) {
+  for (const int listener : listeners_) {
+    auto [client, fd] = connect_to(listener);
+    client->close();
+    const Status status = server_->adopt(fd, {}, {.initial = get("/0000000")});
+    EXPECT_TRUE(status.ok()) << status.message();
+    EXPECT_TRUE(until([&] { return server_->connections() == 0; }));
+    EXPECT_FALSE(is_open(fd));
+  }
+}
+
+TEST_F(HandoverTest, AStoppingServerTakesNothing) {
+  bool stopped = false;
+  server_->stop([&stopped] { stopped = true; });
+  for (const int listener : listeners_) {
+    auto [client, fd] = connect_to(listener);
+    const int before = closes_of(fd);
+    const Status status = server_->adopt(fd, {}, {.initial = post(kJsonDeposit)});
+    EXPECT_EQ(status.code(), StatusCode::kSystem);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("stopping"));
+    EXPECT_EQ(closes_of(fd) - before, 1);
+    client->receive();
+    EXPECT_TRUE(client->ended);
+  }
+  EXPECT_EQ(service_->store().stats().expiring, 0U);
+  EXPECT_TRUE(until([&] { return stopped; }));
+  server_.reset();
+}
+
+TEST_F(HandoverTest, StopsWhileTheRestOfARequestIsMissing) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (const int listener : listeners_) {
+    auto [client, fd] = connect_to(listener);
+    ASSERT_TRUE(server_->adopt(fd, {}, {.initial = post(kJsonDeposit).substr(0, 150)}).ok());
+    clients.push_back(std::move(client));
+  }
+  bool stopped = false;
+  server_->stop([&stopped] { stopped = true; });
+  for (const auto& client : clients) client->send(post(kJsonDeposit).substr(150));
+  EXPECT_TRUE(until([&] { return stopped; }));
+  for (const auto& client : clients) {
+    client->receive();
+    EXPECT_TRUE(client->ended && client->complete()) << "a request that has begun gets its answer";
+  }
+  server_.reset();
+}
+
+TEST_F(HandoverTest, AnAdoptedSocketDoesNotBlockAndStaysInThisProcess) {
+  for (const int listener : listeners_) {
+    auto [client, fd] = connect_to(listener);
+    ASSERT_EQ(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    ASSERT_EQ(fcntl(fd, F_GETFD), 0);
+    ASSERT_TRUE(server_->adopt(fd, {}, {.initial = "G"}).ok());
+    EXPECT_NE(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+  }
+}
+
 // A client of mbedTLS on a socket.
 class SecureClient {
  public:
   explicit SecureClient(int port, const char* source = "127.0.0.1") : socket_(port, source) {}
+  // Takes a connected socket.
+  explicit SecureClient(int fd, int) : socket_(fd, 0) {}
 
   void pump() {
     socket_.receive();
@@ -954,6 +1353,73 @@ TEST_F(SecureServerTest, NewcomersWaitWhileAllPlacesBelongToHandshakes) {
   }
   ASSERT_TRUE(are_served(3));
   for (std::size_t i = 3; i < 6; ++i) EXPECT_TRUE(clients[i]->complete()) << i;
+}
+
+TEST_F(SecureServerTest, TheHelloMayHaveBeenReadAlready) {
+  const int listener = listening_socket(AF_INET);
+  // The whole hello, as read by a caller that looks for the server name; a part of it; one byte; a record header.
+  for (const int missing : {0, 1, 100, -1, -5}) {
+    const auto [end, fd] = connected_sockets(listener);
+    SecureClient client(end, 0);
+    client.pump();
+    std::string hello(4096, '\0');
+    pollfd readable{fd, POLLIN, 0};
+    ASSERT_EQ(poll(&readable, 1, 10'000), 1);
+    const auto whole = recv(fd, hello.data(), hello.size(), MSG_PEEK);
+    ASSERT_GT(whole, 100);
+    hello.resize(static_cast<std::size_t>(missing < 0 ? -missing : whole - missing));
+    ASSERT_EQ(recv(fd, hello.data(), hello.size(), 0), static_cast<ssize_t>(hello.size()));
+    ASSERT_TRUE(server_->adopt(fd, {.tls = true}, {.initial = hello}).ok());
+    hello.assign(hello.size(), 'x');
+    ASSERT_TRUE(until_established(client));
+    ASSERT_TRUE(client.tls.established) << missing;
+    client.say(get("/0000000"));
+    ASSERT_TRUE(until_complete(client));
+    EXPECT_THAT(client.tls.received, HasSubstr("'foobaz'"));
+  }
+  close(listener);
+}
+
+TEST_F(SecureServerTest, BytesThatAreNoHelloAreRefused) {
+  const int listener = listening_socket(AF_INET);
+  for (const auto& [initial, answer] : {std::pair(get("/0000000"), "HTTP/1.1 400 Bad Request\r\n"),
+                                        {std::string("G"), "HTTP/1.1 400 Bad Request\r\n"},
+                                        {std::string(Connection::kMaxInput, '\x17'), "\x15\x03\x03"}}) {
+    const auto [end, fd] = connected_sockets(listener);
+    Client client(end, 0);
+    ASSERT_TRUE(server_->adopt(fd, {.tls = true}, {.initial = initial}).ok());
+    ASSERT_TRUE(until([&] {
+      client.receive();
+      return client.ended || !client.received.empty();
+    }));
+    EXPECT_THAT(client.received, StartsWith(answer));
+  }
+  close(listener);
+}
+
+TEST_F(SecureServerTest, FairTurnsOfHandshakesGoByTheGivenAddress) {
+  ServerOptions options;
+  options.max_handshakes = 2;
+  start_secure(options);
+  const int listener = listening_socket(AF_INET);
+  std::vector<std::unique_ptr<SecureClient>> clients;
+  const auto hand_over = [&](const char* peer) {
+    const auto [end, fd] = connected_sockets(listener);
+    clients.push_back(std::make_unique<SecureClient>(end, 0));
+    clients.back()->pump();
+    pollfd readable{fd, POLLIN, 0};
+    EXPECT_EQ(poll(&readable, 1, 10'000), 1);
+    EXPECT_TRUE(server_->adopt(fd, {.tls = true}, {.peer = ClientAddress::parse(peer)}).ok());
+  };
+  // An address with one handshake among those of another one. By the address of the socket, 127.0.0.1 for all, it would
+  // be the one that has waited longest.
+  for (int i = 0; i < 2; ++i) hand_over("203.0.113.1");
+  hand_over("203.0.113.2");
+  SecureClient& lonely = *clients.back();
+  for (int i = 0; i < 10; ++i) hand_over("203.0.113.1");
+  EXPECT_TRUE(until_established(lonely));
+  EXPECT_TRUE(lonely.tls.established) << "the client with most of them makes room";
+  close(listener);
 }
 
 TEST_F(SecureServerTest, PlainHttpIsToldWhereItIs) {
