@@ -221,19 +221,23 @@ static int is_closed(int fd) {
 static void a_forked_child_gets_errors(void) {
   fixture self;
   pairport_server* other = NULL;
-  int ends[2], status = 0;
+  int ends[2], fd, listener, status = 0;
   pid_t child;
   set_up(&self, "http://127.0.0.1");
   CHECK(pairport_server_attach(&self.loop, self.service, NULL, &self.server, NULL, 0) == 0);
   CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
   CHECK(pairport_server_adopt(self.server, ends[0], NULL) == 0);
+  CHECK((fd = dup(ends[1])) >= 0 && (listener = socket(AF_INET, SOCK_STREAM, 0)) >= 0 && listen(listener, 1) == 0);
   child = fork();
   if (child == 0) {
     CHECK(pairport_server_attach(&self.loop, self.service, NULL, &other, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
     CHECK(pairport_server_listen(self.server, text("127.0.0.1:0"), NULL, NULL, 0, NULL, 0) ==
           PAIRPORT_INVALID_ARGUMENT);
     CHECK(pairport_server_adopt(self.server, ends[1], NULL) == PAIRPORT_INVALID_ARGUMENT);
-    CHECK(fcntl(ends[1], F_GETFD) == -1);
+    CHECK(is_closed(ends[1]));
+    CHECK(pairport_server_adopt_with(self.server, fd, NULL, NULL, 0) == PAIRPORT_INVALID_ARGUMENT && is_closed(fd));
+    CHECK(pairport_server_listen_fd(self.server, listener, NULL, NULL, 0, NULL, 0) == PAIRPORT_INVALID_ARGUMENT);
+    CHECK(is_closed(listener));
     CHECK(pairport_server_connections(self.server) == 0);
     CHECK(pairport_server_stop(self.server, on_stopped, &self) == PAIRPORT_INVALID_ARGUMENT);
     CHECK(pairport_server_destroy(self.server) == PAIRPORT_INVALID_ARGUMENT);
@@ -242,7 +246,7 @@ static void a_forked_child_gets_errors(void) {
   CHECK(child > 0 && waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   CHECK(pairport_server_connections(self.server) == 1);
-  CHECK(close(ends[1]) == 0);
+  CHECK(close(ends[1]) == 0 && close(fd) == 0 && close(listener) == 0);
   tear_down(&self);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A server that has warmed up answers without asking the heap for memory: neither C++ code nor libuv does.
+// A server that has warmed up answers without asking the heap for memory: neither C++ code nor libuv does. What is
+// handed over to it while there is no memory is closed, and nothing is left of it.
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,7 +10,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <memory>
+#include <new>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -17,6 +21,7 @@
 
 #include "support/connection_fixture.h"
 #include "support/failing_new.h"
+#include "support/given_descriptors.h"
 
 namespace pairport::testing {
 namespace {
@@ -117,6 +122,48 @@ TEST_F(SteadyState, AGetAllocatesNothing) {
     for (int i = 0; i < 20; ++i) ASSERT_EQ(exchange(requests, size), size);
     EXPECT_EQ(Allocations::count, 0U) << requests.substr(0, 60);
   }
+}
+
+TEST_F(SteadyState, ADescriptorIsClosedOnceWhicheverAllocationFails) {
+  const int listener = listening_socket(AF_INET);
+  const std::string request = post(kJsonDeposit);
+  const std::optional<ClientAddress> peer = ClientAddress::parse("203.0.113.1");
+  for (const bool is_socket : {true, false}) {
+    for (const bool all_after : {false, true}) {
+      bool failed = true;
+      std::size_t fail_at = 1;
+      for (; failed; ++fail_at) {
+        ASSERT_LT(fail_at, 1000U);
+        auto [client, fd] = connected_sockets(listener);
+        if (!is_socket) {
+          const int null = open("/dev/null", O_RDWR);
+          ASSERT_EQ(dup2(null, fd), fd);
+          close(null);
+        }
+        const int before = closes_of(fd);
+        StatusCode code = StatusCode::kOutOfMemory;
+        {
+          const Watch watch(fail_at, all_after);
+          try {
+            code = server_->adopt(fd, {}, {.initial = request, .peer = peer}).code();
+          } catch (const std::bad_alloc&) {
+            EXPECT_EQ(code, StatusCode::kOutOfMemory);
+          }
+          failed = Allocations::failed;
+        }
+        if (code != StatusCode::kOk) {
+          EXPECT_FALSE(is_open(fd)) << fail_at;
+          EXPECT_EQ(closes_of(fd) - before, 1) << fail_at;
+        }
+        close(client);
+        for (int i = 0; server_->connections() != 0 && i < 10'000; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+        EXPECT_EQ(server_->connections(), 0U) << fail_at;
+        EXPECT_FALSE(is_open(fd)) << fail_at;
+      }
+      EXPECT_GT(fail_at, 2U) << "at least one has failed";
+    }
+  }
+  close(listener);
 }
 
 }  // namespace
