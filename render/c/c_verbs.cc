@@ -157,6 +157,7 @@ int pairport_deposit(pairport_service* service, const pairport_new_deposit* depo
   result.expires_ms = done.value().expires_ms;
   result.expires_unix = done.value().expires_unix;
   write_sized(result, made);
+  wipe(&result, sizeof(result));  // the code
   copy_text("", message, message_size);
   return PAIRPORT_OK;
 }
