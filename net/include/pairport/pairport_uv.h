@@ -206,8 +206,9 @@ PAIRPORT_EXPORT int pairport_server_listen_fd(pairport_server* server, int fd, c
                                               size_t message_size) PAIRPORT_NOEXCEPT;
 
 /* Serves a connected stream socket (TCP or Unix) that the caller has accepted. The library takes `fd`, whatever the
- * result: it closes `fd` on every failure, so the caller must never close it. `options` may be NULL.
- * PAIRPORT_INVALID_ARGUMENT, PAIRPORT_SYSTEM (not such a socket, or the server is full or stopping),
+ * result: it closes `fd` on every failure, so the caller must never close it. A whole request that has arrived may be
+ * answered during the call, and the connection closed; on_answer is called during this call then. `options` may be
+ * NULL. PAIRPORT_INVALID_ARGUMENT, PAIRPORT_SYSTEM (not such a socket, or the server is full or stopping),
  * PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_adopt(pairport_server* server, int fd,
                                           const pairport_listen_options* options) PAIRPORT_NOEXCEPT;
@@ -233,11 +234,10 @@ typedef struct pairport_adopt_options {
 /* Bytes in pairport_adopt_options.initial, at most. */
 #define PAIRPORT_MAX_INITIAL 16384
 
-/* The same as pairport_server_adopt(), for a caller that knows more of the connection. `options` may be NULL. A whole
- * request that has arrived may be answered during the call, and the connection closed; on_answer is called during this
- * call then. `message` says why the call failed, and what `fd` is if it is not such a socket (with a NUL, cut to
- * message_size; may be NULL with 0). PAIRPORT_INVALID_ARGUMENT (also: too many bytes), PAIRPORT_SYSTEM (also: the peer
- * has gone), PAIRPORT_OUT_OF_MEMORY. */
+/* The same as pairport_server_adopt(), for a caller that knows more of the connection. `options` may be NULL. `message`
+ * says why the call failed, and what `fd` is if it is not such a socket (with a NUL, cut to message_size; may be NULL
+ * with 0). PAIRPORT_INVALID_ARGUMENT (also: too many bytes), PAIRPORT_SYSTEM (also: the peer has gone),
+ * PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_server_adopt_with(pairport_server* server, int fd, const pairport_adopt_options* options,
                                                char* message, size_t message_size) PAIRPORT_NOEXCEPT;
 

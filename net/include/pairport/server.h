@@ -179,9 +179,9 @@ class PAIRPORT_EXPORT Server {
   // socket also TCP_NODELAY and TCP_NOTSENT_LOWAT.
   //
   // kOk: the server serves the connection. A whole request that has arrived may be answered during the call, and the
-  // connection closed; ServerOptions::observer then gets its call during this one. kInvalidArgument: options, or more
-  // initial bytes than fit. kSystem: not such a socket (the message says what it is), or its peer has gone; no place;
-  // the server is stopping. kOutOfMemory. May throw std::bad_alloc; `fd` is closed then, too.
+  // connection closed; ServerOptions::observer and store then get their calls during this one. kInvalidArgument:
+  // options, or more initial bytes than fit. kSystem: not such a socket (the message says what it is), or its peer has
+  // gone; no place; the server is stopping. kOutOfMemory. May throw std::bad_alloc; `fd` is closed then, too.
   Status adopt(int fd, const ListenOptions& options = {}, const Handover& handover = {});
 
   // Stops listening, lets unfinished answers finish (for at most drain_timeout) and closes everything. Then it calls
