@@ -84,7 +84,8 @@ Result<std::unique_ptr<TlsContext>> create_tls(const Config& config, RandomSourc
   return context;
 }
 
-Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random) {
+Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random,
+                                                Store* store) {
   ServiceOptions options = config.service;
   options.url = url;
   options.hash_codes = config.access_log != AccessFormat::kOff;
@@ -98,7 +99,7 @@ Result<std::unique_ptr<Service>> create_service(const Config& config, const std:
       return text;
     };
   }
-  Result<std::unique_ptr<Service>> service = Service::create(options, random, current_time());
+  Result<std::unique_ptr<Service>> service = Service::create(options, random, current_time(), store);
   if (!unreadable.empty()) return Status(StatusCode::kBadTemplate, "cannot read the template " + unreadable);
   return service;
 }

@@ -43,8 +43,9 @@ std::size_t tls_lanes(const Config& config);
 Result<std::unique_ptr<TlsContext>> create_tls(const Config& config, RandomSource& random);
 
 // Errors: kBadTemplate, kInvalidArgument and those of Service::create(). Reads files. REQUIRES: `random` outlives the
-// service
-Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random);
+// service, and so does `store`, as in Service::create()
+Result<std::unique_ptr<Service>> create_service(const Config& config, const std::string& url, RandomSource& random,
+                                                Store* store = nullptr);
 
 }  // namespace pairport
 

@@ -81,8 +81,8 @@ int fail(const Status& status, std::initializer_list<StatusCode> usage = {}) {
 // The serving program. run() creates it step by step; a step that fails returns the exit status.
 class Program {
  public:
-  Program(LoadedConfig& loaded, const std::shared_ptr<LogWriter>& log)
-      : loaded_(loaded), config_(loaded.config), log_(log) {}
+  Program(LoadedConfig& loaded, const std::shared_ptr<LogWriter>& log, OtherStore* other)
+      : loaded_(loaded), config_(loaded.config), log_(log), other_(other) {}
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
@@ -107,6 +107,7 @@ class Program {
   LoadedConfig& loaded_;
   const Config& config_;
   const std::shared_ptr<LogWriter> log_;
+  OtherStore* const other_;  // may be null
   KernelRandom random_;
   std::unique_ptr<TlsContext> tls_;  // null: nothing listens for TLS
   std::vector<OpenAddress> addresses_;
@@ -168,7 +169,8 @@ Program::Failure Program::open_parts() {
   addresses_ = std::move(addresses).value();
   url_ = config_.url.empty() ? default_url(addresses_) : config_.url;
 
-  Result<std::unique_ptr<Service>> service = create_service(config_, url_, random_);
+  Result<std::unique_ptr<Service>> service =
+      create_service(config_, url_, random_, other_ == nullptr ? nullptr : &other_->store());
   // The service keeps its copy in secret memory.
   loaded_.config.service.static_deposit.reset();
   wipe_deep_stack();
@@ -210,6 +212,10 @@ Program::Failure Program::attach_server() {
   }
   std::memcpy(&options.hash_seed, seed.data(), seed.size());
   options.tls = tls_.get();
+  if (other_ != nullptr) {
+    other_->attach(&loop_);
+    options.store = &other_->client();
+  }
   options.batch_handshakes = true;  // the pool does no urgent work
   Result<std::unique_ptr<Server>> server = Server::attach(&loop_, *service_, options);
   if (!server.ok()) return fail(server.status());
@@ -287,6 +293,7 @@ void Program::stop() {
     for (uv_signal_t* handle : {&terminate_, &interrupt_, &hangup_}) {
       uv_close(reinterpret_cast<uv_handle_t*>(handle), nullptr);
     }
+    if (other_ != nullptr) other_->close();
     if (tls_ == nullptr) return;
     uv_close(reinterpret_cast<uv_handle_t*>(&daily_), nullptr);
     certificates_->close([this] { certificates_.reset(); });
@@ -332,8 +339,8 @@ int check_config(const LoadedConfig& loaded) {
   return kExitOk;
 }
 
-int run_program(LoadedConfig& loaded, const std::shared_ptr<LogWriter>& log) {
-  return Program(loaded, log).run();
+int run_program(LoadedConfig& loaded, const std::shared_ptr<LogWriter>& log, OtherStore* other) {
+  return Program(loaded, log, other).run();
 }
 
 }  // namespace pairport

@@ -140,7 +140,8 @@ void serve(int listener, pairport::Service& service) {
   while (stop_requested == 0) {
     // Sleep until something is readable or writable, or the next deadline.
     const std::uint64_t awake_at = now().monotonic_ms;
-    std::uint64_t wake_at = service.store().stats().expiring > 0 ? awake_at + kExpiryMs : pairport::Connection::kNoDeadline;
+    std::uint64_t wake_at =
+        service.store().stats().expiring > 0 ? awake_at + kExpiryMs : pairport::Connection::kNoDeadline;
     polled.assign(1, {listener, POLLIN, 0});
     for (const auto& peer : peers) {
       const auto& connection = peer->connection;

@@ -25,6 +25,7 @@
 
 #include "support/connection_fixture.h"
 #include "support/given_descriptors.h"
+#include "support/late_store.h"
 #include "support/tls_kit.h"
 
 namespace pairport::testing {
@@ -138,7 +139,7 @@ class ServerTest : public ::testing::Test {
     service_options.static_deposit =
         StaticDeposit{std::string(kStaticCode), "http://rport.example.com:8080",
                       "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24", "client1", "foobaz"};
-    auto service = Service::create(service_options, random_, current_time());
+    auto service = Service::create(service_options, random_, current_time(), store_);
     ASSERT_TRUE(service.ok()) << service.status().message();
     service_ = std::move(service).value();
     auto server = Server::attach(&loop_, *service_, options);
@@ -213,6 +214,7 @@ class ServerTest : public ::testing::Test {
   uv_loop_t loop_{};
   SequenceRandom random_;
   std::unique_ptr<Service> service_;
+  Store* store_ = nullptr;  // of the service; null: its own
   std::unique_ptr<Server> server_;
   int port_ = 0;
 };
@@ -1454,6 +1456,151 @@ TEST_F(SecureServerTest, OptionsThatCannotBeMetAreRefused) {
   EXPECT_THAT(refused({.redirect_to_https = true, .tls = true}), HasSubstr("redirect_to_https"));
   restart({}, {});
   EXPECT_THAT(refused({.tls = true}), HasSubstr("tls needs ServerOptions::tls"));
+}
+
+// A store that answers late, in any order, or never.
+class LateStoreTest : public ServerTest {
+ protected:
+  void SetUp() override {
+    std::signal(SIGPIPE, SIG_IGN);
+    ASSERT_EQ(uv_loop_init(&loop_), 0);
+    late_.attach(&loop_);
+    store_ = &late_.elsewhere();
+    open({});
+  }
+  void open(ServerOptions options) {
+    if (server_) stop();
+    options.store = &late_;
+    ServiceOptions service;
+    service.deposit_limit = {};
+    service.miss_limit = {};
+    start(service, options);
+  }
+  void TearDown() override {
+    if (server_) stop();
+    EXPECT_EQ(late_.waiting(), 0U) << "nobody is told of what nobody waits for";
+    late_.close();
+    uv_run(&loop_, UV_RUN_NOWAIT);
+    service_.reset();
+    ServerTest::TearDown();
+  }
+  // The code of a deposit.
+  std::string deposit(const std::string& client_id = "client1") {
+    std::string json(kJsonDeposit);
+    json.replace(json.find("client1"), 7, client_id);
+    Client client(port_);
+    client.send(post(json));
+    EXPECT_TRUE(until_answered(client));
+    const std::size_t at = client.received.find("\"pairing_code\":\"");
+    return at == std::string::npos ? std::string() : client.received.substr(at + 16, kDefaultCodeLength);
+  }
+
+  LateStore late_;
+};
+
+TEST_F(LateStoreTest, AnswersComeToThoseWhoAsked) {
+  late_.behaviour.longest_ms = 30;
+  std::vector<std::string> codes;
+  for (int i = 0; i < 5; ++i) codes.push_back(deposit("machine" + std::to_string(i)));
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 60; ++i) {
+    clients.push_back(std::make_unique<Client>(port_));
+    clients.back()->send(get("/" + (i % 6 == 5 ? std::string("ABCDEFGHIJ") : codes[static_cast<std::size_t>(i % 6)])));
+  }
+  for (int i = 0; i < 60; ++i) {
+    ASSERT_TRUE(until_answered(*clients[static_cast<std::size_t>(i)]));
+    const std::string& received = clients[static_cast<std::size_t>(i)]->received;
+    EXPECT_EQ(received.substr(0, 12), i % 6 == 5 ? "HTTP/1.1 404" : "HTTP/1.1 200");
+    const std::string expected = i % 6 == 5 ? "ABCDEFGHIJ" : "CLIENT_ID='machine" + std::to_string(i % 6) + "'";
+    EXPECT_NE(received.find(expected), std::string::npos) << i;
+  }
+}
+
+TEST_F(LateStoreTest, PipelinedRequestsAreAnsweredInTheirOrder) {
+  late_.behaviour.longest_ms = 10;
+  const std::string code = deposit();
+  Client client(port_);
+  client.send(get("/" + code) + get("/update") + get("/ABCDEFGHIJ") + post(kJsonDeposit) + get("/healthz"));
+  ASSERT_TRUE(until_answered(client, 5));
+  std::size_t at = 0;
+  for (const char* status : {"HTTP/1.1 200", "HTTP/1.1 200", "HTTP/1.1 404", "HTTP/1.1 200", "HTTP/1.1 200"}) {
+    at = client.received.find(status, at);
+    ASSERT_NE(at, std::string::npos) << status;
+    ++at;
+  }
+  EXPECT_THAT(client.received, EndsWith("ok\n"));
+}
+
+TEST_F(LateStoreTest, WithoutAReplyTheAnswerIs503AndTheConnectionGoesOn) {
+  ServerOptions options;
+  options.connection.answer_timeout = 300;
+  open(options);
+  late_.behaviour.never = true;
+  Client client(port_);
+  client.send(get("/ABCDEFGHIJ"));
+  ASSERT_TRUE(until_answered(client));
+  EXPECT_THAT(client.received, StartsWith("HTTP/1.1 503"));
+  EXPECT_THAT(client.received, HasSubstr("exit 1"));
+  EXPECT_EQ(late_.cancelled(), 1U);
+  client.received.clear();
+  late_.behaviour.never = false;
+  client.send(get("/ABCDEFGHIJ"));
+  ASSERT_TRUE(until_answered(client));
+  EXPECT_THAT(client.received, StartsWith("HTTP/1.1 404"));
+}
+
+TEST_F(LateStoreTest, AStoreThatTakesNothingIs503) {
+  late_.behaviour.refuse = true;
+  Client client(port_);
+  std::string many;
+  for (int i = 0; i < 200; ++i) many += get("/ABCDEFGHIJ");
+  client.send(many);
+  ASSERT_TRUE(until_answered(client, 200));
+  EXPECT_THAT(client.received, StartsWith("HTTP/1.1 503"));
+  EXPECT_EQ(late_.started(), 0U);
+}
+
+TEST_F(LateStoreTest, WithoutAClientOfTheStoreItIs503) {
+  stop();
+  ServiceOptions service;
+  start(service, {});
+  Client client(port_);
+  client.send(get("/ABCDEFGHIJ") + get("/update"));
+  ASSERT_TRUE(until_answered(client, 2));
+  EXPECT_THAT(client.received, StartsWith("HTTP/1.1 503"));
+}
+
+TEST_F(LateStoreTest, APeerThatGoesAwayIsForgotten) {
+  late_.behaviour.never = true;
+  ServerOptions options;
+  options.max_connections = 2;
+  open(options);
+  auto gone = std::make_unique<Client>(port_);
+  gone->send(get("/ABCDEFGHIJ"));
+  ASSERT_TRUE(until([this] { return late_.waiting() == 1; }));
+  gone->end();
+  gone.reset();
+  server_->stop([] {});
+  ASSERT_TRUE(until([this] { return late_.waiting() == 1; })) << "a stop waits for answers that are under way";
+  late_.behaviour.never = false;
+  late_.answer_all();
+  EXPECT_TRUE(until([this] { return server_->connections() == 0; }));
+  server_.reset();
+}
+
+TEST_F(LateStoreTest, AStopEndsTheWaitWhenItsTimeIsOver) {
+  ServerOptions options;
+  options.drain_timeout = 200;
+  open(options);
+  late_.behaviour.never = true;
+  Client client(port_);
+  client.send(get("/ABCDEFGHIJ"));
+  Client depositor(port_);
+  depositor.send(post(kJsonDeposit));
+  ASSERT_TRUE(until([this] { return late_.waiting() == 2; }));
+  stop();
+  EXPECT_EQ(late_.cancelled(), 2U);
+  EXPECT_EQ(late_.waiting(), 0U);
 }
 
 }  // namespace
