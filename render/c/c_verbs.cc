@@ -31,6 +31,9 @@ static_assert(PAIRPORT_STORE_STATUS == static_cast<int>(StoreOperation::Verb::kS
 static_assert(PAIRPORT_STORE_REVOKE == static_cast<int>(StoreOperation::Verb::kRevoke));
 static_assert(PAIRPORT_STORE_EXTEND == static_cast<int>(StoreOperation::Verb::kExtend));
 static_assert(PAIRPORT_MAX_CODE == kMaxCodeLength);
+static_assert(PAIRPORT_MAX_CONNECT_URL == kMaxConnectUrl);
+static_assert(PAIRPORT_MAX_CLIENT_ID == kMaxClientId);
+static_assert(PAIRPORT_MAX_PASSWORD == kMaxPassword);
 
 constexpr std::size_t kFirstPending = PAIRPORT_SIZE_UP_TO(pairport_pending, max_uses);
 constexpr std::size_t kFirstReply = PAIRPORT_SIZE_UP_TO(pairport_reply, expires_ms);

@@ -418,6 +418,12 @@ enum {
   PAIRPORT_STORE_EXTEND = 5
 };
 
+/* Bytes of the values of a deposit at most; none of them is empty or holds a NUL. */
+#define PAIRPORT_MAX_CODE 32
+#define PAIRPORT_MAX_CONNECT_URL 2048
+#define PAIRPORT_MAX_CLIENT_ID 256
+#define PAIRPORT_MAX_PASSWORD 1024
+
 /* A view of the response: valid until the response is resumed, handled again, reset or destroyed. Holds secrets. */
 typedef struct pairport_pending {
   size_t size;
@@ -467,8 +473,6 @@ PAIRPORT_EXPORT int pairport_resume(pairport_service* service, const pairport_re
 
 /* The verbs without HTTP, for the owner of a service: limits of clients do not apply. With
  * pairport_options.store_elsewhere they answer PAIRPORT_LATER and have done nothing: ask that store. */
-
-#define PAIRPORT_MAX_CODE 32
 
 /* A deposit as it is made: four texts by the rules for deposits, the fingerprint as 16 hexadecimal pairs joined by ':'.
  */
