@@ -77,6 +77,7 @@ class Installed(unittest.TestCase):
         self.assert_answers(folder / "answer")
         self.assert_attaches(folder / "attach")
         self.assertRegex(run(folder / "attach_c"), "the loop is closed")
+        self.assertRegex(run(folder / "later"), "replies came out of order")
         self.assert_serves(folder / "poll")
         self.assertEqual(self.linked(folder / "attach"), [])
 
@@ -85,6 +86,7 @@ class Installed(unittest.TestCase):
         self.assert_answers(folder / "answer")
         self.assert_attaches(folder / "attach")
         self.assertRegex(run(folder / "attach_c"), "the loop is closed")
+        self.assertRegex(run(folder / "later"), "replies came out of order")
         self.assert_serves(folder / "poll")
         self.assertIn("uv", self.linked(folder / "attach"))
 
@@ -94,6 +96,7 @@ class Installed(unittest.TestCase):
             self.assertIn("headers: 4\n", said)
             self.assert_answers(folder / "answer")
             self.assertRegex(run(folder / "attach_c"), "the loop is closed")
+            self.assertRegex(run(folder / "later"), "replies came out of order")
 
     def found(self, components, version="", *settings):
         said = self.build(CONSUMER / "components", f"-DCOMPONENTS={components}", f"-DVERSION={version}", *settings)[1]

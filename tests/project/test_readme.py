@@ -448,6 +448,8 @@ class Embedding(unittest.TestCase):
         self.assertIn("```cpp\n" + example + "```\n", README)
         example = textwrap.dedent(read("tests/embed/share_port.cc").split("// doc/embedding.md: begin\n")[1].split("  // doc/embedding.md: end\n")[0])
         self.assertIn("```cpp\n" + example + "```\n", read("doc/embedding.md"))
+        example = read("tests/embed/later.c").split("/* doc/embedding.md: begin */\n")[1].split("/* doc/embedding.md: end */\n")[0]
+        self.assertIn("```c\n" + example + "```\n", read("doc/embedding.md"))
 
     def test_components_and_targets_exist(self):
         version = re.search(r"project\(pairport VERSION (\d+\.\d+)", read("CMakeLists.txt"))[1]
