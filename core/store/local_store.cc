@@ -190,6 +190,11 @@ struct LocalStore::Impl {
   StoredDeposit look_up(std::string_view code, std::uint64_t now_ms) const noexcept {
     assert(code.empty() || code.size() > kMaxCodeLength || is_plausible_code(code));
     if (code.size() == CodeWord::kLength) return find_usual<kCounting>(code.data(), now_ms);
+    return find_other<kCounting>(code, now_ms);
+  }
+  // Not inlined, so that the usual way keeps nothing on the stack for it.
+  template <Counting kCounting>
+  [[gnu::noinline]] StoredDeposit find_other(std::string_view code, std::uint64_t now_ms) const noexcept {
     if (code.empty() || code.size() > kMaxCodeLength) return {};
     return find_live<kCounting>(code, now_ms);
   }

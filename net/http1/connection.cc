@@ -336,6 +336,14 @@ const Pending& Connection::pending() const noexcept {
   return is_pending() ? last_exchange_->response.pending() : kNothing;
 }
 
+// The answer holds a copy of the request, or does not need it.
+[[gnu::always_inline]] inline void Connection::forget_request() noexcept {
+  parser_->guard.reset();
+  head_started_ = false;
+  head_.reset();
+  body_.reset();
+}
+
 void Connection::wait_for_reply(std::uint64_t until_ms) noexcept {
   if (++last_pending_id_ == 0) ++last_pending_id_;
   pending_id_ = last_pending_id_;
@@ -412,14 +420,6 @@ void Connection::start_answer(const Now& now) noexcept {
   forget_request();
   state_ = State::kAnswering;
   expect_to_send(output_bytes_, now);
-}
-
-// The answer holds a copy of the request, or does not need it.
-void Connection::forget_request() noexcept {
-  parser_->guard.reset();
-  head_started_ = false;
-  head_.reset();
-  body_.reset();
 }
 
 // Each piece of a file has a deadline of its own. With one deadline for a whole file, a peer that has stopped reading

@@ -109,36 +109,9 @@ void Peer::flush() noexcept {
   flush(wants);
 }
 
-// Sends the channel's output, then does what the channel wants. `wants` is the current result of wants(); the call
-// overwrites it.
-void Peer::flush(Channel::Wants& wants) noexcept {
-  // This comes first: after a missed deadline the bytes of a write request are no longer valid, and closing cancels the
-  // request.
-  if (wants.close) return close();
-  if (writing_) return arm(wants.deadline);
-  std::size_t sent_in_a_row = 0;
-  do {
-    if (!send(wants, sent_in_a_row)) return;
-    if (wants.close) return close();
-  } while (serve_pending(wants));
-  if (closing_) return;
-  if (wants.shutdown && !shut_down_) {
-    if (!attach()) return;
-    shut_down_ = true;
-    if (uv_shutdown(&shutdown_, &handle_.stream, [](uv_shutdown_t*, int) {}) != 0) return close();
-  }
-  read_on(wants.input);
-  if (closing_) return;
-  peers_.set_waiting(*this, wants.request);
-  arm(wants.deadline);
-  if (wants.handshake && !handshake_.is_waiting()) {
-    peers_.set_queued(*this, true);
-    peers_.handshakes().queue(handshake_);
-  }
-}
-
-// Sends the output. False: the socket is full, it is the turn of others, or the peer is closed.
-bool Peer::send(Channel::Wants& wants, std::size_t& sent_in_a_row) noexcept {
+// Inlined into its one caller, for each answer. Sends the output. False: the socket is full, it is the turn of others,
+// or the peer is closed.
+[[gnu::always_inline]] inline bool Peer::send(Channel::Wants& wants, std::size_t& sent_in_a_row) noexcept {
   while (!wants.output.empty()) {
     // libuv reports a write in the next iteration of the loop, so that other peers get their turn.
     if (sent_in_a_row >= channel_->burst()) {
@@ -167,6 +140,34 @@ bool Peer::send(Channel::Wants& wants, std::size_t& sent_in_a_row) noexcept {
   }
 
   return true;
+}
+
+// Sends the channel's output, then does what the channel wants. `wants` is the current result of wants(); the call
+// overwrites it.
+void Peer::flush(Channel::Wants& wants) noexcept {
+  // This comes first: after a missed deadline the bytes of a write request are no longer valid, and closing cancels the
+  // request.
+  if (wants.close) return close();
+  if (writing_) return arm(wants.deadline);
+  std::size_t sent_in_a_row = 0;
+  do {
+    if (!send(wants, sent_in_a_row)) return;
+    if (wants.close) return close();
+  } while (serve_pending(wants));
+  if (closing_) return;
+  if (wants.shutdown && !shut_down_) {
+    if (!attach()) return;
+    shut_down_ = true;
+    if (uv_shutdown(&shutdown_, &handle_.stream, [](uv_shutdown_t*, int) {}) != 0) return close();
+  }
+  read_on(wants.input);
+  if (closing_) return;
+  peers_.set_waiting(*this, wants.request);
+  arm(wants.deadline);
+  if (wants.handshake && !handshake_.is_waiting()) {
+    peers_.set_queued(*this, true);
+    peers_.handshakes().queue(handshake_);
+  }
 }
 
 // The socket is full, or other peers get their turn: libuv sends the rest.

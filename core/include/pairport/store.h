@@ -97,7 +97,8 @@ class StoredDeposit {
   // When it expires, in whole seconds of the store's clock, rounded down; kForever when it never does, or in 68 years.
   std::uint32_t expires_seconds() const noexcept { return expires_seconds_ % kWithTail; }
   // Zeros when it has none.
-  Tail tail() const noexcept { return expires_seconds_ < kWithTail ? Tail() : read_tail(values_ + sizes_.total()); }
+  Tail tail() const noexcept { return has_tail() ? read_tail(values_ + sizes_.total()) : Tail(); }
+  bool has_tail() const noexcept { return expires_seconds_ >= kWithTail; }
   DepositView view() const noexcept { return {connect_url(), fingerprint(), client_id(), password()}; }
 
  private:
