@@ -20,7 +20,7 @@
 #include <variant>
 #include <vector>
 
-#include <pairport/access.h>
+#include <pairport/connection.h>
 #include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/status.h>

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include <pairport/access.h>
+#include <pairport/connection.h>
 
 namespace pairport {
 

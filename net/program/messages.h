@@ -7,7 +7,7 @@
 
 #include <spdlog/logger.h>
 
-#include <pairport/access.h>
+#include <pairport/connection.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
 #include <pairport/tls.h>

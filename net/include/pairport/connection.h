@@ -13,7 +13,6 @@
 #include <span>
 #include <string_view>
 
-#include <pairport/access.h>
 #include <pairport/client_address.h>
 #include <pairport/export.h>
 #include <pairport/http.h>
@@ -58,6 +57,26 @@ enum class Transport : std::uint8_t {
   kPlain,
   kSecure,       // encrypted: answers carry Strict-Transport-Security if it is configured
   kRedirecting,  // not encrypted, over a network: redirects clients to Service::url() and serves nothing
+};
+
+// One answer. It holds the client's method and address, and nothing else that a client sent.
+struct AccessEntry {
+  Route route = Route::kOther;
+  Method method = Method::kOther;
+  int status = 0;
+  bool complete = false;          // whether all of it was sent
+  std::uint64_t bytes = 0;        // sent, head included
+  std::uint64_t duration_ms = 0;  // from the complete request to the last byte sent
+  ClientAddress client;           // the one behind trusted proxies; all zero: no address, on a Unix socket
+  std::uint32_t code_hash = 0;    // with Route::kInstaller and ServiceOptions::hash_codes: see short_code_hash()
+};
+
+class PAIRPORT_EXPORT AccessObserver {
+ public:
+  virtual ~AccessObserver() = default;
+  // Called once for each answer, when it has been sent or its connection has ended. Must not call the connection or the
+  // server.
+  virtual void on_answer(const AccessEntry& entry) noexcept = 0;
 };
 
 // The state that the connections of one thread share: the service, limits and buffers. Outlives its connections.

@@ -12,7 +12,6 @@
 #include <string>
 #include <string_view>
 
-#include <pairport/access.h>
 #include <pairport/client_address.h>
 #include <pairport/connection.h>
 #include <pairport/export.h>
