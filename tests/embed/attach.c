@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A C program with a libuv loop and a timer of its own that starts and stops pairing twice: once with a listener, once
- * with a socket that it has accepted itself. Asks over the same loop, and leaves it as it was. */
+ * with a socket that it has accepted itself. Makes a deposit, asks for its installer over the same loop, revokes it,
+ * and leaves the loop as it was. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,8 @@ typedef struct program {
   int round;
   int answered; /* rounds in which pairing has answered */
   int logged;   /* answers that it has told of */
+  int revoked;  /* deposits that were there until then, and not afterwards */
+  char code[PAIRPORT_MAX_CODE + 1];
   int ticks;
 } program;
 
@@ -36,13 +39,51 @@ static pairport_string text(const char* literal) {
   return view;
 }
 
+/* The clock of the server, which goes on while the machine is suspended, decides what is expired; the time of day is
+ * only written into answers. */
+static pairport_now clock_now(void) {
+  struct timespec since_start;
+  pairport_now now;
+  clock_gettime(CLOCK_BOOTTIME, &since_start);
+  now.monotonic_ms = (uint64_t)since_start.tv_sec * 1000 + (uint64_t)since_start.tv_nsec / 1000000;
+  now.unix_seconds = time(NULL);
+  return now;
+}
+
+/* The verbs are for the owner of the service, on the thread of the loop. */
+static int make_deposit(program* self) {
+  const pairport_now now = clock_now();
+  pairport_new_deposit deposit = {0};
+  pairport_deposited made;
+  deposit.size = sizeof deposit;
+  made.size = sizeof made;
+  deposit.connect_url = text("http://rport.example.com:8080");
+  deposit.fingerprint = text("2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24");
+  deposit.client_id = text("client1");
+  deposit.password = text("foobaz");
+  if (pairport_deposit(self->service, &deposit, &now, &made, NULL, 0) != PAIRPORT_OK) return -1;
+  memcpy(self->code, made.code, sizeof self->code);
+  return 0;
+}
+
+static void revoke(program* self) {
+  const pairport_now now = clock_now();
+  pairport_credentials found;
+  found.size = sizeof found;
+  if (pairport_look_up(self->service, text(self->code), &now, &found) == PAIRPORT_OK &&
+      pairport_revoke(self->service, text(self->code), &now) == PAIRPORT_OK &&
+      pairport_look_up(self->service, text(self->code), &now, &found) == PAIRPORT_NOT_FOUND) {
+    ++self->revoked;
+  }
+}
+
 static void on_tick(uv_timer_t* timer) {
   ++((program*)timer->data)->ticks;
 }
 
 static void on_answer(void* user, const pairport_answer* answer) {
   program* self = user;
-  if (strcmp(answer->route, "update") == 0 && answer->status == 200) ++self->logged;
+  if (strcmp(answer->route, "installer") == 0 && answer->status == 200) ++self->logged;
 }
 
 /* Nothing of the server is in the loop any more: it may go, and the service after it. */
@@ -61,6 +102,7 @@ static void on_stopped(void* user) {
 
 static void on_client_closed(uv_handle_t* handle) {
   program* self = handle->data;
+  revoke(self);
   pairport_server_stop(self->server, on_stopped, self);
 }
 
@@ -85,8 +127,10 @@ static void on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
 }
 
 static void ask(program* self) {
-  static char request[] = "GET /update HTTP/1.1\r\nHost: pairing.example.com\r\n\r\n";
-  uv_buf_t buffer = uv_buf_init(request, sizeof request - 1);
+  static char request[128];
+  const int size =
+      snprintf(request, sizeof request, "GET /%s HTTP/1.1\r\nHost: pairing.example.com\r\n\r\n", self->code);
+  uv_buf_t buffer = uv_buf_init(request, (unsigned)size);
   self->received_size = 0;
   uv_write(&self->write, self->client, &buffer, 1, NULL);
   uv_read_start(self->client, allocate, on_read);
@@ -131,15 +175,9 @@ static int hand_over(program* self) {
 static void start_round(program* self) {
   pairport_options options;
   pairport_server_options server_options;
-  struct timespec since_start;
-  pairport_now now;
+  const pairport_now now = clock_now();
   char message[256];
 
-  /* The clock of the server, which goes on while the machine is suspended, decides what is expired; the time of day is
-   * only written into answers. */
-  clock_gettime(CLOCK_BOOTTIME, &since_start);
-  now.monotonic_ms = (uint64_t)since_start.tv_sec * 1000 + (uint64_t)since_start.tv_nsec / 1000000;
-  now.unix_seconds = time(NULL);
   pairport_options_init(&options, sizeof options);
   options.url = text("https://pairing.example.com");
   if (pairport_service_create(&options, &now, &self->service, message, sizeof message) != 0) {
@@ -154,6 +192,7 @@ static void start_round(program* self) {
     fprintf(stderr, "no server: %s\n", message);
     exit(1);
   }
+  if (make_deposit(self) != 0) exit(1);
   if ((self->round == 0 ? connect_to_listener(self) : hand_over(self)) != 0) exit(1);
 }
 
@@ -168,7 +207,7 @@ int main(void) {
   start_round(&self);
   uv_run(&self.loop, UV_RUN_DEFAULT);
   clean = uv_loop_close(&self.loop) == 0;
-  printf("pairing answered %d times and told of %d, the timer has %s, the loop is %s\n", self.answered, self.logged,
-         self.ticks > 0 ? "ticked" : "not ticked", clean ? "closed" : "still busy");
-  return self.answered == 2 && self.logged == 2 && self.ticks > 0 && clean ? 0 : 1;
+  printf("pairing answered %d times and told of %d, %d revoked, the timer has %s, the loop is %s\n", self.answered,
+         self.logged, self.revoked, self.ticks > 0 ? "ticked" : "not ticked", clean ? "closed" : "still busy");
+  return self.answered == 2 && self.logged == 2 && self.revoked == 2 && self.ticks > 0 && clean ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A program with a libuv loop of its own, a timer and an echo server on it, that starts and stops pairing twice. Asks
-// both over the same loop, and leaves it as it was: nothing open, uv_loop_close() succeeds.
+// A program with a libuv loop of its own, a timer and an echo server on it, that starts and stops pairing twice. Makes
+// a deposit, asks both servers over the same loop, revokes the deposit, and leaves the loop as it was: nothing open,
+// uv_loop_close() succeeds.
 #include <sys/random.h>
 #include <uv.h>
 
@@ -145,6 +146,26 @@ class Pairing {
     return status.ok() ? std::stoi(url.substr(url.rfind(':') + 1)) : fail(status);
   }
 
+  // The verbs are for the owner of the service, on the thread of the loop. The code, or nothing.
+  std::string deposit() {
+    pairport::DepositInput fields;
+    const auto set = [&](pairport::DepositField field, std::string_view value) {
+      fields[field] = {pairport::FieldInput::Kind::kString, value};
+    };
+    set(pairport::DepositField::kConnectUrl, "http://rport.example.com:8080");
+    set(pairport::DepositField::kFingerprint, "2a:c4:79:04:80:ba:7c:60:05:e5:2c:49:6d:74:56:24");
+    set(pairport::DepositField::kClientId, "client1");
+    set(pairport::DepositField::kPassword, "foobaz");
+    const auto made = service_->deposit(fields, {}, pairport::current_time());
+    return made.ok() ? std::string(made.value().code.view()) : std::string();
+  }
+  bool is_there(std::string_view code) {
+    return service_->look_up(code, pairport::current_time()).code == pairport::StatusCode::kOk;
+  }
+  bool revoke(std::string_view code) {
+    return service_->revoke(code, pairport::current_time()) == pairport::StatusCode::kOk;
+  }
+
   void stop(std::function<void()> on_stopped) {
     if (!server_) return on_stopped();
     server_->stop([this, done = std::move(on_stopped)] {
@@ -181,9 +202,11 @@ int main() {
   std::function<void()> round = [&] {
     const int port = pairing.start(&loop);
     if (port < 0) return pairing.stop([&] { application.close(); });
-    Client::ask(&loop, port, "GET /update HTTP/1.1\r\nHost: pairing.example.com\r\n\r\n", "\r\n\r\n",
-                [&](const std::string& answer) {
-                  if (answer.starts_with("HTTP/1.1 200 OK\r\n")) ++rounds;
+    const std::string code = pairing.deposit();
+    Client::ask(&loop, port, "GET /" + code + " HTTP/1.1\r\nHost: pairing.example.com\r\n\r\n", "\r\n\r\n",
+                [&, code](const std::string& answer) {
+                  const bool was_there = pairing.is_there(code) && pairing.revoke(code) && !pairing.is_there(code);
+                  if (was_there && answer.starts_with("HTTP/1.1 200 OK\r\n")) ++rounds;
                   Client::ask(&loop, application.port(), "ping", "ping", [&](const std::string& echo) {
                     if (echo == "ping") ++echoes;
                     pairing.stop([&] { rounds == 1 && echoes == 1 ? round() : application.close(); });

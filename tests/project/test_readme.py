@@ -448,8 +448,9 @@ class Embedding(unittest.TestCase):
         self.assertIn("```cpp\n" + example + "```\n", README)
         example = textwrap.dedent(read("tests/embed/share_port.cc").split("// doc/embedding.md: begin\n")[1].split("  // doc/embedding.md: end\n")[0])
         self.assertIn("```cpp\n" + example + "```\n", read("doc/embedding.md"))
-        example = read("tests/embed/later.c").split("/* doc/embedding.md: begin */\n")[1].split("/* doc/embedding.md: end */\n")[0]
-        self.assertIn("```c\n" + example + "```\n", read("doc/embedding.md"))
+        for name in ("later.c", "verbs.c"):
+            example = read(f"tests/embed/{name}").split("/* doc/embedding.md: begin */\n")[1].split("/* doc/embedding.md: end */\n")[0]
+            self.assertIn("```c\n" + example + "```\n", read("doc/embedding.md"), name)
 
     def test_components_and_targets_exist(self):
         version = re.search(r"project\(pairport VERSION (\d+\.\d+)", read("CMakeLists.txt"))[1]
