@@ -20,40 +20,17 @@
 #include <variant>
 #include <vector>
 
-#include <pairport/connection.h>
 #include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/status.h>
 #include <pairport/tls.h>
 
 #include "net/base/file_descriptor.h"
+#include "net/c/conversions.h"
 #include "render/c/interop.h"
 
 namespace pairport {
 namespace {
-
-class CallersObserver final : public AccessObserver {
- public:
-  CallersObserver(pairport_answer_callback callback, void* user) noexcept : callback_(callback), user_(user) {}
-
-  void on_answer(const AccessEntry& entry) noexcept override {
-    pairport_answer answer{};
-    answer.size = sizeof(answer);
-    answer.route = to_string(entry.route).data();  // all of them are literals
-    answer.method = static_cast<int>(entry.method);
-    answer.status = entry.status;
-    answer.complete = entry.complete ? 1 : 0;
-    answer.code_hash = entry.code_hash;
-    answer.bytes = entry.bytes;
-    answer.duration_ms = entry.duration_ms;
-    std::memcpy(answer.address, entry.client.bytes.data(), sizeof(answer.address));
-    callback_(user_, &answer);
-  }
-
- private:
-  pairport_answer_callback callback_;
-  void* user_;
-};
 
 static_assert(PAIRPORT_EVENT_DEPOSITS_REFUSED == static_cast<int>(ServerEvent::kDepositsRefused));
 static_assert(PAIRPORT_EVENT_ACCEPT_PAUSED == static_cast<int>(ServerEvent::kAcceptPaused));
@@ -78,16 +55,6 @@ constexpr std::size_t kFirstAdoptOptions =
 static_assert(PAIRPORT_MAX_INITIAL == Connection::kMaxInput);
 constexpr std::size_t kMostLanes = 64;
 constexpr unsigned kMostPermissions = 0777;
-
-int fail(const Status& status, char* message, std::size_t message_size) noexcept {
-  copy_text(status.ok() ? std::string_view() : status.message(), message, message_size);
-  return static_cast<int>(status.code());
-}
-
-int fail(StatusCode code, std::string_view text, char* message, std::size_t message_size) noexcept {
-  copy_text(text, message, message_size);
-  return static_cast<int>(code);
-}
 
 // Calls `use(member of the C structure, member of ServerOptions)` for each number and time.
 template <typename C, typename Use>
@@ -126,15 +93,11 @@ Status convert(const pairport_server_options& from, ServerOptions& to) {
   if (!is_timeout(from.handshake_timeout)) {
     return {StatusCode::kInvalidArgument, "handshake_timeout: expected " + std::string(kTimeoutExpected)};
   }
-  if (!is_string(from.package_folder) || (from.trusted_proxies == nullptr && from.trusted_proxy_count != 0)) {
+  if (!is_string(from.package_folder)) {
     return {StatusCode::kInvalidArgument, "an option is a NULL pointer with a length"};
   }
   to.package_folder = view(from.package_folder);
-  for (const pairport_string& proxy : std::span(from.trusted_proxies, from.trusted_proxy_count)) {
-    if (!is_string(proxy) || !to.trusted_proxies.add(view(proxy))) {
-      return {StatusCode::kInvalidArgument, "a trusted proxy is neither an address nor a network nor unix"};
-    }
-  }
+  if (Status status = add_trusted_proxies(from, to.trusted_proxies); !status.ok()) return status;
   if (from.on_event != nullptr) {
     to.on_event = [callback = from.on_event, user = from.event_user](ServerEvent event, int detail) {
       callback(user, static_cast<int>(event), detail);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The example tests/embed/poll.cc serves like the program: a server on poll(2) around the bytes-level connection."""
+"""The examples tests/embed/poll.cc and poll.c serve like the program: a server on poll(2) around the bytes-level
+connection."""
 
 import http.client
 import json
@@ -15,13 +16,15 @@ import unittest
 import runner
 
 ROOT = runner.ROOT
-PROGRAM = pathlib.Path(os.environ.get("PAIRPORT_BUILD", ROOT / "build" / "release")) / "bin" / "embed_poll"
+PROGRAMS = pathlib.Path(os.environ.get("PAIRPORT_BUILD", ROOT / "build" / "release")) / "bin"
 FIELDS = {"connect_url": "http://rport.example.com", "fingerprint": ":".join(["2a"] * 16), "client_id": "id", "password": "it's"}
 
 
-class EmbedPoll(unittest.TestCase):
+class InCxx(unittest.TestCase):
+    program = "embed_poll"
+
     def setUp(self):
-        self.process = subprocess.Popen([PROGRAM], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen([PROGRAMS / self.program], stdout=subprocess.PIPE)
         self.addCleanup(self.process.stdout.close)
         self.addCleanup(self.process.wait)
         self.addCleanup(self.process.kill)
@@ -72,6 +75,10 @@ class EmbedPoll(unittest.TestCase):
     def tearDown(self):
         self.process.send_signal(signal.SIGTERM)
         self.assertEqual(self.process.wait(60), 0)
+
+
+class InC(InCxx):
+    program = "embed_poll_c"
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@
 
 #include <pairport/export.h>
 #include <pairport/pairport.h>
+#include <pairport/pairport_http.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -48,22 +49,6 @@ enum {
 
 /* Called with an event, each at most once a minute. */
 typedef void (*pairport_event_callback)(void* user, int event, int detail);
-
-/* One answer, for an access log. It holds the client's method and address, and nothing else that a client sent. */
-typedef struct pairport_answer {
-  size_t size;          /* of this structure, as the library knows it */
-  const char* route;    /* as from pairport_response_route() */
-  int method;           /* PAIRPORT_METHOD_... */
-  int status;           /* 200, 404, ... */
-  int complete;         /* nonzero: all of it was sent */
-  uint32_t code_hash;   /* as from pairport_response_code_hash() */
-  uint64_t bytes;       /* sent, head included */
-  uint64_t duration_ms; /* from the complete request to the last byte sent */
-  uint8_t address[16];  /* the client's, behind trusted proxies; as in pairport_request */
-} pairport_answer;
-
-/* Called for each answer, when it has been sent or its connection has ended. `answer` is valid during the call. */
-typedef void (*pairport_answer_callback)(void* user, const pairport_answer* answer);
 
 /* A certificate with the chain that leads to its issuer, the leaf first, and the private key of the leaf; both PEM.
  * Messages call it by `name`, such as its file name. */
