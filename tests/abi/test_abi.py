@@ -56,7 +56,7 @@ def symbols():
 
 def constants(folder):
     text = "".join(header.read_text(encoding="utf-8") for header in HEADERS)
-    names = re.findall(r"\b(PAIRPORT_\w+) = -?\d", text) + re.findall(r"^#define (PAIRPORT_\w+) \d+$", text, re.M)
+    names = re.findall(r"\b(PAIRPORT_\w+) =\s+-?\d", text) + re.findall(r"^#define (PAIRPORT_\w+) \d+$", text, re.M)
     lines = "".join(f'  printf("%s %d\\n", "{name}", {name});\n' for name in names)
     source = folder / "constants.c"
     source.write_text("#include <stdio.h>\n" + "".join(f"#include <pairport/{header.name}>\n" for header in HEADERS) +

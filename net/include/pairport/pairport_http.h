@@ -77,15 +77,19 @@ typedef struct pairport_connections_options {
   size_t max_headers;    /* beyond it 431 */
   size_t max_body_bytes; /* beyond it 413 */
 
-  uint64_t head_timeout;   /* from the first byte, or the start of the connection, to the end of the head */
-  uint64_t body_timeout;   /* from the end of the head to the end of the body; beyond it 408. After 5 seconds a */
-                           /* body that is slower than min_bytes_per_second gets 408, too */
-  uint64_t idle_timeout;   /* between two requests */
-  uint64_t answer_timeout; /* an answer may take this long, plus the time that its bytes take at */
-  uint64_t
-      min_bytes_per_second; /* min_bytes_per_second (1 to 1e9). It also ends when the client takes no byte of it, */
-                            /* or a reply that it waits for does not come, for answer_timeout */
-  uint64_t linger_timeout;  /* after an answer to a request that was not read to its end: for the peer to close */
+  /* From the first byte of a request, or the start of the connection, to the end of the head. */
+  uint64_t head_timeout;
+  /* From the end of the head to the end of the body; beyond it 408. After 5 seconds a body that is slower than
+   * min_bytes_per_second gets 408, too. */
+  uint64_t body_timeout;
+  /* Between two requests. */
+  uint64_t idle_timeout;
+  /* An answer may take this long, plus the time that its bytes take at min_bytes_per_second (1 to 1e9). It also ends
+   * when the client takes no byte of it for this long, and becomes 503 when a reply that it waits for takes longer. */
+  uint64_t answer_timeout;
+  uint64_t min_bytes_per_second;
+  /* After an answer to a request that was not read to its end: for the peer to close. */
+  uint64_t linger_timeout;
 
   /* Nonzero: answers over PAIRPORT_TRANSPORT_SECURE carry Strict-Transport-Security with a max-age of hsts_seconds. */
   int send_hsts;
@@ -164,19 +168,26 @@ PAIRPORT_EXPORT int pairport_connection_start(pairport_connection* connection,
 
 /* Bits of pairport_connection_wants(). */
 enum {
-  PAIRPORT_WANTS_INPUT = 1, /* pairport_connection_on_input() may be called. Not while there is output, so that a */
-                            /* peer that does not read cannot make the connection buffer */
-  PAIRPORT_WANTS_SHUTDOWN =
-      2,                    /* end our side of the socket (SHUT_WR) and continue to read: closing now could destroy */
-                            /* the answer before the peer reads it (RFC 9112 section 9.6) */
-  PAIRPORT_WANTS_CLOSE = 4, /* destroy the connection and close the socket now */
-  PAIRPORT_WANTS_REPLY = 8, /* an answer waits: see pairport_connection_pending() */
-  PAIRPORT_WANTS_DATA = 16, /* an answer needs a piece of its file: see pairport_connection_file_range() */
-  PAIRPORT_CLOSES_AFTER_OUTPUT = 32, /* it will want to be closed as soon as its output is sent, so that the end */
-                                     /* (FIN) can share a segment with the last bytes (MSG_MORE) */
-  PAIRPORT_WAITS_FOR_REQUEST = 64,   /* closing now loses no answer and no deposit */
-  PAIRPORT_WOULD_CUT_ANSWER = 128    /* closing now cuts an answer short, or has cut one short: do not tell the peer */
-                                     /* that the connection has ended properly (such as by a TLS close_notify) */
+  /* pairport_connection_on_input() may be called. Not while there is output, so that a peer that does not read cannot
+   * make the connection buffer. */
+  PAIRPORT_WANTS_INPUT = 1,
+  /* End our side of the socket (SHUT_WR) and continue to read: closing now could destroy the answer before the peer
+   * reads it (RFC 9112 section 9.6). */
+  PAIRPORT_WANTS_SHUTDOWN = 2,
+  /* Destroy the connection and close the socket now. */
+  PAIRPORT_WANTS_CLOSE = 4,
+  /* An answer waits: see pairport_connection_pending(). */
+  PAIRPORT_WANTS_REPLY = 8,
+  /* An answer needs a piece of its file: see pairport_connection_file_range(). */
+  PAIRPORT_WANTS_DATA = 16,
+  /* It will want to be closed as soon as its output is sent, so that the end (FIN) can share a segment with the last
+   * bytes (MSG_MORE). */
+  PAIRPORT_CLOSES_AFTER_OUTPUT = 32,
+  /* Closing now loses no answer and no deposit. */
+  PAIRPORT_WAITS_FOR_REQUEST = 64,
+  /* Closing now cuts an answer short, or has cut one short: do not tell the peer that the connection has ended properly
+   * (such as by a TLS close_notify). */
+  PAIRPORT_WOULD_CUT_ANSWER = 128
 };
 
 /* What the connection wants now, a set of these bits. */
