@@ -62,6 +62,7 @@ class Server::Impl {
   void close(uv_handle_t* handle) noexcept;
 
   void keep_ticking() noexcept;
+  void on_before_poll() noexcept;
   void on_tick() noexcept;
   void on_idle() noexcept;
   bool work_off(const Now& time) noexcept;
@@ -96,8 +97,7 @@ Status Server::Impl::start() {
   uv_prepare_init(context_.loop, &before_poll_);
   before_poll_.data = this;
   context_.handles.add(kClockHandles + 1);
-  uv_prepare_start(&before_poll_,
-                   [](uv_prepare_t* prepare) { static_cast<Impl*>(prepare->data)->context_.clock.forget(); });
+  uv_prepare_start(&before_poll_, [](uv_prepare_t* prepare) { static_cast<Impl*>(prepare->data)->on_before_poll(); });
   // The clock alone must not keep the loop alive; sockets do.
   uv_unref(reinterpret_cast<uv_handle_t*>(&tick_));
   uv_unref(reinterpret_cast<uv_handle_t*>(&before_poll_));
@@ -121,6 +121,12 @@ void Server::Impl::on_handle_removed(std::size_t left) noexcept {
 // Closes one of the server's own handles.
 void Server::Impl::close(uv_handle_t* handle) noexcept {
   uv_close(handle, [](uv_handle_t* closed) { static_cast<Impl*>(closed->data)->context_.handles.remove(); });
+}
+
+void Server::Impl::on_before_poll() noexcept {
+  context_.clock.forget();
+  // The owner of the service can make deposits without this server.
+  if (!ticking_ && context_.service.store().stats().expiring != 0) keep_ticking();
 }
 
 void Server::Impl::keep_ticking() noexcept {
