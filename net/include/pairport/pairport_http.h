@@ -27,7 +27,7 @@
  * one of the two makes the connection want to close, the bytes of the write are no longer valid: close the socket at
  * once, which cancels the write.
  *
- * Expiry: these functions expire nothing. Call pairport_service_expire() about every 100 ms.
+ * Time: as in pairport.h. These functions expire nothing: call pairport_service_expire() about every 100 ms.
  *
  * Threads: a service, its contexts and their connections belong to one thread at a time.
  *

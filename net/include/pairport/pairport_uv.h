@@ -9,6 +9,9 @@
  * in the loop, and calls back from the loop when they are closed. pairport_server_destroy() frees the server, in that
  * callback or later. After that you may destroy the service or serve it again.
  *
+ * Time: a server uses CLOCK_BOOTTIME and the time of day. Use them, too, for what you call for its service. It calls
+ * pairport_service_expire() itself.
+ *
  * Forked children: as in pairport.h; functions fail with PAIRPORT_INVALID_ARGUMENT, or give 0 connections.
  *
  * Threads: call every function on the loop's thread. Callbacks of this header run on that thread, too; from them call
@@ -126,15 +129,7 @@ typedef struct pairport_server_options {
 #define PAIRPORT_SERVER_LIMITS(X) \
   X(max_connections)              \
   X(max_connections_per_address)  \
-  X(max_head_bytes)               \
-  X(max_headers)                  \
-  X(max_body_bytes)               \
-  X(head_timeout)                 \
-  X(body_timeout)                 \
-  X(idle_timeout)                 \
-  X(answer_timeout)               \
-  X(min_bytes_per_second)         \
-  X(linger_timeout)               \
+  PAIRPORT_CONNECTION_LIMITS(X)   \
   X(drain_timeout)                \
   X(max_handshakes)
 
