@@ -28,10 +28,10 @@
  *   reset, reuse and destruction. The service keeps the memory of some destroyed ones for the next that is created. A
  *   caller that copies their content must wipe the copy.
  *
- * Time: the caller has the clock. Use CLOCK_BOOTTIME for pairport_now.monotonic_ms: with a clock that stands still while
- * the machine is suspended, a code lives longer by that time. All calls for one service use the same clock. A deposit is
- * never found after its end; pairport_service_expire() only wipes it and gives its memory back. At level one and two the
- * caller calls it, a pairport_server (pairport_uv.h) does it itself.
+ * Time: the caller has the clock. Use CLOCK_BOOTTIME for pairport_now.monotonic_ms: with a clock that stands still
+ * while the machine is suspended, a code lives longer by that time. All calls for one service use the same clock. A
+ * deposit is never found after its end; pairport_service_expire() only wipes it and gives its memory back. At level one
+ * and two the caller calls it, a pairport_server (pairport_uv.h) does it itself.
  *
  * Threads: a service, with its responses and buffers, belongs to one thread at a time. Services share nothing: each
  * thread may have one, but only the service that created a code knows it.
