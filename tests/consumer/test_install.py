@@ -73,11 +73,12 @@ class Installed(unittest.TestCase):
     def test_found_by_cmake_static(self):
         folder, said = self.build(CONSUMER, "-DCONSUMER_LINKAGE=static")
         count = int(re.search(r"headers: (\d+)", said).group(1))
-        self.assertEqual(count, len(list((self.prefix / "include" / "pairport").glob("*.h"))) + 4, "four are for C, too")
+        self.assertEqual(count, len(list((self.prefix / "include" / "pairport").glob("*.h"))) + 5, "five are for C, too")
         self.assert_answers(folder / "answer")
         self.assert_attaches(folder / "attach")
         self.assertRegex(run(folder / "attach_c"), "the loop is closed")
         self.assertRegex(run(folder / "later"), "replies came out of order")
+        self.assert_serves(folder / "poll_c")
         self.assert_serves(folder / "poll")
         self.assertEqual(self.linked(folder / "attach"), [])
 
@@ -87,16 +88,18 @@ class Installed(unittest.TestCase):
         self.assert_attaches(folder / "attach")
         self.assertRegex(run(folder / "attach_c"), "the loop is closed")
         self.assertRegex(run(folder / "later"), "replies came out of order")
+        self.assert_serves(folder / "poll_c")
         self.assert_serves(folder / "poll")
         self.assertIn("uv", self.linked(folder / "attach"))
 
     def test_found_by_cmake_in_a_project_without_cxx(self):
         for linkage in ("static", "shared"):
             folder, said = self.build(CONSUMER, f"-DCONSUMER_LINKAGE={linkage}", "-DCONSUMER_LANGUAGES=C")
-            self.assertIn("headers: 4\n", said)
+            self.assertIn("headers: 5\n", said)
             self.assert_answers(folder / "answer")
             self.assertRegex(run(folder / "attach_c"), "the loop is closed")
             self.assertRegex(run(folder / "later"), "replies came out of order")
+            self.assert_serves(folder / "poll_c")
 
     def found(self, components, version="", *settings):
         said = self.build(CONSUMER / "components", f"-DCOMPONENTS={components}", f"-DVERSION={version}", *settings)[1]
