@@ -327,7 +327,7 @@ class Commands(unittest.TestCase):
         return [(prompt, *rest.split("\n", 1)) for prompt, rest in zip(found[1::2], found[2::2], strict=True)]
 
     def test_every_block_has_a_language_that_is_checked(self):
-        known = {"console", "sh", "toml", "nginx", "cpp", "cmake", "log", "json", "text", "ini", "powershell"}
+        known = {"console", "sh", "toml", "nginx", "c", "cpp", "cmake", "log", "json", "text", "ini", "powershell"}
         for name, language, text in manual.blocks():
             self.assertIn(language, known, f"{name}: {text[:60]}")
 
