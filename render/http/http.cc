@@ -19,6 +19,8 @@ HeaderBlock::HeaderBlock(const std::vector<std::pair<std::string_view, std::stri
   }
 }
 
+PathHandler::~PathHandler() = default;
+
 const HeaderBlock Response::kNoHeaders{{}};
 
 void Response::reset() noexcept {

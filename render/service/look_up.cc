@@ -214,6 +214,8 @@ void answer_installer(Service::Impl& service, const Target& target, const Reques
     service.limits.misses->take(request.client, now.monotonic_ms);
     if (service.elsewhere != nullptr) return ask_elsewhere(service, language, target, request, now, response);
     ++service.counters.misses;
+  } else if (service.other_paths != nullptr) {
+    return service.answer_other_path(request, response);
   }
   send_not_found(service, language, code, target.packed(), prefers_json(request.accept), response);
 }

@@ -46,6 +46,7 @@ Service::Impl::Impl(const ServiceOptions& options, RandomSource& random, std::ui
       log_hash(seed),
       minimum_level(options.store.minimum_level),
       codes(random, options.code_length),
+      other_paths(options.other_paths),
       languages(std::move(compiled)),
       local(std::move(created)),
       elsewhere(other_store),

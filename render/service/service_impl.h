@@ -64,6 +64,8 @@ class Service::Impl {
   // Answers with one line of text, or a problem document (RFC 9457) that says the same.
   void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
              bool as_problem) noexcept;
+  // The path is none of ours: asks ServiceOptions::other_paths.
+  void answer_other_path(const Request& request, Response& response) noexcept;
   void not_found(Response& response, bool as_problem) noexcept;
   // An error when the client expects a script: see look_up.cc.
   void refuse_look_up(const Language& language, bool packed, int status, std::string_view text, bool as_problem,
@@ -100,6 +102,7 @@ class Service::Impl {
   ServiceCounters counters;
   const SecretLevel minimum_level;
   CodeGenerator codes;
+  PathHandler* const other_paths;  // may be null
   const Languages languages;
   std::vector<std::string_view> static_parts;
   // Of the static deposit and, unless there is another store, of all others. Look-ups ask it first.
@@ -117,6 +120,7 @@ class Service::Impl {
 
   const ErrorHeaders errors{Headers{}, Audience::kSameOrigin};
   const ErrorHeaders deposit_errors{Headers{}, Audience::kEveryOrigin};
+  const HeaderBlock other_headers = block({});
   const HeaderBlock text_headers = block({{"Content-Type", "text/plain; charset=utf-8"}});
   const HeaderBlock packed_errors = block({{"Content-Type", "application/gzip"}});
   const HeaderBlock file_headers =

@@ -67,6 +67,27 @@ struct Request {
   ClientKey client;  // the rate limits of this client apply
 };
 
+// Answers requests for paths that are not the service's, for an embedder who has others on the same port. Not asked for
+// what may be a pairing code (a single segment of letters and digits), nor for what crossed a network unencrypted.
+class PAIRPORT_EXPORT PathHandler {
+ public:
+  // A view. The body is `body` and then `fixed_body`.
+  struct Answer {
+    int status = 200;  // 200 to 599
+    std::string_view content_type =
+        "text/plain; charset=utf-8";   // at most kMaxContentType bytes, no control characters
+    std::string_view body = {};        // at most kMaxBody bytes; copied when answer() has returned
+    std::string_view fixed_body = {};  // not copied: stays valid as long as the service
+  };
+  static constexpr std::size_t kMaxContentType = 256;
+  static constexpr std::size_t kMaxBody = 8 * 1024;
+
+  virtual ~PathHandler();
+  // `request` is valid during the call. False: there is nothing at this path either, and the answer is 404. An answer
+  // that breaks the rules above becomes 500. Must not call the service.
+  virtual bool answer(const Request& request, Answer& answer) noexcept = 0;
+};
+
 // A view of bytes to send.
 struct Fragment {
   const char* data = nullptr;

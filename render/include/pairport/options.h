@@ -15,6 +15,7 @@
 
 #include <pairport/code.h>
 #include <pairport/export.h>
+#include <pairport/http.h>
 #include <pairport/status.h>
 #include <pairport/store.h>
 
@@ -81,6 +82,8 @@ struct ServiceOptions {
   bool serve_challenges = false;
   // Whether answers have a Response::code_hash().
   bool hash_codes = false;
+  // Answers paths that are not the service's; may be null, else outlives the service.
+  PathHandler* other_paths = nullptr;
   // Asked for each template before the built-in one is used. May be empty. Not called after create().
   TemplateLoader templates;
 };
