@@ -11,6 +11,13 @@ namespace {
 // An event is reported at most once in this time.
 constexpr std::uint64_t kEventMs = 60'000;
 
+// The counters of the service that are events, too.
+constexpr std::pair<ServerEvent, std::uint64_t ServiceCounters::*> kCounted[] = {
+    {ServerEvent::kDepositsLimited, &ServiceCounters::deposits_limited},
+    {ServerEvent::kLookUpsLimited, &ServiceCounters::look_ups_limited},
+    {ServerEvent::kMisses, &ServiceCounters::misses},
+};
+
 }  // namespace
 
 Events::Events(std::function<void(ServerEvent event, int detail)> on_event, const Service& service,
@@ -32,17 +39,15 @@ void Events::tell_count(ServerEvent event, std::uint64_t count, std::uint64_t& t
 }
 
 void Events::tell_counts(std::uint64_t now_ms) noexcept {
-  if (service_.deposits_refused() != deposits_refused_) {
-    deposits_refused_ = service_.deposits_refused();
+  if (const std::uint64_t refused = service_.counters().deposits_refused; refused != told_.deposits_refused) {
+    told_.deposits_refused = refused;
     tell(ServerEvent::kDepositsRefused, 0, now_ms);
   }
   if (service_.store().stats().level < level_) {
     level_ = service_.store().stats().level;
     tell(ServerEvent::kMemoryFell, 0, now_ms);
   }
-  tell_count(ServerEvent::kDepositsLimited, service_.deposits_limited(), deposits_limited_told_, now_ms);
-  tell_count(ServerEvent::kLookUpsLimited, service_.look_ups_limited(), look_ups_limited_told_, now_ms);
-  tell_count(ServerEvent::kMisses, service_.counters().misses, misses_told_, now_ms);
+  for (const auto& [event, counter] : kCounted) tell_count(event, service_.counters().*counter, told_.*counter, now_ms);
   tell_count(ServerEvent::kAddressesLimited, beyond_address_, beyond_address_told_, now_ms);
   tell_count(ServerEvent::kConnectionsLimited, beyond_all_, beyond_all_told_, now_ms);
   if (context_.has_seen_untrusted_proxy() && !untrusted_proxy_told_) {

@@ -47,10 +47,7 @@ class Events {
   // The parts of the counts that have been reported.
   std::uint64_t beyond_address_told_ = 0;
   std::uint64_t beyond_all_told_ = 0;
-  std::uint64_t deposits_limited_told_ = 0;
-  std::uint64_t look_ups_limited_told_ = 0;
-  std::uint64_t misses_told_ = 0;
-  std::uint64_t deposits_refused_ = 0;
+  ServiceCounters told_;
   SecretLevel level_;
   bool untrusted_proxy_told_ = false;
 };

@@ -37,6 +37,38 @@ class CallersRandom final : public RandomSource {
   void* user_;
 };
 
+class CallersPaths final : public PathHandler {
+ public:
+  CallersPaths(pairport_path_handler handler, void* user) noexcept : handler_(handler), user_(user) {}
+
+  bool answer(const Request& request, Answer& answer) noexcept override {
+    pairport_request asked{};
+    asked.size = sizeof(asked);
+    asked.method = static_cast<int>(request.method);
+    asked.target = string_of(request.target);
+    asked.body = string_of(request.body);
+#define PAIRPORT_GIVE_HEADER(member, name) asked.member = string_of(request.member);
+    PAIRPORT_REQUEST_HEADERS(PAIRPORT_GIVE_HEADER)
+#undef PAIRPORT_GIVE_HEADER
+    std::memcpy(asked.address, request.client.bytes.data(), sizeof(asked.address));
+    pairport_path_answer given{};
+    given.size = sizeof(given);
+    given.status = answer.status;
+    given.content_type = string_of(answer.content_type);
+    if (handler_(user_, &asked, &given) == 0) return false;
+    if (!is_string(given.content_type) || !is_string(given.body) || !is_string(given.fixed_body)) {
+      answer.status = 0;  // not valid
+      return true;
+    }
+    answer = {given.status, view(given.content_type), view(given.body), view(given.fixed_body)};
+    return true;
+  }
+
+ private:
+  pairport_path_handler handler_;
+  void* user_;
+};
+
 constexpr std::size_t kFirstStats = PAIRPORT_SIZE_UP_TO(pairport_stats, memory_level);
 
 constexpr int code_of(StatusCode code) noexcept {
@@ -112,10 +144,15 @@ int pairport_service_create(const pairport_options* options, const pairport_now*
     }
     std::unique_ptr<ElsewhereStore> elsewhere;
     if (known.store_elsewhere != 0) elsewhere = std::make_unique<ElsewhereStore>();
+    std::unique_ptr<PathHandler> paths;
+    if (known.on_other_path != nullptr) {
+      paths = std::make_unique<CallersPaths>(known.on_other_path, known.other_path_user);
+      converted.other_paths = paths.get();
+    }
     auto created = Service::create(converted, *random, {now->monotonic_ms, now->unix_seconds}, elsewhere.get());
     if (!created.ok()) return fail(created.status().code(), created.status().message(), message, message_size);
-    auto owned =
-        std::make_unique<pairport_service>(std::move(random), std::move(elsewhere), std::move(created).value());
+    auto owned = std::make_unique<pairport_service>(std::move(random), std::move(elsewhere), std::move(paths),
+                                                    std::move(created).value());
     *service = owned.release();
     return fail(StatusCode::kOk, "", message, message_size);
   } catch (...) {
@@ -139,14 +176,11 @@ int pairport_service_stats(const pairport_service* service, pairport_stats* stat
   known.deposits = store.deposits;
   known.expiring = store.expiring;
   known.memory_bytes = store.memory_bytes;
-  known.deposits_refused = service->service->deposits_refused();
   known.memory_level = static_cast<int>(store.level);
   const ServiceCounters& counters = service->service->counters();
-  known.deposits_limited = counters.deposits_limited;
-  known.look_ups_limited = counters.look_ups_limited;
-  known.misses = counters.misses;
-  known.look_ups_failed = counters.look_ups_failed;
-  known.deposits_revoked = counters.deposits_revoked;
+#define PAIRPORT_GIVE_COUNTER(member, text) known.member = counters.member;
+  PAIRPORT_SERVICE_COUNTERS(PAIRPORT_GIVE_COUNTER)
+#undef PAIRPORT_GIVE_COUNTER
   write_sized(known, stats);
   return PAIRPORT_OK;
 }

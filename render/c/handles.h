@@ -95,15 +95,18 @@ struct pairport_buffer : pairport::Handle<pairport::BodyBuffer> {};
 struct pairport_service {
   explicit pairport_service(std::unique_ptr<pairport::RandomSource> source,
                             std::unique_ptr<pairport::ElsewhereStore> other_store,
+                            std::unique_ptr<pairport::PathHandler> path_handler,
                             std::unique_ptr<pairport::Service> created) noexcept
       : random(std::move(source)),
         elsewhere(std::move(other_store)),
+        paths(std::move(path_handler)),
         service(std::move(created)),
         responses(service->minimum_level()),
         buffers(service->minimum_level()) {}
 
   std::unique_ptr<pairport::RandomSource> random;
   std::unique_ptr<pairport::ElsewhereStore> elsewhere;  // null: the service has its store
+  std::unique_ptr<pairport::PathHandler> paths;         // may be null
   std::unique_ptr<pairport::Service> service;
   pairport::HandlePool<pairport_response> responses;
   pairport::HandlePool<pairport_buffer> buffers;

@@ -174,6 +174,7 @@ StoreReply Service::Impl::put(StoreOperation& operation, Code& code, std::uint8_
     }
     answer = store.put(code.view(), operation.deposit, operation.terms, now.monotonic_ms);
   }
+  if (answer.code == StatusCode::kOk) ++counters.deposits_made;
   return answer;
 }
 
@@ -181,6 +182,7 @@ void Service::Impl::resume_deposit(const PendingReply& result, const Now& now, R
   Reply reply(response);
   auto [pending, asked] = reply.take_pending();
   StoreReply answer = result.kind() == PendingReply::Kind::kStore ? result.store() : StatusCode::kUnavailable;
+  if (answer.code == StatusCode::kOk) ++counters.deposits_made;
   if (answer.code == StatusCode::kAlreadyExists) {
     Code code;
     StoreOperation again = pending.operation;

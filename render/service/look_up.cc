@@ -110,6 +110,7 @@ void send_or_confirm_script(const Script& script, const Target& target, const Re
   SlotValues values{.deposit = found.view(), .code = code};
   std::array<char, 2 * UtcText::kSize> times;
   show_life(service, found, now, times, values);
+  ++service.counters.look_ups_answered;
   send_script(language.installer, values, form, response);
   wipe_value(values.deposit.fingerprint);
   wipe_vector_registers();

@@ -116,6 +116,23 @@ typedef int (*pairport_random)(void* user, uint8_t* out, size_t size);
  * call or the end of pairport_service_create(). 0: there is none; the service uses the built-in one. */
 typedef int (*pairport_template_loader)(void* user, pairport_string name, pairport_string* text);
 
+/* The answer to a path that is not the service's. The body is `body` and then `fixed_body`. */
+typedef struct pairport_path_answer {
+  size_t size;                  /* of this structure, as the library knows it */
+  int status;                   /* 200 to 599; 200 unless it is changed */
+  pairport_string content_type; /* at most 256 bytes, no control characters; text/plain unless it is changed */
+  pairport_string body;         /* at most 8192 bytes; copied when the callback has returned */
+  pairport_string fixed_body;   /* not copied: stays valid as long as the service */
+} pairport_path_answer;
+
+struct pairport_request;
+
+/* Answers a request whose path is not the service's: not called for what may be a pairing code. `request` is valid
+ * during the call; its address is that of the client, or of its /64 network of IPv6. Nonzero: *answer is filled; an
+ * answer that breaks the rules above becomes 500. 0: there is nothing at this path either, and the answer is 404. Must
+ * not call the service. */
+typedef int (*pairport_path_handler)(void* user, const struct pairport_request* request, pairport_path_answer* answer);
+
 /* Every setting of a service. Call pairport_options_init() first to fill it. */
 typedef struct pairport_options {
   size_t size;
@@ -179,6 +196,9 @@ typedef struct pairport_options {
   /* Nonzero: deposits live elsewhere. A response that needs the store is pending: see pairport_response_pending(). The
    * static deposit, limits and scripts stay with the service. */
   int store_elsewhere;
+
+  pairport_path_handler on_other_path; /* NULL: paths that are not the service's are not found */
+  void* other_path_user;
 } pairport_options;
 
 /* Most of these settings, as X(kind, member, name): code that reads settings, from a file for example, can loop over
@@ -245,6 +265,8 @@ typedef struct pairport_stats {
   uint64_t misses;           /* look-ups of codes that do not exist, of all clients together */
   uint64_t look_ups_failed;  /* because the store could not be asked */
   uint64_t deposits_revoked;
+  uint64_t deposits_made;
+  uint64_t look_ups_answered; /* installers that were handed out, HEAD included */
 } pairport_stats;
 
 /* Fills *stats; set its `size` before. PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had. */

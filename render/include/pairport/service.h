@@ -43,14 +43,21 @@ struct Deposited {
   std::int64_t expires_unix = 0;  // the same for people
 };
 
-// Numbers of refusals and misses since create(), for logs and statistics.
+// What a service counts since create(), as X(member, what it counts): statistics, events and metrics loop over it.
+#define PAIRPORT_SERVICE_COUNTERS(X)                                           \
+  X(deposits_made, "deposits that were stored")                                \
+  X(deposits_refused, "deposits that found no room, memory or store: 503")     \
+  X(deposits_limited, "deposits beyond the limit of a client or network: 429") \
+  X(deposits_revoked, "deposits that their owner took back")                   \
+  X(look_ups_answered, "installers that were handed out, HEAD included")       \
+  X(look_ups_limited, "look-ups beyond the limit of a client or network: 429") \
+  X(look_ups_failed, "look-ups whose store could not be asked: 503")           \
+  X(misses, "look-ups of codes that do not exist, of all clients together")
+
 struct ServiceCounters {
-  std::uint64_t deposits_refused = 0;  // for lack of room or memory: 503
-  std::uint64_t deposits_limited = 0;  // by the limit of a client or network: 429
-  std::uint64_t look_ups_limited = 0;  // the same for look-ups
-  std::uint64_t misses = 0;            // look-ups of codes that do not exist, of all clients together
-  std::uint64_t deposits_revoked = 0;  // by Service::revoke()
-  std::uint64_t look_ups_failed = 0;   // because the store could not be asked: 503
+#define PAIRPORT_SERVICE_COUNTER(member, text) std::uint64_t member = 0;
+  PAIRPORT_SERVICE_COUNTERS(PAIRPORT_SERVICE_COUNTER)
+#undef PAIRPORT_SERVICE_COUNTER
 };
 
 // Checks a static deposit by the rules for deposits. kInvalidArgument names every field that is wrong.
@@ -138,11 +145,6 @@ class PAIRPORT_EXPORT Service {
 
   const Store& store() const noexcept;
   const ServiceCounters& counters() const noexcept;
-  // ServiceCounters::deposits_refused
-  std::uint64_t deposits_refused() const noexcept { return counters().deposits_refused; }
-  // ServiceCounters::deposits_limited, look_ups_limited
-  std::uint64_t deposits_limited() const noexcept { return counters().deposits_limited; }
-  std::uint64_t look_ups_limited() const noexcept { return counters().look_ups_limited; }
 
  private:
   explicit Service(std::unique_ptr<Impl> impl) noexcept;

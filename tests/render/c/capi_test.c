@@ -674,6 +674,39 @@ static void a_forked_child_gets_errors(void) {
   close_all();
 }
 
+static int other_path(void* user, const pairport_request* request, pairport_path_answer* answer) {
+  static char body[64];
+  EXPECT(user == &failures);
+  EXPECT(request->size == sizeof *request && answer->size == sizeof *answer && answer->status == 200);
+  if (request->target.size >= 8 && memcmp(request->target.data, "/no/such", 8) == 0) return 0;
+  snprintf(body, sizeof body, "%d %.*s", request->method, (int)request->target.size, request->target.data);
+  answer->body.data = body;
+  answer->body.size = strlen(body);
+  answer->content_type = text("text/html");
+  answer->fixed_body = text("!");
+  if (request->target.size >= 4 && memcmp(request->target.data, "/bad", 4) == 0) answer->body.data = NULL;
+  return 1;
+}
+
+static void other_paths_are_their_owners(void) {
+  pairport_options options;
+  pairport_string body[PAIRPORT_MAX_FRAGMENTS];
+  EXPECT(pairport_options_init(&options, sizeof options) == PAIRPORT_OK);
+  EXPECT(options.on_other_path == NULL);
+  options.on_other_path = other_path;
+  options.other_path_user = &failures;
+  open_with(&options);
+  EXPECT(get("/app/index.html") == 200);
+  EXPECT(strcmp(header("Content-Type"), "text/html") == 0);
+  EXPECT(pairport_response_body(response, body) == 2);
+  EXPECT(body[0].size == 17 && memcmp(body[0].data, "0 /app/index.html", 17) == 0);
+  EXPECT(body[1].size == 1 && body[1].data[0] == '!');
+  EXPECT(get("/no/such") == 404);
+  EXPECT(get("/bad/answer") == 500);
+  EXPECT(get("/ABCDEFG") == 404);
+  close_all();
+}
+
 int main(void) {
   texts();
   defaults_make_a_service();
@@ -689,6 +722,7 @@ int main(void) {
   static_parts_are_what_answers_point_to();
   packages();
   objects();
+  other_paths_are_their_owners();
   a_forked_child_gets_errors();
   if (failures != 0) fprintf(stderr, "%d expectations were not met\n", failures);
   return failures != 0;

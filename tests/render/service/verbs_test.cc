@@ -147,5 +147,24 @@ TEST_F(VerbsTest, AStoreThatAnswersLaterIsAskedByItsOwner) {
   EXPECT_EQ(service->extend("abcdefghij", 60'000, now), StatusCode::kLater);
 }
 
+TEST_F(VerbsTest, WhatHappensIsCounted) {
+  const std::string code = deposit();
+  EXPECT_EQ(post(kGoodJson), 200);
+  EXPECT_EQ(get("/" + code), 200);
+  EXPECT_EQ(head("/" + code), 200);
+  EXPECT_EQ(get("/ABCDEFGHIJ"), 404);
+  EXPECT_EQ(service->revoke(code, now), StatusCode::kOk);
+  const ServiceCounters& counters = service->counters();
+  EXPECT_EQ(counters.deposits_made, 2U);
+  EXPECT_EQ(counters.look_ups_answered, 2U);
+  EXPECT_EQ(counters.misses, 1U);
+  EXPECT_EQ(counters.deposits_revoked, 1U);
+  std::size_t count = 0;
+#define PAIRPORT_COUNT(member, text) count += std::string_view(text).empty() ? 0U : 1U;
+  PAIRPORT_SERVICE_COUNTERS(PAIRPORT_COUNT)
+#undef PAIRPORT_COUNT
+  EXPECT_EQ(count * sizeof(std::uint64_t), sizeof(ServiceCounters)) << "every counter has its row";
+}
+
 }  // namespace
 }  // namespace pairport::testing
