@@ -318,6 +318,44 @@ TEST_F(WithoutMemory, EveryRequestIsAnsweredAtEveryAllocation) {
   }
 }
 
+// Also where each step of an answer waits for a store that is elsewhere.
+TEST_F(Allocating, AnAnswerThatWaitsNeverAllocates) {
+  ElsewhereStore elsewhere;
+  auto store = std::move(LocalStore::create({.hash_seed = 5}, now.monotonic_ms)).value();
+  response.reset();
+  service = std::move(Service::create(unlimited(), random, now, &elsewhere)).value();
+  ASSERT_EQ(post(kGoodJson), 0);
+  service->resume(store->carry_out(response.pending().operation, now.monotonic_ms), now, response);
+  ASSERT_EQ(response.status(), 200);
+  const std::string code = "/" + string_after("\"pairing_code\":\"");
+  const auto ask_and_resume = [&](Method method, std::string_view target, const PendingReply* reply) {
+    const Watch watch(1, true);
+    ask(method, target);
+    if (reply == nullptr) {
+      service->resume(store->carry_out(response.pending().operation, now.monotonic_ms), now, response);
+    } else {
+      service->resume(*reply, now, response);
+    }
+    EXPECT_FALSE(Allocations::failed);
+    return response.status();
+  };
+  const PendingReply unavailable = PendingReply::unavailable();
+  EXPECT_EQ(ask_and_resume(Method::kGet, code, nullptr), 200);
+  EXPECT_EQ(ask_and_resume(Method::kHead, code, nullptr), 200);
+  EXPECT_EQ(ask_and_resume(Method::kGet, "/ABCDEFGHIJ", nullptr), 404);
+  EXPECT_EQ(ask_and_resume(Method::kGet, code, &unavailable), 503);
+
+  // A deposit allocates while its body is read, and not any more while it waits.
+  ASSERT_EQ(post(kGoodJson), 0);
+  const Watch watch(1, true);
+  service->resume(StoreReply(StatusCode::kAlreadyExists), now, response);
+  EXPECT_TRUE(response.is_pending());
+  service->resume(store->carry_out(response.pending().operation, now.monotonic_ms), now, response);
+  EXPECT_EQ(response.status(), 200);
+  EXPECT_FALSE(Allocations::failed);
+  service.reset();
+}
+
 TEST_F(Allocating, AGrowingStoreNeverAllocates) {
   DepositView view;
   ASSERT_TRUE(validate(good_input(), view).ok());
