@@ -33,7 +33,7 @@ class Code {
   Code() noexcept = default;
   // REQUIRES: text.size() <= kMaxCodeLength
   explicit Code(std::string_view text) noexcept : size_(static_cast<std::uint8_t>(text.size())) {
-    std::memcpy(text_.data(), text.data(), text.size());
+    if (!text.empty()) std::memcpy(text_.data(), text.data(), text.size());  // an empty view may be null
   }
   std::string_view view() const noexcept { return {text_.data(), size_}; }
 
