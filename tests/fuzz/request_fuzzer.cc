@@ -61,7 +61,8 @@ void check_target(std::string_view text) {
     case Route::kUpdate:
     case Route::kUninstall: {
       const std::string name = target.route() == Route::kUpdate ? "update" : "uninstall";
-      expect(*path == name || *path == name + ".sh" || *path == name + ".ps1", "a route has its name");
+      expect(*path == name || *path == name + ".sh" || *path == name + ".ps1" || *path == name + ".sh.gz",
+             "a route has its name");
       break;
     }
     case Route::kPackage:
