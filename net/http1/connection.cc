@@ -331,11 +331,6 @@ void Connection::dispatch(RequestHead& parsed, std::string_view body, const Now&
   start_answer(now);
 }
 
-const Pending& Connection::pending() const noexcept {
-  static const Pending kNothing;
-  return is_pending() ? last_exchange_->response.pending() : kNothing;
-}
-
 // The answer holds a copy of the request, or does not need it.
 [[gnu::always_inline]] inline void Connection::forget_request() noexcept {
   parser_->guard.reset();
@@ -351,29 +346,6 @@ void Connection::wait_for_reply(std::uint64_t until_ms) noexcept {
   forget_request();
   state_ = State::kAnswering;
   deadline_ = output().empty() ? until_ms : std::min(deadline_, until_ms);
-}
-
-bool Connection::resume(std::uint32_t id, const PendingReply& reply, const Now& now) noexcept {
-  if (!is_pending() || id != pending_id_) return false;
-  Response& response = last_exchange_->response;
-  context_.service_.resume(reply, now, response);
-  if (response.is_pending()) {
-    wait_for_reply(pending_until_ms_);
-  } else {
-    pending_id_ = 0;
-    start_answer(now);
-  }
-  return true;
-}
-
-void Connection::on_data(std::string_view data, const Now& now) noexcept {
-  if (state_ != State::kAnswering) return;
-  if (data.empty()) return close();
-  PAIRPORT_CHECK(data.size() <= file_rest_.size && output().empty());
-  file_rest_.offset += data.size();
-  file_rest_.size -= data.size();
-  set_output({data.data(), data.size()});
-  expect_to_send(data.size(), now);
 }
 
 void Connection::refuse_too_large(std::string_view accept, Method method, const Now& now) noexcept {
