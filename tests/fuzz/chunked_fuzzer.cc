@@ -45,7 +45,7 @@ Outcome decode(std::string_view text, std::size_t room, Cuts cuts) {
 bool reference(std::string_view text, std::string& body, std::size_t& left) {
   while (true) {
     const std::size_t digits = std::min(text.find("\r\n"), text.size());
-    if (digits == 0 || digits == text.size()) return false;
+    if (digits == 0 || digits > 16 || digits == text.size()) return false;  // no size has more than sixteen digits
     std::size_t size = 0;
     for (const char c : text.substr(0, digits)) {
       if (hex_value(c) < 0) return false;
