@@ -20,7 +20,7 @@ class Sha256Stream {
  public:
   Sha256Stream() noexcept {
     mbedtls_sha256_init(&context_);
-    is_good_ = start(&context_) == 0;
+    is_good_ = kStart(&context_, 0) == 0;
   }
   ~Sha256Stream() { mbedtls_sha256_free(&context_); }
   // Goes on behind what `other` has hashed.
@@ -31,37 +31,25 @@ class Sha256Stream {
   Sha256Stream& operator=(const Sha256Stream&) = delete;
 
   void update(Bytes bytes) noexcept {
-    if (!bytes.empty()) is_good_ = is_good_ && update(&context_, bytes.data(), bytes.size()) == 0;
+    if (!bytes.empty()) is_good_ = is_good_ && kUpdate(&context_, bytes.data(), bytes.size()) == 0;
   }
   // From here on every digest fails.
   void fail() noexcept { is_good_ = false; }
   // False: the digest is undefined. The stream is then at its end.
   [[nodiscard]] bool finish(Sha256Digest& digest) noexcept {
-    is_good_ = is_good_ && finish(&context_, digest.data()) == 0;
+    is_good_ = is_good_ && kFinish(&context_, digest.data()) == 0;
     return is_good_;
   }
 
  private:
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
-  static int start(mbedtls_sha256_context* context) noexcept {
-    return mbedtls_sha256_starts(context, 0);
-  }
-  static int update(mbedtls_sha256_context* context, const unsigned char* bytes, std::size_t size) noexcept {
-    return mbedtls_sha256_update(context, bytes, size);
-  }
-  static int finish(mbedtls_sha256_context* context, unsigned char* digest) noexcept {
-    return mbedtls_sha256_finish(context, digest);
-  }
+  static constexpr auto kStart = mbedtls_sha256_starts;
+  static constexpr auto kUpdate = mbedtls_sha256_update;
+  static constexpr auto kFinish = mbedtls_sha256_finish;
 #else  // 2.28: the names without _ret are deprecated
-  static int start(mbedtls_sha256_context* context) noexcept {
-    return mbedtls_sha256_starts_ret(context, 0);
-  }
-  static int update(mbedtls_sha256_context* context, const unsigned char* bytes, std::size_t size) noexcept {
-    return mbedtls_sha256_update_ret(context, bytes, size);
-  }
-  static int finish(mbedtls_sha256_context* context, unsigned char* digest) noexcept {
-    return mbedtls_sha256_finish_ret(context, digest);
-  }
+  static constexpr auto kStart = mbedtls_sha256_starts_ret;
+  static constexpr auto kUpdate = mbedtls_sha256_update_ret;
+  static constexpr auto kFinish = mbedtls_sha256_finish_ret;
 #endif
 
   mbedtls_sha256_context context_;
