@@ -410,9 +410,6 @@ std::size_t LocalStore::expiring() const noexcept {
 std::size_t LocalStore::memory_bytes() const noexcept {
   return impl_->slab.mapped_bytes() + impl_->table.memory_bytes();
 }
-bool LocalStore::more_than_half_full() const noexcept {
-  return impl_->count > impl_->options.max_deposits / 2 || memory_bytes() > impl_->options.max_bytes / 2;
-}
 double LocalStore::weight(std::string_view code, const DepositView& deposit) const noexcept {
   const std::size_t bytes = kTableBytes + Record::size_for(code.size(), StoredDeposit::Sizes(deposit).total());
   const Options& options = impl_->options;

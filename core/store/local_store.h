@@ -55,7 +55,6 @@ class PAIRPORT_EXPORT LocalStore final : public Store {
   std::size_t size() const noexcept;
   std::size_t expiring() const noexcept;
   std::size_t memory_bytes() const noexcept;
-  bool more_than_half_full() const noexcept;
   SecretLevel level() const noexcept;
 
  private:
