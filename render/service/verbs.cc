@@ -9,6 +9,7 @@
 #include <pairport/code.h>
 #include <pairport/deposit.h>
 
+#include "core/memory/secret_block.h"
 #include "render/service/service_impl.h"
 
 namespace pairport {
@@ -33,26 +34,34 @@ Status invalid(std::string_view text) noexcept {
   }
 }
 
-}  // namespace
-
-Result<Deposited> Service::deposit(const DepositInput& fields, const DepositTerms& terms, const Now& now) noexcept {
-  if (is_inherited()) return invalid("the service is that of a parent process");
+[[gnu::noinline]] Result<Deposited> make_deposit(Service::Impl& service, const DepositInput& fields,
+                                                 const DepositTerms& terms, const Now& now) noexcept {
   if (terms.ttl_ms != 0 && !is_ttl(terms.ttl_ms)) return invalid(kTtlExpected);
   StoreOperation put{.verb = StoreOperation::Verb::kPut, .code = {}, .deposit = {}, .terms = {}};
   if (const DepositReport report = validate(fields, put.deposit); !report.ok()) {
     std::array<char, kMaxReportText> text;
     return invalid({text.data(), describe(report, text)});
   }
-  const std::uint64_t ttl_ms = terms.ttl_ms == 0 ? impl_->ttl_ms : terms.ttl_ms;
+  const std::uint64_t ttl_ms = terms.ttl_ms == 0 ? service.ttl_ms : terms.ttl_ms;
   put.terms = {.expires_ms = now.monotonic_ms + ttl_ms,
                .max_uses = terms.max_uses,
-               .made_seconds = ttl_ms == impl_->ttl_ms ? 0 : seconds_of(now.monotonic_ms)};
+               .made_seconds = ttl_ms == service.ttl_ms ? 0 : seconds_of(now.monotonic_ms)};
   Deposited made;
   std::uint8_t attempts = 0;
-  const StoreReply answer = impl_->put(put, made.code, attempts, now);
+  const StoreReply answer = service.put(put, made.code, attempts, now);
   if (answer.code != StatusCode::kOk) return answer.code;
   made.expires_ms = put.terms.expires_ms;
   made.expires_unix = now.unix_seconds + static_cast<std::int64_t>(ttl_ms / 1000);
+  return made;
+}
+
+}  // namespace
+
+// Separate from make_deposit(), so that it can wipe the stack that make_deposit() has used.
+Result<Deposited> Service::deposit(const DepositInput& fields, const DepositTerms& terms, const Now& now) noexcept {
+  if (is_inherited()) return invalid("the service is that of a parent process");
+  Result<Deposited> made = make_deposit(*impl_, fields, terms, now);
+  wipe_stack();
   return made;
 }
 
