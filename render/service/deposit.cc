@@ -38,7 +38,6 @@ std::string_view why_refused(StatusCode code) noexcept {
     case StatusCode::kRandomFailed:
       return "the service has no random numbers for a pairing code; try again later";
     case StatusCode::kOutOfMemory:
-    case StatusCode::kAlreadyExists:
       return "out of memory; try again later";
     default:
       return "the service cannot store deposits now; try again later";

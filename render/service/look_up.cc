@@ -129,11 +129,9 @@ void send_not_found(Service::Impl& service, const Language& language, std::strin
   send_plain(script.text, service.errors.text, values, 404, response);
 }
 
-// The other store has answered `answer`; a token of the client's limit for misses has been taken. `asked`: what the
-// response keeps of a request.
-template <typename Asked>
+// The other store has answered `answer`. A token of the client's limit for misses has been taken.
 void end_look_up(Service::Impl& service, const Language& language, std::string_view code, const StoreReply& answer,
-                 const Asked& asked, const Now& now, Response& response) noexcept {
+                 const Reply::Asked& asked, const Now& now, Response& response) noexcept {
   // A store elsewhere might lie: what it gives must keep the rules that scripts rely on.
   if (answer.code == StatusCode::kOk && answer.deposit && is_valid(answer.deposit.view())) {
     service.limits.misses->give_back(asked.client);
@@ -158,7 +156,7 @@ void ask_elsewhere(Service::Impl& service, const Language& language, const Targe
   const StoreReply answer =
       is_head ? service.elsewhere->find(code, now.monotonic_ms) : service.elsewhere->use(code, now.monotonic_ms);
   Reply reply(response);
-  auto& asked = reply.asked();
+  Reply::Asked& asked = reply.asked();
   asked.client = request.client;
   asked.platform = static_cast<std::uint8_t>(language.os);
   asked.as_problem = prefers_json(request.accept);

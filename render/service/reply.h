@@ -17,6 +17,8 @@ namespace pairport {
 // A view of a Response that may write it. Reset the Response before you create its first Reply.
 class Reply {
  public:
+  using Asked = Response::Asked;
+
   explicit Reply(Response& response) noexcept : response_(response) {}
 
   // For an access log: facts that are known before there is an answer.
@@ -57,7 +59,7 @@ class Reply {
 
   // What the response waits for, and what resume() needs to go on.
   Pending& pending() noexcept { return response_.pending_; }
-  auto& asked() noexcept { return response_.asked_; }
+  Asked& asked() noexcept { return response_.asked_; }
   // Ends the wait. What the views of both point to stays in the scratch.
   auto take_pending() noexcept {
     return std::pair(std::exchange(response_.pending_, {}), std::exchange(response_.asked_, {}));

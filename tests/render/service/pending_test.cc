@@ -179,6 +179,7 @@ TEST_F(PendingTest, ACodeThatIsInUseIsDrawnAgain) {
     last = again.code;
   }
   EXPECT_EQ(resume(StoreReply(StatusCode::kAlreadyExists)), 503) << "some time it gives up";
+  EXPECT_THAT(body(), HasSubstr("cannot store deposits now")) << "there is memory enough";
 
   ASSERT_EQ(post(kGoodJson), 0);
   ASSERT_EQ(resume(StoreReply(StatusCode::kAlreadyExists)), 0);
