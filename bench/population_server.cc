@@ -30,7 +30,6 @@
 #include <utility>
 #include <vector>
 
-#include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
 

@@ -20,7 +20,6 @@
 #include <variant>
 #include <vector>
 
-#include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/status.h>
 #include <pairport/tls.h>

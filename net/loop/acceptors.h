@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <pairport/connection.h>
-#include <pairport/listener.h>
+#include <pairport/server.h>
 #include <pairport/status.h>
 
 #include "net/loop/loop_context.h"

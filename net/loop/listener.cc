@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/listener.h>
+#include <pairport/server.h>
 
 #include <netdb.h>
 #include <netinet/in.h>

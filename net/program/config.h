@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include <pairport/listener.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
 #include <pairport/status.h>

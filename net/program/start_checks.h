@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include <pairport/listener.h>
+#include <pairport/server.h>
 #include <pairport/status.h>
 
 #include "net/program/config.h"
