@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The verbs without HTTP of the C interface. Invariants: see c_service.cc.
-#include <pairport/pairport.h>
+#include <pairport/pairport_deposits.h>
 
 #include <cstddef>
 #include <cstdint>

@@ -9,7 +9,7 @@
 #include <pairport/deposit.h>
 #include <pairport/export.h>
 #include <pairport/http.h>
-#include <pairport/pairport.h>
+#include <pairport/pairport_deposits.h>
 #include <pairport/store.h>
 
 #include "render/c/interop.h"

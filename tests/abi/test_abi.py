@@ -22,7 +22,8 @@ ROOT = runner.ROOT
 BUILD = pathlib.Path(os.environ.get("PAIRPORT_BUILD", ROOT / "build" / "release"))
 BASELINE = ROOT / "tests" / "abi"
 LAYERS = ["core", "service", "http", "uv"]
-HEADERS = [ROOT / "render/include/pairport/pairport.h", ROOT / "net/include/pairport/pairport_http.h",
+HEADERS = [ROOT / "render/include/pairport/pairport.h", ROOT / "render/include/pairport/pairport_deposits.h",
+           ROOT / "net/include/pairport/pairport_http.h",
            ROOT / "net/include/pairport/pairport_uv.h"]
 INCLUDES = [f"-I{ROOT / layer / 'include'}" for layer in ("core", "render", "net")] + [f"-I{BUILD / 'core' / 'include'}"]
 

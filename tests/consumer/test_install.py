@@ -95,7 +95,7 @@ class Installed(unittest.TestCase):
     def test_found_by_cmake_in_a_project_without_cxx(self):
         for linkage in ("static", "shared"):
             folder, said = self.build(CONSUMER, f"-DCONSUMER_LINKAGE={linkage}", "-DCONSUMER_LANGUAGES=C")
-            self.assertIn("headers: 5\n", said)
+            self.assertIn("headers: 6\n", said)
             self.assert_answers(folder / "answer")
             self.assertRegex(run(folder / "attach_c"), "the loop is closed")
             self.assertRegex(run(folder / "later"), "replies came out of order")

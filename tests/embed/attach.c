@@ -10,6 +10,7 @@
 #include <time.h>
 #include <uv.h>
 
+#include <pairport/pairport_deposits.h>
 #include <pairport/pairport_uv.h>
 
 typedef struct program {

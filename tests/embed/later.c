@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <pairport/pairport.h>
+#include <pairport/pairport_deposits.h>
 
 /* A deposit, with room for the longest values. */
 typedef struct deposit {

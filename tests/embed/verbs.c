@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <pairport/pairport.h>
+#include <pairport/pairport_deposits.h>
 
 static pairport_service* service;
 

@@ -63,7 +63,7 @@ def relative(path):
 
 # Rooms of public headers that have no source of their own name.
 ROOMS_OF_HEADERS = {"export.h": "core/base", "version.h.in": "core/base", "random.h": "core/memory", "pairport.h": "render/c",
-                    "tls.h": "net/tls", "pairport_http.h": "net/c", "pairport_uv.h": "net/c"}
+                    "tls.h": "net/tls", "pairport_deposits.h": "render/c", "pairport_http.h": "net/c", "pairport_uv.h": "net/c"}
 
 
 def room_of(path):

@@ -42,6 +42,7 @@
 
 #include <pairport/export.h>
 #include <pairport/pairport.h>
+#include <pairport/pairport_deposits.h>
 
 #ifdef __cplusplus
 extern "C" {

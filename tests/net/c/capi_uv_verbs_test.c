@@ -7,6 +7,7 @@
 #include <time.h>
 #include <uv.h>
 
+#include <pairport/pairport_deposits.h>
 #include <pairport/pairport_uv.h>
 
 #define CHECK(condition)                                                        \

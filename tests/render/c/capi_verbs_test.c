@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <pairport/pairport.h>
+#include <pairport/pairport_deposits.h>
 
 static int failures = 0;
 
