@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <pairport/server.h>
 #include <pairport/random.h>
+#include <pairport/server.h>
 #include <pairport/service.h>
 #include <pairport/status.h>
 #include <pairport/tls.h>
