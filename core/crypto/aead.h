@@ -23,8 +23,8 @@
 
 namespace pairport {
 
-// Stands beside what is sealed; not secret. Two values under one nonce and key reveal each other. Of 2^32 random nonces
-// two are equal with a probability of 2^-33: seal no more values than that with one key.
+// Stored beside the sealed value; not secret. Two values under the same nonce and key reveal each other. Among 2^32
+// random nonces two are equal with a probability of 2^-33, so seal no more than 2^32 values with one key.
 using Nonce = std::array<std::uint8_t, 12>;
 
 // Bytes that a sealed value has more than the plain one: its tag, which stands at its end.

@@ -7,8 +7,8 @@
 
 namespace pairport {
 
-// Whether both are the same bytes. How long it takes depends on the sizes, which are no secret, and on nothing else:
-// whoever guesses a secret does not learn how many of his bytes are right. Any thread.
+// Whether both are the same bytes. The time depends only on the sizes, which are no secret. So an attacker cannot
+// measure how many bytes of a guess are right. Any thread.
 [[nodiscard]] bool equal_in_constant_time(Bytes one, Bytes other) noexcept;
 
 }  // namespace pairport

@@ -28,7 +28,7 @@ class HmacKey {
   HmacKey& operator=(const HmacKey&) = delete;
 
   // The code of `message`, or of all `pieces` one behind the other; nothing when the library fails. Compare it with
-  // equal_in_constant_time() only. Who shortens it takes its first bytes (RFC 2104 section 5).
+  // equal_in_constant_time() only. A shortened code is its first bytes (RFC 2104 section 5).
   [[nodiscard]] std::optional<Sha256Digest> mac(Bytes message) const noexcept { return mac({message}); }
   [[nodiscard]] std::optional<Sha256Digest> mac(std::initializer_list<Bytes> pieces) const noexcept;
 

@@ -37,7 +37,7 @@ class SecretKey {
 
   // A view of the key; valid as long as this object.
   std::span<const std::uint8_t, kSize> bytes() const noexcept { return bytes_; }
-  // For whoever derives or reads a key: the place to write it to.
+  // The place to write a derived or read key to.
   std::span<std::uint8_t, kSize> writable() noexcept { return bytes_; }
 
   void wipe() noexcept { pairport::wipe(bytes_.data(), bytes_.size()); }

@@ -233,8 +233,8 @@ void Peer::on_deadline(const Now& now) noexcept {
   flush();
 }
 
-// Begins what the answer waits for, or reads on in its file. True: it cannot be carried out, the channel has been told
-// so, and `wants` is what it wants now.
+// Begins the operation that the answer waits for, or reads the next piece of its file. True: the operation cannot be
+// carried out. Then the channel knows it, and `wants` is updated.
 bool Peer::serve_pending(Channel::Wants& wants) noexcept {
   if (wants.request) {
     end_pending();

@@ -209,7 +209,7 @@ void answer_installer(Service::Impl& service, const Target& target, const Reques
                      response);
       return;
     }
-    // Taken before it is known to be a miss: a client could have any number of look-ups under way otherwise.
+    // Take the token before the result is known. Otherwise a client could start any number of guesses at once.
     service.limits.misses->take(request.client, now.monotonic_ms);
     if (service.elsewhere != nullptr) return ask_elsewhere(service, language, target, request, now, response);
     ++service.counters.misses;

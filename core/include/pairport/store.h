@@ -42,8 +42,8 @@ class StoredDeposit {
     std::uint32_t word_ = 0;
   };
 
-  // What is kept of a deposit that is more than its values and its end, where there is such a thing: for a plain
-  // deposit it would cost a tenth more memory. Times are whole seconds of the store's clock.
+  // Facts about a deposit beyond its values and its end. A plain deposit has no tail, which would take a tenth more
+  // memory. Times are whole seconds of the store's clock.
   struct Tail {
     std::uint32_t made_seconds = 0;  // 0: not known
     std::uint32_t max_uses = 0;      // 0: no limit, and uses are not counted
@@ -111,7 +111,7 @@ class StoredDeposit {
 struct StoreTerms {
   std::uint64_t expires_ms = 0;  // of the store's clock; Store::kNever: it does not expire
   std::uint32_t max_uses = 0;    // 0: no limit
-  // When it was made; 0: not kept, because it can be told from the end.
+  // When it was made; 0: not kept, because its end shows it.
   std::uint32_t made_seconds = 0;
 
   bool need_tail() const noexcept { return max_uses != 0 || made_seconds != 0; }
@@ -145,7 +145,7 @@ struct StoreStats {
   SecretLevel level = SecretLevel::kMemfdSecret;  // the weakest protection that any record's memory has had
 };
 
-// One call of a store, as data: for whoever carries it out later, or elsewhere. A view.
+// One call of a store, as data, so that it can be carried out later or elsewhere. A view.
 struct StoreOperation {
   enum class Verb : std::uint8_t { kPut, kFind, kUse, kStatus, kRevoke, kExtend };
   Verb verb = Verb::kFind;
@@ -154,8 +154,8 @@ struct StoreOperation {
   StoreTerms terms;     // of kPut and kExtend
 };
 
-// Where deposits live. Each verb either answers at once, or with kLater: then the operation is left to whoever drives
-// the service (see Pending in http.h), nothing has changed yet, and the answer goes to Service::resume().
+// Where deposits live. Each verb answers at once or with kLater. After kLater nothing has changed yet: the driver of
+// the service carries out the operation (see Pending in http.h) and passes the result to Service::resume().
 //
 // All times are milliseconds of one clock of the caller's, which never goes back (CLOCK_BOOTTIME in the program): a
 // deposit is found until its end, whether or not expire() has removed it. One thread at a time. REQUIRES for every
@@ -196,7 +196,8 @@ class PAIRPORT_EXPORT Store {
   virtual bool expire(std::uint64_t now_ms, std::size_t max_work) noexcept = 0;
 
   virtual StoreStats stats() const noexcept = 0;
-  // How many deposits of an equal share of the store's bounds `deposit` takes the room of; at least 1.
+  // The room that `deposit` takes, as a number of deposits that each have an equal share of the store's bounds; at
+  // least 1.
   virtual double weight(std::string_view code, const DepositView& deposit) const noexcept;
 
   // Calls the verb of `operation`.
@@ -206,7 +207,7 @@ class PAIRPORT_EXPORT Store {
   Store() = default;
 };
 
-// A store that somebody else has: every verb is answered with kLater, and whoever drives the service carries out the
+// A store outside of the service. It answers every verb with kLater, so the driver of the service carries out the
 // operations (see Pending in http.h).
 class PAIRPORT_EXPORT ElsewhereStore final : public Store {
  public:
@@ -218,7 +219,7 @@ class PAIRPORT_EXPORT ElsewhereStore final : public Store {
   StoreReply revoke(std::string_view code, std::uint64_t now_ms) noexcept override;
   StoreReply extend(std::string_view code, const StoreTerms& terms, std::uint64_t now_ms) noexcept override;
   bool expire(std::uint64_t now_ms, std::size_t max_work) noexcept override;
-  // Zeros: nothing is known of it.
+  // Zeros, because the service knows nothing of the store.
   StoreStats stats() const noexcept override;
 };
 

@@ -62,8 +62,8 @@ class PAIRPORT_EXPORT StoreClient {
   // waiter.on_reply() once, later, on the loop's thread and never inside this call. False: it cannot be asked now; then
   // it calls nothing, and the request gets 503. The server itself ends the wait after answer_timeout.
   virtual bool start(const StoreOperation& operation, Waiter& waiter) noexcept = 0;
-  // `waiter`, which waits, wants no reply any more and may be gone afterwards: its peer has gone, its time is over, or
-  // the server stops. The operation may be carried out all the same.
+  // `waiter` no longer wants a reply, and may be destroyed after this call: its peer has gone, its time is over, or the
+  // server stops. The operation may still be carried out.
   virtual void cancel(Waiter& waiter) noexcept = 0;
 };
 

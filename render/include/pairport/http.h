@@ -67,8 +67,9 @@ struct Request {
   ClientKey client;  // the rate limits of this client apply
 };
 
-// Answers requests for paths that are not the service's, for an embedder who has others on the same port. Not asked for
-// what may be a pairing code (a single segment of letters and digits), nor for what crossed a network unencrypted.
+// Answers requests for paths that are not the service's, so that an embedder can have other pages on the same port. The
+// service does not ask it about possible pairing codes (a single segment of letters and digits), nor about requests
+// that crossed a network unencrypted.
 class PAIRPORT_EXPORT PathHandler {
  public:
   // A view. The body is `body` and then `fixed_body`.
@@ -131,7 +132,7 @@ struct Pending {
   StoreOperation operation;    // holds a code and, with kPut, credentials
 };
 
-// What came of a Pending.
+// The outcome of a Pending.
 class PendingReply {
  public:
   // The file was opened. The caller sends the piece that Response::file_range() names then.

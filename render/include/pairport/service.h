@@ -98,9 +98,9 @@ class PAIRPORT_EXPORT Service {
   // Every other request is refused (403) and changes nothing. REQUIRES: url() begins with https://
   void redirect(const Request& request, Response& response) noexcept;
 
-  // Goes on with a `response` that is pending(), with what came of it; does nothing with one that is not. Afterwards
-  // there is an answer, or it is pending again: a deposit whose code was in use draws another one. `reply` is not used
-  // any more when the function returns. A reply of the wrong kind counts as unavailable.
+  // Continues a pending `response` with the outcome; does nothing with one that is not pending. Afterwards the response
+  // has an answer or is pending again: a deposit whose code was in use draws another one. `reply` need not stay valid
+  // after the call. A reply of the wrong kind counts as unavailable.
   //   A file:   200, 206, 304, 404 or 416 (RFC 9110 sections 13 and 14; one range at a time). A challenge gets 200 or,
   //             when there is no such file or it is too large for a challenge, 404.
   //   A store:  as handle() answers with a store of its own.
