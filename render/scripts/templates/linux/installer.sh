@@ -163,46 +163,7 @@ look_at_old() {
 	case $TAGS$ATTRS in "$ATTRS" | *.json) ;; *) die 1 "the tags are in $ATTRS, which is not JSON." 'Leave out -g.' ;; esac
 }
 
-# Any HTTP answer will do; the path is not used.
-probe_server() {
-	host=${CONNECT_URL#*://}
-	host=${host%%[/?]*}
-	case $host in *[!]0-9A-Za-z.:_[-]*) warn 'unusual server name: connection not tested.'; return ;; esac
-	case $CONNECT_URL in
-		[Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) host=https://$host ;;
-		*) host=http://$host ;;
-	esac
-	act "test the connection to $host" || return 0
-	login='' limit=yes status=0
-	request "$host/" /dev/null || status=$?
-	[ $status -ne 0 ] || return 0
-	# What the tool says is in the language of the machine, what it returns is not.
-	case $FETCHER$status:$(cat "$TMP/said") in
-		curl22:* | curl52:* | wget[68]:* | busybox*'server returned error: HTTP/'*) return ;;
-		curl5:* | curl97:* | *[Pp]roxy*) why='Check the proxy variables (sudo -E keeps them).' ;;
-		curl6:* | *resolve* | *'bad address'* | *'not known'*) why='Check its name and the DNS here.' ;;
-		curl28:* | *'imed out'* | *timeout* | *Terminated*) why='No answer: is there a firewall, or a proxy needed?' ;;
-		curl35:* | curl5[389]:* | curl6[06]:* | curl7[7]:* | curl8[023]:* | curl9[01]:* | wget5:* | *ertificate* | *SSL* | *TLS*)
-			why='TLS failed: check its certificate and the clock here.' ;;
-		*) why='Refused: is it running, and is the port right?' ;;
-	esac
-	die 2 "cannot reach the server $host." "$why" "$(said)"
-}
-
-# The client knows no proxy variables. As under Windows it gets a proxy only if no direct way leads to the server.
-find_proxy() {
-	case $CONNECT_URL in
-		[Hh][Tt][Tt][Pp][Ss]://* | [Ww][Ss][Ss]://*) PROXY=${https_proxy:-${HTTPS_PROXY:-${all_proxy:-${ALL_PROXY:-}}}} ;;
-		*) PROXY=${http_proxy:-${all_proxy:-${ALL_PROXY:-}}} ;;
-	esac
-	[ -z "$DRY" ] || PROXY=''
-	case $host in http://* | https://*) ;; *) PROXY='' ;; esac # unusual: not tested
-	[ -n "$PROXY" ] || return 0
-	direct=yes login='' limit=yes
-	if request "$host/" /dev/null || answered; then PROXY=''; return; fi
-	case $PROXY in *://*) ;; *) PROXY=http://$PROXY ;; esac
-	say '- only the proxy leads to the server: the client gets it'
-}
+{{> lib/reach.sh}}
 
 # What can fail fails here, before anything is changed.
 get_ready() {
@@ -230,37 +191,7 @@ get_ready() {
 	esac || die 1 "this package does not fit the $METHOD client or the tools here." 'Leave out -p, -V, -z, or uninstall first.'
 	! has i || get_tacoscript
 }
-# Whether the package repository of the client has something for this system.
-repository_answers() {
-	[ "$INIT" = systemd ] || return 1 # the packages call systemctl
-	case $PACKAGES:$ARCHS in
-		:* | apt*' - '* | [!a]*' -') return 1 ;;
-		apt*) index=$DEB_REPO/dists/$CODENAME/Release key=dearmor.gpg ;;
-		*) index=$RPM_REPO/$CHANNEL/repodata/repomd.xml key=key.gpg ;;
-	esac
-	fetch "$index" "$TMP/key" && fetch "$REPO_KEYS/$key" "$TMP/key" || return 1
-	if [ "$PACKAGES" = apt ] && [ -z "$DRY" ] && ! apt_is_free; then
-		warn 'the lock of dpkg is held: the archive is used.'
-		return 1
-	fi
-}
-# Adds the package repository of the client and its signing key.
-add_repository() {
-	act "add the repository of the client ($CHANNEL)" || return 0
-	file=/etc/yum.repos.d/rport.repo
-	case $PACKAGES in
-		apt) file=/etc/apt/sources.list.d/rport.list ;;
-		zypper) file=/etc/zypp/repos.d/rport.repo ;;
-	esac
-	if [ "$PACKAGES" = apt ]; then
-		put "$TMP/key" /usr/share/keyrings/rport.gpg 644
-		echo "deb [signed-by=/usr/share/keyrings/rport.gpg] $DEB_REPO $CODENAME $CHANNEL" >"$TMP/repo"
-	else
-		quietly rpm --import "$TMP/key" || die 3 'the key of the repository is bad.' "$(said)" 'Use -p.'
-		printf '%s\n' '[rport]' name=RPort "baseurl=$RPM_REPO/$CHANNEL/" enabled=1 gpgcheck=1 "gpgkey=$REPO_KEYS/key.gpg" >"$TMP/repo"
-	fi
-	put "$TMP/repo" $file 644
-}
+{{> lib/repository.sh}}
 
 # Makes the changes: each is printed first, and noted, so that it can be undone.
 apply() {
@@ -305,38 +236,7 @@ make_user() {
 }
 # It was there before, and goes with its last user.
 put_group_back() { grep -q "^$RUN_AS:" /etc/group || groupadd -r -g "$1" "$RUN_AS"; }
-# make_folder PATH MODE OWNER [GROUP]: creates it where it is missing; owner and mode are set in any case.
-make_folder() {
-	if [ ! -d "$1" ]; then
-		act "create $1" || return 0
-		new_folder "$1"
-	fi
-	[ -n "$DRY" ] || { chown "$3:${4:-$(group_of "$3")}" "$1" && chmod "$2" "$1"; }
-}
-# With -a: the new user reads what it takes over.
-hand_over() {
-	before=$(owner_of_data)
-	if [ -n "$DRY" ] || [ ! -d "$DATA" ] || [ "$before" = "$RUN_AS" ] || ! hush id "$before"; then return; fi
-	for folder in "$DATA" "$LOGS"; do
-		# shellcheck disable=SC2016 # for the shell of that user
-		as_user 'chmod -R a+rX "$FILE"' "$folder" "$before" </dev/null || :
-	done
-}
-# What belongs to others in the client's folders - a client that was run as root, the user before -a - is replaced by
-# copies. Not by chown: a link there may lead to any file. What cannot be read stays under another name.
-own_files() {
-	[ -z "$DRY" ] || return 0
-	for folder in "$DATA" "$LOGS"; do
-		# shellcheck disable=SC2016 # for the shell of that user
-		as_user 'cd "$FILE" || exit
-			find . ! -name . ! -user "$(id -u)" ! -name "*.unreadable" -prune | while IFS= read -r file; do
-				rm -rf "$file.own"
-				if cp -R "$file" "$file.own"; then mv -f "$file" "$file.unreadable"; mv "$file.own" "$file"; rm -rf "$file.unreadable"
-				else rm -rf "$file.own"; mv -f "$file" "$file.unreadable"; echo "$file"; fi
-			done' "$folder" </dev/null >"$TMP/unreadable" || :
-		[ ! -s "$TMP/unreadable" ] || warn "$RUN_AS cannot read in $folder, now called .unreadable:" "$(cat "$TMP/unreadable")"
-	done
-}
+{{> lib/folders.sh}}
 # Keeps the old configuration beside the new one, under a name with the time.
 back_up() {
 	backup=$CONF.$(date +%Y%m%d-%H%M%S).bak
@@ -347,164 +247,11 @@ back_up() {
 	rm "$CONF" # a package brings its own again
 }
 
-# The settings of this pairing. Those that are there and not asked for stay.
-configure() {
-	case $EXISTING$FORCE in yes) mode='default' ;; *) mode='set' ;; esac
-	# shellcheck disable=SC2016 # names of variables
-	{
-		edit client server set '$SERVER'
-		edit client auth set '$AUTH'
-		edit client fingerprint set '$FINGERPRINT'
-		edit client use_hostname $mode true
-		edit client data_dir $mode '$DATA'
-		edit logging log_file $mode '$LOG'
-		if [ $mode = set ]; then
-			edit logging log_level set '"info"'
-			edit remote-scripts enabled set false
-			edit file-reception enabled set false
-		fi
-		! has d || ! has f || OLD_ID=''
-		if has d || [ -n "$OLD_ID" ] || ! has_machine_id; then
-			ID=${OLD_ID:-$(cat /proc/sys/kernel/random/uuid)}
-			edit client use_system_id set false
-			edit client id set '$ID'
-		else
-			edit client use_system_id set true
-		fi
-		[ -z "$TAGS" ] || edit client attributes_file_path set '$ATTRS'
-		[ -z "$PROXY" ] || edit client proxy set '$PROXY'
-	}
-	edit_settings
-	interpreters
-	network_cards
-	act "write $CONF" || { print_settings; return 0; }
-	base=$CONF
-	[ $mode = default ] || [ ! -f "$TMP/new/rport.example.conf" ] || base=$TMP/new/rport.example.conf
-	[ -f "$base" ] || base=/dev/null
-	write_conf "$base"
-	[ -z "$TAGS" ] || write_tags
-}
-# The shells and languages that are here, for scripts of the server.
-interpreters() {
-	for interpreter in bash zsh ksh csh python3 perl pwsh fish; do
-		path=$(command -v $interpreter) || continue
-		case $path in /*[!0-9A-Za-z/._+-]*) ;; /*) edit interpreter-aliases $interpreter default "\"$path\"" ;; esac
-	done
-}
-# Whether /etc/machine-id holds an id: 32 hexadecimal digits.
-has_machine_id() {
-	machine_id=''
-	[ ! -r /etc/machine-id ] || read -r machine_id </etc/machine-id || :
-	case $machine_id in *[!0-9a-f]*) return 1 ;; esac
-	[ "${#machine_id}" -eq 32 ]
-}
-# Adds the tags of -g to the attributes file; what else is in it stays.
-write_tags() {
-	# shellcheck disable=SC2016 # for the shell of that user
-	as_user 'test -f "$FILE" && exec cat "$FILE"' "$ATTRS" </dev/null >"$TMP/old_tags" || :
-	TAGS=$TAGS awk '
-	{ text = text $0 "\n" }
-	END {
-		at = match(text, /"tags"[ \t\n]*:[ \t\n]*\[/) ? RSTART + RLENGTH : 0
-		rest = at ? substr(text, at) : "]"
-		match(rest, /^([^]"]|"([^"\\]|\\.)*")*/)
-		have = substr(rest, 1, RLENGTH)
-		rest = substr(rest, RLENGTH + 1)
-		n = split(ENVIRON["TAGS"], tag, "\n")
-		for (i = 1; i < n; i++) {
-			gsub(/["\\]/, "\\\\&", tag[i])
-			if (!index(have, "\"" tag[i] "\"")) have = have (have ~ /"/ ? ", " : "") "\"" tag[i] "\""
-		}
-		if (at) printf "%s%s%s", substr(text, 1, at - 1), have, rest
-		else {
-			if (!sub(/\{[ \t\n]*"/, "\"", text)) text = "\"labels\": {}}\n"
-			printf "{\"tags\": [%s], %s", have, text
-		}
-	}' "$TMP/old_tags" >"$TMP/tags"
-	note put_tags_back "$ATTRS"
-	tags_as_user "$ATTRS" <"$TMP/tags" || die 1 "$RUN_AS cannot write $ATTRS." 'Leave out -g.'
-}
-# Writes the attributes file as the client's user, who may own its folder.
-tags_as_user() {
-	# shellcheck disable=SC2016 # for the shell of that user
-	as_user 'umask 027; rm -rf "$FILE.new"; cat >"$FILE.new" && mv -f "$FILE.new" "$FILE"' "$1"
-}
-# Undoes write_tags.
-put_tags_back() {
-	# shellcheck disable=SC2016
-	if [ -s "$TMP/old_tags" ]; then tags_as_user "$1" <"$TMP/old_tags"; else as_user 'rm -f "$FILE"' "$1"; fi
-}
-# The first physical cards with a private and a public address.
-network_cards() {
-	! have ip || for card in /sys/class/net/*; do
-		[ -e "$card/device" ] || continue
-		speed=$(cat "$card/speed" 2>/dev/null) || :
-		case $speed in '' | *[!0-9]*) speed=1000 ;; esac
-		card=${card##*/}
-		case $card in *[!0-9A-Za-z._:@-]*) continue ;; esac
-		for address in $(ip addr show dev "$card" | awk '$1 ~ /^inet/ { print $2 }'); do
-			case $address in
-				10.* | 192.168.* | 172.1[6-9].* | 172.2?.* | 172.3[01].* | f[cd]*) net=lan ;;
-				127.* | 169.254.* | fe80:* | ::1/*) continue ;;
-				*) net=wan ;;
-			esac
-			edit monitoring net_"$net" default "['$card', '$speed']"
-		done
-	done
-}
+{{> lib/configure.sh}}
+{{> lib/tags.sh}}
+{{> lib/network_cards.sh}}
 
-# Registers the service, started with the machine, and not started yet.
-service_define() {
-	case $INIT in
-		systemd)
-			if has f || ! systemctl cat rport 2>/dev/null | grep -qx "User=$RUN_AS"; then
-				[ ! -f "$UNIT" ] || { keep_old "$UNIT" && rm "$UNIT"; }
-				note service_remove rport
-				(umask 022 && quietly "$BIN" --service install --service-user "$RUN_AS" --config "$CONF") || die 1 'the client refuses to be a service:' "$(said | redact)"
-			fi
-			systemctl daemon-reload
-			quietly systemctl enable rport
-			;;
-		openrc)
-			put_init '#!/sbin/openrc-run' "command='$BIN'" "command_args='-c $CONF'" "command_user='$RUN_AS'" \
-				command_background=true pidfile=/run/rport.pid 'depend() { use net; }'
-			quietly rc-update add rport default
-			;;
-		sysv)
-			put_init "$(sysv_script)"
-			quietly update-rc.d rport defaults
-			;;
-	esac || warn 'the service will not start with the machine.'
-}
-# put_init LINE...: writes the init script.
-put_init() {
-	printf '%s\n' "$@" >"$TMP/init"
-	[ -e "$INIT_SCRIPT" ] || note service_remove rport
-	put "$TMP/init" "$INIT_SCRIPT" 755
-}
-# The init script for SysV.
-sysv_script() {
-	cat <<END
-#!/bin/sh
-### BEGIN INIT INFO
-# Provides: rport
-# Required-Start: \$network \$remote_fs
-# Required-Stop: \$network
-# Default-Start: 2 3 4 5
-# Default-Stop: 0 1 6
-# Short-Description: RPort client
-### END INIT INFO
-pid=/var/run/rport.pid
-# Whether the client runs.
-up() { [ -s \$pid ] && kill -0 "\$(cat \$pid)" 2>/dev/null; }
-case \$1 in
-  start) up || su -s /bin/sh $RUN_AS -c 'exec $BIN -c $CONF </dev/null >/dev/null 2>&1 & echo \$!' >\$pid ;;
-  stop) up && kill "\$(cat \$pid)"; for i in 1 2 3 4 5 6 7 8 9; do up && sleep 1; done; rm -f \$pid ;;
-  restart) "\$0" stop; "\$0" start ;;
-  status) up ;;
-esac
-END
-}
+{{> lib/register.sh}}
 
 # Starts the client and reports the truth about its connection.
 connect() {
