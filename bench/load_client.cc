@@ -17,13 +17,11 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cerrno>
 #include <charconv>
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -34,11 +32,12 @@
 #include <vector>
 
 #include "deposit_values.h"
+#include "histogram.h"
+#include "load_options.h"
 
 namespace pairport::bench {
 namespace {
 
-constexpr std::size_t kMaxPipeline = 64;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 // How long after the end of the run answers may arrive; later ones count as missing.
 constexpr std::uint64_t kPatience = 5 * kSecond;
@@ -48,68 +47,6 @@ std::uint64_t clock_ns(clockid_t clock = CLOCK_MONOTONIC) {
   clock_gettime(clock, &time);
   return static_cast<std::uint64_t>(time.tv_sec) * kSecond + static_cast<std::uint64_t>(time.tv_nsec);
 }
-
-// Counts values by size, with 64 steps per power of two, so the error of a percentile is at most 1.6 %.
-class Histogram {
- public:
-  void add(std::uint64_t ns) {
-    ++counts_[index_of(ns)];
-    ++total_;
-    max_ = std::max(max_, ns);
-  }
-  std::uint64_t total() const { return total_; }
-  std::uint64_t max() const { return max_; }
-  // The value that a `share` of all values does not exceed.
-  std::uint64_t quantile(double share) const {
-    const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(total_));
-    std::uint64_t seen = 0;
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-      seen += counts_[i];
-      if (seen > wanted) return std::min(end_of(i), max_);
-    }
-    return max_;
-  }
-  std::uint64_t above(std::uint64_t ns) const {
-    std::uint64_t count = 0;
-    for (std::size_t i = index_of(ns) + 1; i < counts_.size(); ++i) count += counts_[i];
-    return count;
-  }
-
- private:
-  static constexpr std::size_t kSteps = 64;
-  static std::size_t index_of(std::uint64_t ns) {
-    if (ns < kSteps) return ns;
-    const auto shift = static_cast<std::size_t>(std::bit_width(ns)) - 7;
-    return std::min(kSteps * (shift + 1) + ((ns >> shift) - kSteps), std::size_t{kSteps * 40 - 1});
-  }
-  static std::uint64_t end_of(std::size_t index) {
-    if (index < kSteps) return index;
-    const std::size_t shift = index / kSteps - 1;
-    return ((kSteps + index % kSteps + 1) << shift) - 1;
-  }
-
-  std::vector<std::uint64_t> counts_ = std::vector<std::uint64_t>(kSteps * 40);
-  std::uint64_t total_ = 0;
-  std::uint64_t max_ = 0;
-};
-
-struct Options {
-  std::uint16_t port = 0;
-  std::size_t connections = 64;
-  std::size_t pipeline = 1;
-  double seconds = 2;
-  double rate = 0;          // requests per second; 0: closed loop
-  std::uint64_t count = 0;  // 0: run for `seconds`; else end after this many answers
-  bool deposits = false;
-  std::uint64_t deposit_every = 0;  // among GETs; 0: never. Their latency is separate.
-  bool new_connections = false;     // one for each request
-  bool ask_close = false;           // send `Connection: close`, and wait for the server to close
-  std::string targets;              // file with one target a line
-  std::string target = "/";
-  std::string user_agent = "curl/7.88.1";
-  std::string codes;  // file for the codes of deposits
-  std::uint64_t keep_codes = 100'000;
-};
 
 struct Peer {
   int fd = -1;
@@ -127,7 +64,7 @@ struct Peer {
 
 class LoadClient {
  public:
-  explicit LoadClient(const Options& options) : options_(options) {}
+  explicit LoadClient(const LoadOptions& options) : options_(options) {}
 
   bool prepare() {
     if (options_.deposits) return true;  // deposits are created when they are sent
@@ -435,7 +372,7 @@ class LoadClient {
     while (due_at(sent_ + unsent_) < end_) ++unsent_;
   }
 
-  const Options options_;
+  const LoadOptions options_;
   std::mt19937_64 engine_{20260101};
   std::vector<std::string> requests_;
   std::vector<std::unique_ptr<Peer>> peers_;
@@ -457,65 +394,10 @@ class LoadClient {
   std::vector<std::string> codes_;
 };
 
-bool parse_options(int argc, char** argv, Options& options) {
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view name = argv[i];
-    if (name == "--deposits") {
-      options.deposits = true;
-      continue;
-    }
-    if (name == "--new-connections") {
-      options.new_connections = true;
-      continue;
-    }
-    if (name == "--ask-close") {
-      options.ask_close = true;
-      continue;
-    }
-    if (++i == argc) return false;
-    const char* value = argv[i];
-    if (name == "--port") {
-      options.port = static_cast<std::uint16_t>(std::strtoul(value, nullptr, 10));
-    } else if (name == "--connections") {
-      options.connections = std::strtoull(value, nullptr, 10);
-    } else if (name == "--pipeline") {
-      options.pipeline = std::strtoull(value, nullptr, 10);
-    } else if (name == "--seconds") {
-      options.seconds = std::strtod(value, nullptr);
-    } else if (name == "--rate") {
-      options.rate = std::strtod(value, nullptr);
-    } else if (name == "--count") {
-      options.count = std::strtoull(value, nullptr, 10);
-    } else if (name == "--deposit-every") {
-      options.deposit_every = std::strtoull(value, nullptr, 10);
-    } else if (name == "--targets") {
-      options.targets = value;
-    } else if (name == "--target") {
-      options.target = value;
-    } else if (name == "--user-agent") {
-      options.user_agent = value;
-    } else if (name == "--codes") {
-      options.codes = value;
-    } else if (name == "--keep-codes") {
-      options.keep_codes = std::strtoull(value, nullptr, 10);
-    } else {
-      return false;
-    }
-  }
-  const bool one_each = options.rate > 0 || options.new_connections;
-  return options.port != 0 && options.connections != 0 && options.pipeline >= 1 && options.pipeline <= kMaxPipeline &&
-         (!one_each || options.pipeline == 1) && !(options.rate > 0 && options.new_connections) &&
-         (!options.ask_close || options.new_connections);
-}
-
 int run(int argc, char** argv) {
-  Options options;
-  if (!parse_options(argc, argv, options)) {
-    (void)std::fputs(
-        "usage: load_client --port N [--connections 64] [--pipeline 1] [--seconds 2] [--rate PER_SECOND] [--count N]\n"
-        "                   [--target / | --targets FILE] [--user-agent TEXT] [--new-connections [--ask-close]]\n"
-        "                   [--deposit-every N] [--deposits [--codes FILE [--keep-codes N]]]\n",
-        stderr);
+  LoadOptions options;
+  if (!parse_load_options(argc, argv, options)) {
+    (void)std::fputs(kLoadUsage, stderr);
     return 2;
   }
   LoadClient client(options);
