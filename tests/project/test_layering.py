@@ -182,6 +182,22 @@ def calls_between(paths):
     return edges
 
 
+# Where the product stands: everything of the repository but tests and measured results.
+PRODUCT = [".ci", "bench", "cmake", "core", "doc", "net", "nginx", "packaging", "render", "script"]
+LONGEST_FILE = 500  # lines
+
+
+def product_files():
+    inside = [path for folder in PRODUCT for path in sorted((ROOT / folder).rglob("*"))
+              if path.is_file() and "__pycache__" not in path.parts and not path.is_relative_to(ROOT / "bench/results")]
+    return inside + [path for path in sorted(ROOT.iterdir()) if path.is_file() and path.suffix in (".md", ".txt", ".json")]
+
+
+def too_long(texts):
+    """The names, of a dictionary of name and bytes, that have too many lines."""
+    return [f"{name}: {lines} lines" for name, text in texts.items() if (lines := text.count(b"\n")) > LONGEST_FILE]
+
+
 class Layering(unittest.TestCase):
     def test_no_layer_knows_one_above_it(self):
         paths = [path for layer in LAYERS for path in sources(layer)]
@@ -254,6 +270,14 @@ class Layering(unittest.TestCase):
     def test_there_are_few_public_headers(self):
         public = [path.name for layer in LAYERS for path in (ROOT / layer / "include").rglob("*.h*")]
         self.assertLessEqual(len(public), 19, sorted(public))
+
+    def test_no_file_of_the_product_is_longer_than_500_lines(self):
+        """Code, templates and manual: who opens a file finds one subject in it."""
+        texts = {relative(path): path.read_bytes() for path in product_files()}
+        for name in ("README.md", "render/scripts/templates/linux/installer.sh", "bench/load_client.cc", "nginx/body.c", "script/test"):
+            self.assertIn(name, texts, "the files are where they are looked for")
+        self.assertEqual(too_long(texts), [], "split it by subject")
+        self.assertEqual(too_long({"a": b"\n" * 500, "b": b"\n" * 501}), ["b: 501 lines"])
 
     def test_the_check_finds_what_it_looks_for(self):
         probe = ROOT / "core" / "store" / "probe.cc"
