@@ -43,7 +43,7 @@ struct BenchService {
                                            std::string(kPassword)};
     auto created = Service::create(options, random, now);
     if (!created.ok()) {
-      std::fprintf(stderr, "no service: %s\n", std::string(created.status().message()).c_str());
+      (void)std::fprintf(stderr, "no service: %s\n", std::string(created.status().message()).c_str());
       std::abort();
     }
     service = std::move(created).value();

@@ -44,7 +44,7 @@ std::uint64_t clock_ns() {
 }
 
 [[noreturn]] void fail(const std::string& what) {
-  std::fprintf(stderr, "tls_client: %s\n", what.c_str());
+  (void)std::fprintf(stderr, "tls_client: %s\n", what.c_str());
   std::exit(1);
 }
 
@@ -78,7 +78,8 @@ class Client {
   explicit Client(const Options& options) : options_(options), context_(SSL_CTX_new(TLS_client_method())) {
     SSL_CTX_set_min_proto_version(context_.get(), options.version);
     SSL_CTX_set_max_proto_version(context_.get(), options.version);
-    if (SSL_CTX_set1_groups_list(context_.get(), options.groups.c_str()) != 1) fail("no such groups");
+    std::string groups = options.groups;  // not const, because OpenSSL's macro casts to char*
+    if (SSL_CTX_set1_groups_list(context_.get(), groups.data()) != 1) fail("no such groups");
     // The same for every server, so that its preferences do not matter.
     if (SSL_CTX_set_cipher_list(context_.get(), "ECDHE+AES128+AESGCM") != 1 ||
         SSL_CTX_set_ciphersuites(context_.get(), "TLS_AES_128_GCM_SHA256") != 1) {
@@ -172,7 +173,7 @@ class Client {
     if (wanted == 0) {
       if (broken_++ == 0) {
         const char* reason = ERR_reason_error_string(ERR_peek_error());
-        std::fprintf(stderr, "tls_client: broken: %s\n", reason != nullptr ? reason : std::strerror(errno));
+        (void)std::fprintf(stderr, "tls_client: broken: %s\n", reason != nullptr ? reason : std::strerror(errno));
       }
       ERR_clear_error();
       peer.session.reset();
@@ -343,7 +344,7 @@ int main(int argc, char** argv) {
   try {
     pairport::bench::Client(pairport::bench::parse(argc, argv)).run();
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "tls_client: %s\n", error.what());
+    (void)std::fprintf(stderr, "tls_client: %s\n", error.what());
     return 1;
   }
 }

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """script/test: how it is called, and what it says of tests that were skipped."""
 
+import fnmatch
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +73,26 @@ class Tree(unittest.TestCase):
                 self.assertEqual(done.returncode, 1, change)
                 self.assertIn("\n" + expected, done.stderr)
                 self.assertIn("error: the source tree has changed", done.stderr)
+
+
+class Defects(unittest.TestCase):
+    def test_clang_tidy_reads_every_source_of_the_product_the_benchmarks_and_the_examples(self):
+        step = re.search(r"\ncheck_defects\(\) \{\n(.*?)\n\}\n", (ROOT / "script" / "test").read_text(encoding="utf-8"), re.S)[1]
+        patterns = re.findall(r"'([\w/*.]+\.cc?)'", step)
+        sources = [path.relative_to(ROOT).as_posix() for folder in ("core", "render", "net", "nginx", "bench", "tests/embed")
+                   for path in (ROOT / folder).rglob("*") if path.suffix in (".c", ".cc")]
+        self.assertGreater(len(sources), 100, "the sources are where they are looked for")
+        self.assertEqual([name for name in sources if not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)], [])
+
+    def test_files_without_options_are_noted(self):
+        with tempfile.TemporaryDirectory(prefix="pairport-script-") as name:
+            folder = pathlib.Path(name).resolve()
+            done = subprocess.run(["sh", "-euc", f"""git init -q; mkdir -p build/release a; : >a/one.cc; : >a/two.cc; : >a/one.c; git add a
+                printf '{{"file": "{folder}/a/one.cc"}}, {{"file": "{folder}/a/one.c"}}' >build/release/compile_commands.json
+                . '{ROOT}/script/lib.sh'; list_compiled 'a/*.cc'"""], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+            self.assertEqual(done.stdout, "a/one.cc\0")
+            self.assertEqual((folder / "build/skipped.txt").read_text(encoding="utf-8"),
+                             "defects: a/two.cc: the release build does not compile it\n")
 
 
 class Usage(unittest.TestCase):
