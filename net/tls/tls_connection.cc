@@ -208,12 +208,13 @@ void TlsConnection::begin_handshake(std::size_t lane) noexcept {
   assert(wants_handshake());
   lane_ = lane;
   if (output_ == nullptr) output_ = context_.take_output();
-  output_->begin = output_->size = 0;
+  if (output_ != nullptr) output_->begin = output_->size = 0;
   state_ = State::kComputing;
 }
 
 void TlsConnection::handshake() noexcept {
   assert(is_computing());
+  if (output_ == nullptr) return;  // no memory: on_handshake() closes
   if (session_ == nullptr) {
     session_.reset(new (std::nothrow) Session(*this));
     if (session_ == nullptr) return;
@@ -232,7 +233,7 @@ void TlsConnection::on_handshake(const Now& now) noexcept {
   assert(is_computing());
   state_ = State::kHandshake;
   ready_ = false;
-  if (session_ == nullptr) return close();
+  if (output_ == nullptr || session_ == nullptr) return close();
   fragment_ = {output_->bytes.data(), output_->size};
   if (!is_sending()) context_.give_back(std::move(output_));
   switch (session_->result) {

@@ -144,7 +144,7 @@ class PAIRPORT_EXPORT TlsConnection {
   std::span<const Fragment> output() const noexcept;
   void on_output(std::size_t sent, const Now& now) noexcept;
 
-  // Call this after a direct call of the Connection: on_file(), on_data(), finish().
+  // Call this after a direct call of the Connection: resume(), on_data(), finish().
   void on_answer(const Now& now) noexcept;
 
   // Whether a step of the handshake can be computed.

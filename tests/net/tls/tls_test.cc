@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "support/connection_fixture.h"
+#include "support/failing_new.h"
 #include "support/tls_kit.h"
 
 namespace pairport::testing {
@@ -62,21 +63,31 @@ class Talk {
     tls = std::make_unique<TlsConnection>(*tls_context, *wire.connection, wire.now);
   }
 
+  // An allocation fails only during a call of the library, not in the test.
+  template <typename Call>
+  void call(Call&& function) {
+    Allocations::watching = true;
+    function();
+    Allocations::watching = false;
+  }
+
   // Does what the owner of a TlsConnection does.
   void serve() {
     while (true) {
       if (tls->wants_handshake()) {
         ++steps;
-        tls->begin_handshake(tls->lane().value_or(0));
+        call([&] { tls->begin_handshake(tls->lane().value_or(0)); });
         EXPECT_TRUE(tls->output().empty());
         EXPECT_FALSE(tls->wants_input());
-        tls->handshake();
-        tls->on_handshake(wire.now);
+        call([&] {
+          tls->handshake();
+          tls->on_handshake(wire.now);
+        });
       } else if (!tls->output().empty() && writable) {
         const Fragment& first = tls->output().front();
         const std::size_t count = std::min(write_size, first.size);
         client.from_server.append(first.data, count);
-        tls->on_output(count, wire.now);
+        call([&] { tls->on_output(count, wire.now); });
       } else {
         break;
       }
@@ -93,7 +104,7 @@ class Talk {
       const std::unique_ptr<char[]> piece(new char[size]);
       std::copy_n(client.to_server.data(), size, piece.get());
       client.to_server.erase(0, size);
-      tls->on_input({piece.get(), size}, wire.now);
+      call([&] { tls->on_input({piece.get(), size}, wire.now); });
       serve();
       client.pump();
     }
@@ -167,6 +178,27 @@ TEST(TlsTest, AnswersDoNotDependOnHowBytesAreCut) {
     EXPECT_EQ(talk.client.received, whole) << cut;
   }
   EXPECT_GT(whole.size(), 80'000U);
+}
+
+TEST(TlsTest, WithoutMemoryAConnectionEndsWhicheverAllocationFails) {
+  for (const bool all_after : {false, true}) {
+    bool failed = true;
+    std::size_t fail_at = 1;
+    for (; failed; ++fail_at) {
+      ASSERT_LT(fail_at, 100U);
+      Talk talk;
+      {
+        const Watch watch(fail_at, all_after);
+        Allocations::watching = false;
+        talk.run();
+        if (talk.client.established && !talk.tls->wants_close()) talk.say(get("/0000000"));
+        failed = Allocations::failed;
+      }
+      EXPECT_NE(talk.client.received.starts_with("HTTP/1.1 200 OK"), talk.tls->wants_close()) << fail_at;
+      EXPECT_EQ(talk.tls->wants_close(), failed) << fail_at;
+    }
+    EXPECT_GT(fail_at, 3U) << "several have failed";
+  }
 }
 
 TEST(TlsTest, AHandshakeIsAskedForOnlyWithAWholeRecord) {
