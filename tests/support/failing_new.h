@@ -37,7 +37,10 @@ class Watch {
     Allocations::fail_all_after = fail_all_after;
     Allocations::watching = true;
   }
-  ~Watch() { Allocations::watching = false; }
+  ~Watch() {
+    Allocations::watching = false;
+    Allocations::fail_at = 0;
+  }
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 };
