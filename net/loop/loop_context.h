@@ -46,7 +46,7 @@ struct LoopContext {
   const ServerOptions& options;
   Events events;
   HandleCount handles;
-  std::function<void()> keep_ticking;  // starts the tick, because there is something to wait for
+  std::function<void()> keep_ticking;  // starts the tick, because there is a connection
   LoopClock clock;
 
   const Now& now() noexcept { return clock.now(); }

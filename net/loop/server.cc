@@ -48,7 +48,10 @@ class Server::Impl {
                  options_,
                  Events(options.on_event, service, connections_),
                  HandleCount([this](std::size_t left) { on_handle_removed(left); }),
-                 [this] { keep_ticking(); },
+                 [this] {
+                   keep_ticking();
+                   uv_ref(reinterpret_cast<uv_handle_t*>(&tick_));  // until there are no peers
+                 },
                  {}} {}
 
   Status start();
@@ -98,7 +101,8 @@ Status Server::Impl::start() {
   before_poll_.data = this;
   context_.handles.add(kClockHandles + 1);
   uv_prepare_start(&before_poll_, [](uv_prepare_t* prepare) { static_cast<Impl*>(prepare->data)->on_before_poll(); });
-  // The clock alone must not keep the loop alive; sockets do.
+  // The clock alone must not keep the loop alive. A connection does, by the clock: while it waits for the store its
+  // socket may be inactive.
   uv_unref(reinterpret_cast<uv_handle_t*>(&tick_));
   uv_unref(reinterpret_cast<uv_handle_t*>(&before_poll_));
   started_ = true;
@@ -156,8 +160,9 @@ void Server::Impl::on_tick() noexcept {
     tick_worked_ = true;
     uv_idle_start(&idle_, [](uv_idle_t* idle) { static_cast<Impl*>(idle->data)->on_idle(); });
   }
-  if (peers_->size() == 0 && context_.service.store().stats().expiring == 0 && peers_->refusals().empty() &&
-      !stopping_) {
+  if (peers_->size() != 0 || !peers_->refusals().empty()) return;
+  uv_unref(reinterpret_cast<uv_handle_t*>(&tick_));
+  if (context_.service.store().stats().expiring == 0 && !stopping_) {
     uv_timer_stop(&tick_);
     ticking_ = false;
   }
