@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <span>
 
-#include <pairport/random.h>
 #include <pairport/secret_memory.h>
 
 namespace pairport {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <pairport/random.h>
+#include <pairport/secret_memory.h>
 
 #include <sys/random.h>
 

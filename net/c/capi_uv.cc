@@ -27,28 +27,47 @@
 #include "net/base/file_descriptor.h"
 #include "net/c/conversions.h"
 #include "render/c/interop.h"
+#include "render/c/pending.h"
 
 namespace pairport {
 namespace {
 
-static_assert(PAIRPORT_EVENT_DEPOSITS_REFUSED == static_cast<int>(ServerEvent::kDepositsRefused));
-static_assert(PAIRPORT_EVENT_ACCEPT_PAUSED == static_cast<int>(ServerEvent::kAcceptPaused));
-static_assert(PAIRPORT_EVENT_MEMORY_FELL == static_cast<int>(ServerEvent::kMemoryFell));
-static_assert(PAIRPORT_EVENT_HANDSHAKES_DROPPED == static_cast<int>(ServerEvent::kHandshakesDropped));
-static_assert(PAIRPORT_EVENT_DEPOSITS_LIMITED == static_cast<int>(ServerEvent::kDepositsLimited));
-static_assert(PAIRPORT_EVENT_LOOK_UPS_LIMITED == static_cast<int>(ServerEvent::kLookUpsLimited));
-static_assert(PAIRPORT_EVENT_UNTRUSTED_PROXY == static_cast<int>(ServerEvent::kUntrustedProxy));
-static_assert(PAIRPORT_EVENT_MISSES == static_cast<int>(ServerEvent::kMisses));
-static_assert(PAIRPORT_EVENT_ADDRESSES_LIMITED == static_cast<int>(ServerEvent::kAddressesLimited));
-static_assert(PAIRPORT_EVENT_CONNECTIONS_LIMITED == static_cast<int>(ServerEvent::kConnectionsLimited));
+#define PAIRPORT_SAME_EVENT(name, c_name, number) static_assert((c_name) == static_cast<int>(Event::name));
+PAIRPORT_EVENT_TABLE(PAIRPORT_SAME_EVENT)
+#undef PAIRPORT_SAME_EVENT
 static_assert(PAIRPORT_TLS_1_2 == static_cast<int>(TlsVersion::kTls12));
 static_assert(PAIRPORT_TLS_1_3 == static_cast<int>(TlsVersion::kTls13));
+
+// The store of a program in C, which knows a waiter as an opaque pointer.
+class CallersStore final : public StoreClient {
+ public:
+  explicit CallersStore(const pairport_server_options& options) noexcept
+      : start_(options.store_start), cancel_(options.store_cancel), user_(options.store_user) {}
+
+  bool start(const StoreOperation& operation, Waiter& waiter) noexcept override {
+    pairport_pending pending{};
+    pending.size = sizeof(pending);
+    Pending asked;
+    asked.kind = Pending::Kind::kStore;
+    asked.operation = operation;
+    write_pending(asked, &pending);
+    return start_(user_, &pending, reinterpret_cast<pairport_waiter*>(&waiter)) != 0;
+  }
+  void cancel(Waiter& waiter) noexcept override { cancel_(user_, reinterpret_cast<pairport_waiter*>(&waiter)); }
+
+ private:
+  pairport_store_start start_;
+  pairport_store_cancel cancel_;
+  void* user_;
+};
 
 // The sizes of the structures in their first version. They never change; see render/c/handles.h.
 constexpr std::size_t kFirstOptions =
     offsetof(pairport_server_options, event_user) + sizeof(pairport_server_options::event_user);
 constexpr std::size_t kFirstListenOptions =
     offsetof(pairport_listen_options, redirect_to_https) + sizeof(pairport_listen_options::redirect_to_https);
+constexpr std::size_t kFirstStats =
+    offsetof(pairport_server_stats, handshakes_dropped) + sizeof(pairport_server_stats::handshakes_dropped);
 constexpr std::size_t kFirstAdoptOptions =
     offsetof(pairport_adopt_options, address) + sizeof(pairport_adopt_options::address);
 static_assert(PAIRPORT_MAX_INITIAL == Connection::kMaxInput);
@@ -92,13 +111,16 @@ Status convert(const pairport_server_options& from, ServerOptions& to) {
   if (!is_timeout(from.handshake_timeout)) {
     return {StatusCode::kInvalidArgument, "handshake_timeout: expected " + std::string(kTimeoutExpected)};
   }
+  if ((from.store_start == nullptr) != (from.store_cancel == nullptr)) {
+    return {StatusCode::kInvalidArgument, "store_start and store_cancel: expected both, or neither"};
+  }
   if (!is_string(from.package_folder)) {
     return {StatusCode::kInvalidArgument, "an option is a NULL pointer with a length"};
   }
   to.package_folder = view(from.package_folder);
   if (Status status = add_trusted_proxies(from, to.trusted_proxies); !status.ok()) return status;
   if (from.on_event != nullptr) {
-    to.on_event = [callback = from.on_event, user = from.event_user](ServerEvent event, int detail) {
+    to.on_event = [callback = from.on_event, user = from.event_user](Event event, int detail) {
       callback(user, static_cast<int>(event), detail);
     };
   }
@@ -189,8 +211,9 @@ struct pairport_server {
   bool is_usable() const noexcept { return !pairport::is_inherited(*service); }
 
   pairport_service* service = nullptr;  // outlives the server
-  // Both outlive the server.
+  // All three outlive the server.
   std::unique_ptr<pairport::CallersObserver> observer;
+  std::unique_ptr<pairport::CallersStore> store;
   std::unique_ptr<pairport::TlsContext> tls;
   std::unique_ptr<pairport::Server> server;
   void (*on_stopped)(void* user) = nullptr;
@@ -240,6 +263,10 @@ int pairport_server_attach(uv_loop_s* loop, pairport_service* service, const pai
     if (known.on_answer != nullptr) {
       created->observer = std::make_unique<pairport::CallersObserver>(known.on_answer, known.answer_user);
       converted.observer = created->observer.get();
+    }
+    if (known.store_start != nullptr) {
+      created->store = std::make_unique<pairport::CallersStore>(known);
+      converted.store = created->store.get();
     }
     auto attached = pairport::Server::attach(loop, pairport::service_of(*service), converted);
     if (!attached.ok()) return pairport::fail(attached.status(), message, message_size);
@@ -354,6 +381,26 @@ int pairport_server_use_certificates(pairport_server* server, const pairport_cer
 
 size_t pairport_server_connections(const pairport_server* server) noexcept {
   return server == nullptr || server->stopped || !server->is_usable() ? 0 : server->server->connections();
+}
+
+int pairport_server_get_stats(const pairport_server* server, pairport_server_stats* stats) noexcept {
+  if (server == nullptr || !server->is_usable() || stats == nullptr || stats->size < pairport::kFirstStats) {
+    return PAIRPORT_INVALID_ARGUMENT;
+  }
+  pairport_server_stats known{};
+  const pairport::ServerCounters& counters = server->server->counters();
+#define PAIRPORT_GIVE_COUNTER(member, text) known.member = counters.member;
+  PAIRPORT_SERVER_COUNTERS(PAIRPORT_GIVE_COUNTER)
+#undef PAIRPORT_GIVE_COUNTER
+  pairport::write_sized(known, stats);
+  return PAIRPORT_OK;
+}
+
+int pairport_waiter_reply(pairport_waiter* waiter, const pairport_reply* reply) noexcept {
+  pairport::ReceivedReply received;
+  if (waiter == nullptr || !received.read(reply)) return PAIRPORT_INVALID_ARGUMENT;
+  reinterpret_cast<pairport::StoreClient::Waiter*>(waiter)->on_reply(received.of_store());
+  return PAIRPORT_OK;
 }
 
 int pairport_server_stop(pairport_server* server, void (*on_stopped)(void* user), void* user) noexcept {

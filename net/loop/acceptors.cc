@@ -84,7 +84,7 @@ Acceptors::Next Acceptors::on_error(Acceptor& acceptor, int error) noexcept {
   if (error != EAGAIN) {
     // No file descriptor or no memory: the connection stays in the backlog, and polling for it would spin. The next
     // tick tries again; until then open connections continue, and some may end.
-    context_.events.tell(ServerEvent::kAcceptPaused, error, context_.clock.ms());
+    context_.events.tell(Event::kAcceptPaused, error, context_.clock.ms());
     pause(acceptor);
   }
   return Next::kStop;

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include <pairport/connection.h>
+#include <pairport/counters.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
 
@@ -19,35 +20,29 @@ namespace pairport {
 // sum. One thread at a time.
 class Events {
  public:
-  // REQUIRES: `service` and `context` outlive this object. `on_event` may be empty.
-  Events(std::function<void(ServerEvent event, int detail)> on_event, const Service& service,
+  // REQUIRES: `service`, `counters` and `context` outlive this object. `on_event` may be empty.
+  Events(std::function<void(Event event, int detail)> on_event, const Service& service, const ServerCounters& counters,
          const ConnectionContext& context);
 
   // Reports an event. False: the same event was reported less than a minute ago, or there is no on_event.
-  bool tell(ServerEvent event, int detail, std::uint64_t now_ms) noexcept;
-  // A connection was refused, because its address has reached its limit.
-  void count_beyond_address() noexcept { ++beyond_address_; }
-  // A connection was closed for another one, or refused, because the server has reached max_connections.
-  void count_beyond_all() noexcept { ++beyond_all_; }
+  bool tell(Event event, int detail, std::uint64_t now_ms) noexcept;
 
-  // Reports the counts, of this object and of the service. Call it with every tick.
+  // Reports the counts, of the service and of the server. Call it with every tick.
   void tell_counts(std::uint64_t now_ms) noexcept;
   // The same without the limit of a minute, before the server ends; later counts would be lost.
   void tell_last_counts(std::uint64_t now_ms) noexcept;
 
  private:
-  void tell_count(ServerEvent event, std::uint64_t count, std::uint64_t& told, std::uint64_t now_ms) noexcept;
+  void tell_count(Event event, std::uint64_t count, std::uint64_t& told, std::uint64_t now_ms) noexcept;
 
-  const std::function<void(ServerEvent event, int detail)> on_event_;
+  const std::function<void(Event event, int detail)> on_event_;
   const Service& service_;
+  const ServerCounters& counters_;
   const ConnectionContext& context_;
-  std::array<std::uint64_t, static_cast<std::size_t>(ServerEvent::kConnectionsLimited) + 1> again_at_{};
-  std::uint64_t beyond_address_ = 0;
-  std::uint64_t beyond_all_ = 0;
+  std::array<std::uint64_t, kEventCount> again_at_{};
   // The parts of the counts that have been reported.
-  std::uint64_t beyond_address_told_ = 0;
-  std::uint64_t beyond_all_told_ = 0;
   ServiceCounters told_;
+  ServerCounters server_told_;
   SecretLevel level_;
   bool untrusted_proxy_told_ = false;
 };

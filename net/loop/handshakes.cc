@@ -67,7 +67,8 @@ void Handshakes::queue(Handshake& handshake) noexcept {
   }
   FairQueue::Waiter* dropped = queue_of(handshake).push(handshake, handshake.client_, is_late);
   if (dropped != nullptr) {
-    context_.events.tell(ServerEvent::kHandshakesDropped, 0, now_ms);
+    ++context_.counters.handshakes_dropped;
+    context_.events.tell(Event::kHandshakesDropped, 0, now_ms);
     static_cast<Handshake*>(dropped)->owner_.on_dropped();
   }
   compute();

@@ -44,6 +44,7 @@ struct LoopContext {
   uv_loop_t* const loop;
   Service& service;
   const ServerOptions& options;
+  ServerCounters counters;
   Events events;
   HandleCount handles;
   std::function<void()> keep_ticking;  // starts the tick, because there is a connection

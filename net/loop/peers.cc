@@ -142,6 +142,7 @@ bool Peers::reserve_id() noexcept {
 
 Peers::Admission Peers::add(int fd, const sockaddr_storage& address, Transport transport,
                             const Handover& handover) noexcept {
+  ++context_.counters.connections_accepted;
   const bool is_unix = address.ss_family == AF_UNIX;
   const ClientAddress client = handover.peer ? *handover.peer : address_of(address);
   const bool has_address = client != ClientAddress{};
@@ -152,13 +153,13 @@ Peers::Admission Peers::add(int fd, const sockaddr_storage& address, Transport t
     key = &widest_key;
     place = places_->take(client.key());
     if (!place) {
-      context_.events.count_beyond_address();
+      ++context_.counters.addresses_limited;
       refuse(fd, transport);
       return Admission::kAddressHasMost;
     }
   }
   if (!has_room()) {
-    context_.events.count_beyond_all();
+    ++context_.counters.connections_limited;
     if (!make_room(key)) {
       refuse(fd, transport);
       return Admission::kNoRoom;

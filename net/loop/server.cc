@@ -46,7 +46,8 @@ class Server::Impl {
         context_{loop,
                  service,
                  options_,
-                 Events(options.on_event, service, connections_),
+                 {},
+                 Events(options.on_event, service, context_.counters, connections_),
                  HandleCount([this](std::size_t left) { on_handle_removed(left); }),
                  [this] {
                    keep_ticking();
@@ -59,6 +60,7 @@ class Server::Impl {
   Status adopt(int fd, const ListenOptions& options, const Handover& handover);
   void stop(std::function<void()> on_stopped);
   std::size_t connections() const noexcept { return peers_->size(); }
+  const ServerCounters& counters() const noexcept { return context_.counters; }
 
  private:
   void on_handle_removed(std::size_t left) noexcept;
@@ -264,6 +266,10 @@ void Server::stop(std::function<void()> on_stopped) {
 }
 std::size_t Server::connections() const noexcept {
   return impl_->connections();
+}
+
+const ServerCounters& Server::counters() const noexcept {
+  return impl_->counters();
 }
 
 }  // namespace pairport

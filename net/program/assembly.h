@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include <pairport/random.h>
+#include <pairport/secret_memory.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
 #include <pairport/status.h>

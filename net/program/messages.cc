@@ -39,55 +39,61 @@ void log_certificates(const TlsCredentials& credentials, bool only_warnings) {
   }
 }
 
-void log_event(const Service& service, ServerEvent event, int detail) {
+void log_event(const Service& service, Event event, int detail) {
   switch (event) {
-    case ServerEvent::kDepositsRefused:
+    case Event::kDepositsRefused:
       spdlog::warn("deposits are refused: {} are held, in {} KiB; see [pairing] max_deposits and max_memory",
                    service.store().stats().deposits, service.store().stats().memory_bytes / 1024);
       break;
-    case ServerEvent::kAcceptPaused:
+    case Event::kAcceptPaused:
       spdlog::warn(
           "new connections have to wait: {}; for descriptors raise RLIMIT_NOFILE (LimitNOFILE= in a systemd unit)",
           std::strerror(detail));
       break;
-    case ServerEvent::kHandshakesDropped:
+    case Event::kHandshakesDropped:
       spdlog::warn(
           "connections to https addresses are closed, those first that have waited longest: more handshakes wait than "
           "[limits] max_handshakes allows");
       break;
-    case ServerEvent::kDepositsLimited:
+    case Event::kDepositsLimited:
       spdlog::warn(
           "{} deposits were refused (429): clients exceed [limits] deposits_per_second and deposit_burst; behind a "
           "proxy see [server] trusted_proxies",
           detail);
       break;
-    case ServerEvent::kLookUpsLimited:
+    case Event::kLookUpsLimited:
       spdlog::warn(
           "{} look-ups were refused (429): clients exceed [limits] misses_per_second and miss_burst, as guessing does; "
           "behind a proxy see [server] trusted_proxies",
           detail);
       break;
-    case ServerEvent::kAddressesLimited:
+    case Event::kAddressesLimited:
       spdlog::warn(
           "{} connections were refused (503, with TLS an alert): clients exceed [limits] max_connections_per_address; "
           "behind a proxy see [server] trusted_proxies",
           detail);
       break;
-    case ServerEvent::kConnectionsLimited:
+    case Event::kConnectionsLimited:
       spdlog::warn(
           "{} connections were closed to make room, or refused: there are as many as [limits] max_connections allows",
           detail);
       break;
-    case ServerEvent::kUntrustedProxy:
+    case Event::kUntrustedProxy:
       spdlog::warn(
           "a peer that [server] trusted_proxies does not name sends X-Forwarded-For, which is not believed; if it is "
           "your proxy, add its address, because all clients behind it share its limits");
       break;
-    case ServerEvent::kMisses:
+    case Event::kMisses:
       spdlog::info("{} look-ups of codes that do not exist, by all clients together, since the last line of this kind",
                    detail);
       break;
-    case ServerEvent::kMemoryFell:
+    case Event::kStoreFailed:
+      spdlog::warn(
+          "{} requests were refused (503): the store could not be asked, or did not answer within [limits] "
+          "answer_timeout",
+          detail);
+      break;
+    case Event::kMemoryFell:
       spdlog::warn("memory for credentials: from now on {}; raise RLIMIT_MEMLOCK (LimitMEMLOCK= in a systemd unit)",
                    to_string(service.store().stats().level));
       break;

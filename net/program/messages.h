@@ -21,7 +21,7 @@ namespace pairport {
 void log_certificates(const TlsCredentials& credentials, bool only_warnings);
 
 // Logs an event of the server, with its cause and its setting.
-void log_event(const Service& service, ServerEvent event, int detail);
+void log_event(const Service& service, Event event, int detail);
 
 // Logs one line for each answer.
 class AccessLog final : public AccessObserver {

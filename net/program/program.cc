@@ -22,7 +22,6 @@
 #include <spdlog/spdlog.h>
 
 #include <pairport/code.h>
-#include <pairport/random.h>
 #include <pairport/server.h>
 #include <pairport/service.h>
 #include <pairport/tls.h>
@@ -204,7 +203,7 @@ Program::Failure Program::attach_server() {
   if (config_.access_log != AccessFormat::kOff) {
     options.observer = &access_log_.emplace(config_.access_log, config_.shorten_addresses, log_);
   }
-  options.on_event = [this](ServerEvent event, int detail) { log_event(*service_, event, detail); };
+  options.on_event = [this](Event event, int detail) { log_event(*service_, event, detail); };
   std::array<std::uint8_t, sizeof(options.hash_seed)> seed{};
   if (!random_.fill(seed)) {
     spdlog::error("no random numbers from the kernel: {}", std::strerror(errno));

@@ -72,6 +72,11 @@ void ReceivedReply::pack() noexcept {
                           static_cast<std::uint32_t>(std::min<std::uint64_t>(seconds, StoredDeposit::kForever)));
 }
 
+StoreReply ReceivedReply::of_store() const noexcept {
+  if (known_.result == PAIRPORT_OK && stored_) return stored_;
+  return static_cast<StatusCode>(known_.result);
+}
+
 PendingReply ReceivedReply::meaning_for(const Pending& pending) const noexcept {
   if (pending.kind == Pending::Kind::kFile) {
     if (known_.result == PAIRPORT_OK && known_.file != nullptr) {
@@ -80,10 +85,7 @@ PendingReply ReceivedReply::meaning_for(const Pending& pending) const noexcept {
     const bool is_missing = known_.result == PAIRPORT_OK || known_.result == PAIRPORT_NOT_FOUND;
     return is_missing ? PendingReply::no_file() : PendingReply::unavailable();
   }
-  if (known_.result != PAIRPORT_OK || pending.operation.verb == StoreOperation::Verb::kPut) {
-    return StoreReply(static_cast<StatusCode>(known_.result));
-  }
-  return stored_ ? PendingReply(StoreReply(stored_)) : PendingReply::unavailable();
+  return of_store();
 }
 
 }  // namespace pairport

@@ -15,7 +15,6 @@
 
 #include <pairport/client_address.h>
 #include <pairport/code.h>
-#include <pairport/random.h>
 #include <pairport/service.h>
 #include <pairport/status.h>
 #include <pairport/version.h>

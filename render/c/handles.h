@@ -12,7 +12,6 @@
 
 #include <pairport/http.h>
 #include <pairport/pairport.h>
-#include <pairport/random.h>
 #include <pairport/secret_memory.h>
 #include <pairport/service.h>
 

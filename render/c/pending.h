@@ -38,6 +38,8 @@ class PAIRPORT_EXPORT ReceivedReply {
 
   // False: null, or a size that no version has had.
   bool read(const pairport_reply* reply) noexcept;
+  // The reply of a store. Valid as long as this object. REQUIRES: read() was true
+  StoreReply of_store() const noexcept;
   // What it means for `pending`. Valid as long as this object. REQUIRES: read() was true
   PendingReply meaning_for(const Pending& pending) const noexcept;
 

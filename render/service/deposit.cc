@@ -44,6 +44,13 @@ std::string_view why_refused(StatusCode code) noexcept {
   }
 }
 
+// Whether a deposit that is refused with `code` lacks room, memory or random bytes. Every other code says that the
+// store could not be asked.
+bool is_about_room(StatusCode code) noexcept {
+  return code == StatusCode::kStoreFull || code == StatusCode::kOutOfMemory || code == StatusCode::kMemoryNotLocked ||
+         code == StatusCode::kRandomFailed || code == StatusCode::kAlreadyExists;
+}
+
 // The store has answered `answer` to the deposit of `code`.
 void end_deposit(Service::Impl& service, const StoreReply& answer, const StoreOperation& put, const ClientKey& client,
                  bool as_problem, const Now& now, Response& response) noexcept {
@@ -53,6 +60,7 @@ void end_deposit(Service::Impl& service, const StoreReply& answer, const StoreOp
   reply.empty_scratch();  // where `put` may lie
   if (answer.code != StatusCode::kOk) {
     ++service.counters.deposits_refused;
+    if (!is_about_room(answer.code)) ++service.counters.store_failures;
     reply.set_retry_after(kStoreFullRetrySeconds);
     return service.error(response, 503, service.deposit_errors, why_refused(answer.code), as_problem);
   }

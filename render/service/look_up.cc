@@ -142,6 +142,7 @@ void end_look_up(Service::Impl& service, const Language& language, std::string_v
   } else {
     service.limits.misses->give_back(asked.client);
     ++service.counters.look_ups_failed;
+    ++service.counters.store_failures;
     Reply(response).set_retry_after(kBusyRetrySeconds);
     service.refuse_look_up(language, asked.packed, 503,
                            "the service cannot look up pairing codes now; wait a moment and try again",

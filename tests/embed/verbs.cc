@@ -11,7 +11,7 @@
 
 #include <pairport/connection.h>
 #include <pairport/deposit.h>
-#include <pairport/random.h>
+#include <pairport/secret_memory.h>
 #include <pairport/service.h>
 
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The service keeps the source of random numbers, so it must not be a temporary.
 // EXPECT: (cannot bind non-const lvalue reference|expects an lvalue)
-#include <pairport/random.h>
+#include <pairport/secret_memory.h>
 #include <pairport/service.h>
 
 pairport::Result<std::unique_ptr<pairport::Service>> use(const pairport::Now& now) {

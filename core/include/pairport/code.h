@@ -11,7 +11,7 @@
 #include <string_view>
 
 #include <pairport/export.h>
-#include <pairport/random.h>
+#include <pairport/secret_memory.h>
 #include <pairport/status.h>
 
 namespace pairport {

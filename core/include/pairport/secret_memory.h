@@ -1,16 +1,34 @@
 // SPDX-License-Identifier: MIT
-// Memory for credentials: kept out of swap, core dumps and child processes as far as the kernel allows.
+// Memory for credentials: kept out of swap, core dumps and child processes as far as the kernel allows. And the random
+// bytes that codes and keys are made of.
 #ifndef PAIRPORT_SECRET_MEMORY_H_
 #define PAIRPORT_SECRET_MEMORY_H_
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include <pairport/export.h>
 
 namespace pairport {
+
+// A source of random bytes: the kernel in the program, a fixed sequence in tests.
+class PAIRPORT_EXPORT RandomSource {
+ public:
+  virtual ~RandomSource() = default;
+  // Fills `out` with uniformly distributed, unpredictable bytes and returns true, or returns false and `out` is
+  // undefined.
+  virtual bool fill(std::span<std::uint8_t> out) noexcept = 0;
+};
+
+// Uses getrandom(2), which blocks only early at boot, until the kernel has gathered entropy. Has no state: any thread.
+class PAIRPORT_EXPORT KernelRandom final : public RandomSource {
+ public:
+  bool fill(std::span<std::uint8_t> out) noexcept override;
+};
 
 // Overwrites `size` bytes with zeros; the compiler never removes the write. `size` may be 0.
 PAIRPORT_EXPORT void wipe(void* data, std::size_t size) noexcept;

@@ -28,6 +28,7 @@
 
 #include <pairport/export.h>
 #include <pairport/pairport.h>
+#include <pairport/pairport_deposits.h>
 #include <pairport/pairport_http.h>
 
 #ifdef __cplusplus
@@ -38,20 +39,38 @@ struct uv_loop_s; /* libuv's uv_loop_t */
 
 /* Conditions that an operator should know about and that no answer shows. */
 enum {
-  PAIRPORT_EVENT_DEPOSITS_REFUSED = 0,   /* the store has no room or memory for more */
-  PAIRPORT_EVENT_ACCEPT_PAUSED = 1,      /* no descriptor or memory for a new connection; `detail` is the errno */
-  PAIRPORT_EVENT_MEMORY_FELL = 2,        /* memory for credentials is protected less: see pairport_service_stats() */
-  PAIRPORT_EVENT_HANDSHAKES_DROPPED = 3, /* too many connections waited for a TLS handshake; some were closed */
-  PAIRPORT_EVENT_DEPOSITS_LIMITED = 4,   /* deposits got 429; `detail`: how many since the last such event */
-  PAIRPORT_EVENT_LOOK_UPS_LIMITED = 5,   /* the same for look-ups */
-  PAIRPORT_EVENT_UNTRUSTED_PROXY = 6,    /* X-Forwarded-For from a peer that is no trusted proxy; only once */
-  PAIRPORT_EVENT_MISSES = 7,             /* look-ups of codes that do not exist; `detail`: how many since the last */
-  PAIRPORT_EVENT_ADDRESSES_LIMITED = 8,  /* refused beyond max_connections_per_address; `detail`: how many since */
-  PAIRPORT_EVENT_CONNECTIONS_LIMITED = 9 /* closed to stay within max_connections, or refused; `detail`: as for 8 */
+  PAIRPORT_EVENT_DEPOSITS_REFUSED = 0,    /* the store has no room or memory for more */
+  PAIRPORT_EVENT_ACCEPT_PAUSED = 1,       /* no descriptor or memory for a new connection; `detail` is the errno */
+  PAIRPORT_EVENT_MEMORY_FELL = 2,         /* memory for credentials is protected less: see pairport_service_stats() */
+  PAIRPORT_EVENT_HANDSHAKES_DROPPED = 3,  /* too many connections waited for a TLS handshake; some were closed */
+  PAIRPORT_EVENT_DEPOSITS_LIMITED = 4,    /* deposits got 429; `detail`: how many since the last such event */
+  PAIRPORT_EVENT_LOOK_UPS_LIMITED = 5,    /* the same for look-ups */
+  PAIRPORT_EVENT_UNTRUSTED_PROXY = 6,     /* X-Forwarded-For from a peer that is no trusted proxy; only once */
+  PAIRPORT_EVENT_MISSES = 7,              /* look-ups of codes that do not exist; `detail`: how many since the last */
+  PAIRPORT_EVENT_ADDRESSES_LIMITED = 8,   /* refused beyond max_connections_per_address; `detail`: how many since */
+  PAIRPORT_EVENT_CONNECTIONS_LIMITED = 9, /* closed to stay within max_connections, or refused; `detail`: as for 8 */
+  PAIRPORT_EVENT_STORE_FAILED = 10 /* got 503, because the store could not be asked in time; `detail`: as for 8 */
 };
 
 /* Called with an event, each at most once a minute. */
 typedef void (*pairport_event_callback)(void* user, int event, int detail);
+
+/* Whoever waits for a store's answer to one operation. */
+typedef struct pairport_waiter pairport_waiter;
+
+/* Begins an operation of a store that is elsewhere: `pending`, whose kind is PAIRPORT_PENDING_STORE. It is a view that
+ * is valid during this call; it holds a code and may hold credentials. Call pairport_waiter_reply() with `waiter` once,
+ * later, on the loop's thread and never during this call. Zero: the store cannot be asked now; then do nothing with
+ * `waiter`, and the request gets 503. The server itself ends the wait after answer_timeout. */
+typedef int (*pairport_store_start)(void* user, const pairport_pending* pending, pairport_waiter* waiter);
+/* `waiter` no longer wants a reply, and is not valid after this call: its peer has gone, its time is over, or the
+ * server stops. The operation may still be carried out. */
+typedef void (*pairport_store_cancel)(void* user, pairport_waiter* waiter);
+
+/* Answers the operation for which `waiter` waits; `waiter` is not valid afterwards. `reply` is copied, and the copy
+ * wiped. During the call the next operation may begin. PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has
+ * had; `waiter` goes on waiting. */
+PAIRPORT_EXPORT int pairport_waiter_reply(pairport_waiter* waiter, const pairport_reply* reply) PAIRPORT_NOEXCEPT;
 
 /* A certificate with the chain that leads to its issuer, the leaf first, and the private key of the leaf; both PEM.
  * Messages call it by `name`, such as its file name. */
@@ -122,6 +141,12 @@ typedef struct pairport_server_options {
   void* answer_user;
   pairport_event_callback on_event; /* may be NULL */
   void* event_user;
+
+  /* For a service with pairport_options.store_elsewhere: both, or neither, and then a request that needs the store gets
+   * 503. */
+  pairport_store_start store_start;
+  pairport_store_cancel store_cancel;
+  void* store_user;
 } pairport_server_options;
 
 /* The numbers and times of these settings, as X(member). Messages, and [limits] of a configuration file, use the same
@@ -230,6 +255,19 @@ PAIRPORT_EXPORT int pairport_server_use_certificates(pairport_server* server, co
 
 /* Open connections. */
 PAIRPORT_EXPORT size_t pairport_server_connections(const pairport_server* server) PAIRPORT_NOEXCEPT;
+
+/* Counts since pairport_server_attach(). */
+typedef struct pairport_server_stats {
+  size_t size;
+  uint64_t connections_accepted; /* or adopted, refused ones included */
+  uint64_t addresses_limited;    /* refused because of max_connections_per_address */
+  uint64_t connections_limited;  /* closed for another one, or refused, because of max_connections */
+  uint64_t handshakes_dropped;   /* connections that were closed because of max_handshakes */
+} pairport_server_stats;
+
+/* Fills *stats; set its `size` before. PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had. */
+PAIRPORT_EXPORT int pairport_server_get_stats(const pairport_server* server,
+                                              pairport_server_stats* stats) PAIRPORT_NOEXCEPT;
 
 /* Stops listening, lets unfinished answers finish (for at most drain_timeout) and closes everything. Then it calls
  * `on_stopped` (may be NULL) once, from the loop; no handle of the server is left in the loop then.

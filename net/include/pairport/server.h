@@ -15,6 +15,7 @@
 
 #include <pairport/client_address.h>
 #include <pairport/connection.h>
+#include <pairport/counters.h>
 #include <pairport/export.h>
 #include <pairport/service.h>
 #include <pairport/status.h>
@@ -23,26 +24,6 @@
 struct uv_loop_s;
 
 namespace pairport {
-
-// Conditions that an operator should know about and that no answer shows.
-enum class ServerEvent {
-  kDepositsRefused,  // the store has no room or memory for more
-  kAcceptPaused,     // no file descriptor or memory for a new connection; detail: errno
-  kMemoryFell,       // memory for credentials is protected less than before: see StoreStats::level
-  // More TLS handshakes wait than max_handshakes: the oldest one of the client with most of them is closed.
-  kHandshakesDropped,
-  // Requests were answered with 429; detail: how many since the last such event.
-  kDepositsLimited,
-  kLookUpsLimited,
-  // X-Forwarded-For has come from a peer that is no trusted proxy. Reported once.
-  kUntrustedProxy,
-  // Look-ups of codes that do not exist, of all clients together; detail: how many since the last such event.
-  kMisses,
-  // Connections beyond max_connections_per_address were refused; detail: how many since the last such event.
-  kAddressesLimited,
-  // Connections were closed to stay within max_connections, or refused; detail: how many since the last such event.
-  kConnectionsLimited,
-};
 
 // Carries out the operations of a store that answers later (Service::create()), on the loop of a server.
 class PAIRPORT_EXPORT StoreClient {
@@ -103,7 +84,7 @@ struct ServerOptions {
   AccessObserver* observer = nullptr;
   // Called from the loop with an event and its detail, for each event at most once a minute. May be empty. Must not
   // throw, and must not call the server.
-  std::function<void(ServerEvent event, int detail)> on_event;
+  std::function<void(Event event, int detail)> on_event;
   // How long stop() waits for unfinished answers, in milliseconds.
   std::uint64_t drain_timeout = 10'000;
 };
@@ -264,6 +245,8 @@ class PAIRPORT_EXPORT Server {
 
   // Open connections.
   std::size_t connections() const noexcept;
+  // Counts since attach().
+  const ServerCounters& counters() const noexcept;
 
  private:
   class PAIRPORT_LOCAL Impl;

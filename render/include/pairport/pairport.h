@@ -267,6 +267,7 @@ typedef struct pairport_stats {
   uint64_t deposits_revoked;
   uint64_t deposits_made;
   uint64_t look_ups_answered; /* installers that were handed out, HEAD included */
+  uint64_t store_failures;    /* deposits and look-ups whose store could not be asked */
 } pairport_stats;
 
 /* Fills *stats; set its `size` before. PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has had. */

@@ -19,11 +19,11 @@
 #include <string_view>
 
 #include <pairport/code.h>
+#include <pairport/counters.h>
 #include <pairport/deposit.h>
 #include <pairport/export.h>
 #include <pairport/http.h>
 #include <pairport/options.h>
-#include <pairport/random.h>
 #include <pairport/status.h>
 #include <pairport/store.h>
 
@@ -41,23 +41,6 @@ struct Deposited {
   Code code;                      // a secret
   std::uint64_t expires_ms = 0;   // of Now::monotonic_ms
   std::int64_t expires_unix = 0;  // the same for people
-};
-
-// What a service counts since create(), as X(member, what it counts): statistics, events and metrics loop over it.
-#define PAIRPORT_SERVICE_COUNTERS(X)                                           \
-  X(deposits_made, "deposits that were stored")                                \
-  X(deposits_refused, "deposits that found no room, memory or store: 503")     \
-  X(deposits_limited, "deposits beyond the limit of a client or network: 429") \
-  X(deposits_revoked, "deposits that their owner took back")                   \
-  X(look_ups_answered, "installers that were handed out, HEAD included")       \
-  X(look_ups_limited, "look-ups beyond the limit of a client or network: 429") \
-  X(look_ups_failed, "look-ups whose store could not be asked: 503")           \
-  X(misses, "look-ups of codes that do not exist, of all clients together")
-
-struct ServiceCounters {
-#define PAIRPORT_SERVICE_COUNTER(member, text) std::uint64_t member = 0;
-  PAIRPORT_SERVICE_COUNTERS(PAIRPORT_SERVICE_COUNTER)
-#undef PAIRPORT_SERVICE_COUNTER
 };
 
 // Checks a static deposit by the rules for deposits. kInvalidArgument names every field that is wrong.

@@ -1305,7 +1305,7 @@ TEST_F(SecureServerTest, TooManyWaitingHandshakesAreDropped) {
   ServerOptions options;
   options.max_handshakes = 2;
   int dropped = 0;
-  options.on_event = [&](ServerEvent event, int) { dropped += event == ServerEvent::kHandshakesDropped ? 1 : 0; };
+  options.on_event = [&](Event event, int) { dropped += event == Event::kHandshakesDropped ? 1 : 0; };
   start_secure(options);
   std::vector<std::unique_ptr<SecureClient>> clients;
   for (int i = 0; i < 12; ++i) {
