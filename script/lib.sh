@@ -150,6 +150,31 @@ install_missing() {
   printf '%s' "$*" >"$stamp"
 }
 
+# show_progress: reads what Ninja prints, and says how far it is: in one line of a terminal, else at every tenth part.
+show_progress() {
+  shown=
+  tenth=0
+  while IFS= read -r line; do
+    case "$line" in
+      "["[0-9]*/[0-9]*"] "*) ;;
+      *) continue ;;
+    esac
+    steps=${line#?}
+    steps=${steps%%]*}
+    step=${steps%/*}
+    steps=${steps#*/}
+    case "$step$steps" in *[!0-9]*) continue ;; esac
+    if [ -t 2 ]; then
+      printf '\rcompiling: step %s of %s' "$step" "$steps" >&2
+      shown=yes
+    elif [ $((step * 10)) -ge $(((tenth + 1) * steps)) ]; then
+      tenth=$((step * 10 / steps))
+      say "compiling: step $step of $steps"
+    fi
+  done
+  [ -z "$shown" ] || say
+}
+
 # configure PRESET ON|OFF: runs CMake only for a new build folder or when the tests are to be switched on.
 configure() {
   cache=build/$1/CMakeCache.txt

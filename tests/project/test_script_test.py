@@ -38,6 +38,24 @@ a sanitizer keeps copies of what was freed
 """
 
 
+class Progress(unittest.TestCase):
+    def shown(self, lines):
+        shown = subprocess.run(["sh", "-euc", f". '{ROOT}/script/lib.sh'; show_progress"], cwd=ROOT, check=True, timeout=60,
+                               input="".join(line + "\n" for line in lines), capture_output=True, text=True)
+        self.assertEqual(shown.stdout, "")
+        return shown.stderr.splitlines()
+
+    def test_each_tenth_part_of_a_build_is_told(self):
+        # As Ninja 1.11 and 1.12 print it into a pipe.
+        lines = [f"[{step}/255] Building CXX object core/CMakeFiles/pairport_core.dir/base/status.cc.o" for step in range(1, 256)]
+        self.assertEqual(len(self.shown(lines)), 10)
+        self.assertEqual(self.shown(lines)[-1], "compiling: step 255 of 255")
+        self.assertEqual(self.shown(lines[:2]), [])
+
+    def test_other_lines_say_nothing(self):
+        self.assertEqual(self.shown(["ninja: no work to do.", "[x/3] a", "[1/] a", "[/3] a", "[1/3]", "", "a [3/3] b"]), [])
+
+
 class Skipped(unittest.TestCase):
     def test_each_reason_is_listed_once_with_its_test(self):
         with tempfile.TemporaryDirectory(prefix="pairport-script-") as name:
