@@ -53,6 +53,14 @@ Connection::Connection(ConnectionContext& context, const ClientAddress& peer, co
 }
 
 Connection::~Connection() {
+  if (context_.service_.is_inherited()) {
+    // The buffers are in the memory of the parent process.
+    static_cast<void>(exchange_.release());
+    static_cast<void>(head_.release());
+    static_cast<void>(body_.release());
+    static_cast<void>(rest_.release());
+    return;
+  }
   release_exchanges();
 }
 

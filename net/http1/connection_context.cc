@@ -28,7 +28,13 @@ ConnectionContext::ConnectionContext(Service& service, const ConnectionLimits& l
       Writer(hsts_text_).text("Strict-Transport-Security: max-age=").number(*hsts_seconds).text("\r\n").written();
 }
 
-ConnectionContext::~ConnectionContext() = default;
+ConnectionContext::~ConnectionContext() {
+  if (!service_.is_inherited()) return;
+  exchanges_.forget_kept();
+  heads_.forget_kept();
+  bodies_.forget_kept();
+  rests_.forget_kept();
+}
 
 std::string_view ConnectionContext::ok_and_date(const Now& now) noexcept {
   if (now.unix_seconds != date_seconds_) {

@@ -36,6 +36,10 @@ Transport transport_of(const ListenOptions& options) noexcept {
   return options.redirect_to_https ? Transport::kRedirecting : Transport::kPlain;
 }
 
+Status inherited() {
+  return {StatusCode::kInvalidArgument, "the server is that of a parent process"};
+}
+
 }  // namespace
 
 class Server::Impl {
@@ -61,6 +65,8 @@ class Server::Impl {
   void stop(std::function<void()> on_stopped);
   std::size_t connections() const noexcept { return peers_->size(); }
   const ServerCounters& counters() const noexcept { return context_.counters; }
+  // Whether this is a forked child of the process that attached the server. Most of its memory is not here then.
+  bool is_inherited() const noexcept { return context_.service.is_inherited(); }
 
  private:
   void on_handle_removed(std::size_t left) noexcept;
@@ -243,7 +249,9 @@ Now current_time() noexcept {
 }
 
 Server::Server(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
-Server::~Server() = default;
+Server::~Server() {
+  if (impl_->is_inherited()) static_cast<void>(impl_.release());
+}
 
 Result<std::unique_ptr<Server>> Server::attach(uv_loop_t* loop, Service& service, const ServerOptions& options) {
   if (Status status = check_options(options); !status.ok()) return status;
@@ -256,16 +264,21 @@ Result<std::unique_ptr<Server>> Server::attach(uv_loop_t* loop, Service& service
 }
 
 Status Server::listen(Listener listener, const ListenOptions& options) {
+  if (impl_->is_inherited()) return inherited();
   return impl_->listen(std::move(listener), options);
 }
 Status Server::adopt(int fd, const ListenOptions& options, const Handover& handover) {
+  if (impl_->is_inherited()) {
+    const FileDescriptor given(fd);
+    return inherited();
+  }
   return impl_->adopt(fd, options, handover);
 }
 void Server::stop(std::function<void()> on_stopped) {
-  impl_->stop(std::move(on_stopped));
+  if (!impl_->is_inherited()) impl_->stop(std::move(on_stopped));
 }
 std::size_t Server::connections() const noexcept {
-  return impl_->connections();
+  return impl_->is_inherited() ? 0 : impl_->connections();
 }
 
 const ServerCounters& Server::counters() const noexcept {

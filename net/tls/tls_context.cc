@@ -15,7 +15,10 @@ TlsCredentials::TlsCredentials(std::unique_ptr<Impl> impl) noexcept : impl_(std:
 TlsCredentials::~TlsCredentials() = default;
 
 TlsContext::TlsContext(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
-TlsContext::~TlsContext() = default;
+TlsContext::~TlsContext() {
+  // In a forked child: its destructor would wipe memory that only the parent has.
+  if (!impl_->mark.is_here()) static_cast<void>(impl_.release());
+}
 
 Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsOptions& options, RandomSource& random,
                                                        SecretLevel minimum_level) {
@@ -25,6 +28,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::create(const TlsOptions& options
   if (options.lanes == 0) return Status(StatusCode::kInvalidArgument, "handshakes need at least one lane");
   if (!mbed::init()) return Status(StatusCode::kRandomFailed, "mbedTLS could not be initialised");
   auto impl = std::make_unique<Impl>(options, random);
+  if (!impl->mark.set()) return StatusCode::kOutOfMemory;
   impl->plaintext = SecretBlock::map(kMaxPlaintext, minimum_level);
   if (!impl->plaintext) {
     return minimum_level == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;

@@ -13,6 +13,7 @@
 
 #include <pairport/tls.h>
 
+#include "core/memory/process_mark.h"
 #include "core/memory/secret_block.h"
 
 namespace pairport {
@@ -71,6 +72,7 @@ class TlsContext::Impl {
 
   const TlsOptions options;
   RandomSource& random;
+  ProcessMark mark;  // of the process that owns `plaintext`
   mbedtls_ssl_ticket_context ticket_keys;
   std::shared_ptr<const TlsCredentials> credentials;
   SecretBlock plaintext;  // of the record that is being read

@@ -65,6 +65,9 @@ class SecretPool {
   // Null when there is no memory.
   Pointer acquire() noexcept;
 
+  // In a forked child: forgets the objects that are kept, because they are not in its memory.
+  void forget_kept() noexcept { kept_count_ = 0; }
+
  private:
   static constexpr std::size_t kKept = 64;
   struct Slot;

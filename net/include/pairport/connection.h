@@ -147,6 +147,11 @@ class PAIRPORT_EXPORT ConnectionContext {
 // body 16 KiB more. While it answers it holds 20 KiB. For a peer that pipelines it also holds 16 KiB and up to
 // kMaxBatch - 1 times 20 KiB; all connections of a context together hold at most 5 MiB of these additional 20 KiB. All
 // buffers have at least the protection Service::minimum_level() and are wiped when they are released.
+//
+// Forked children (fork(2)): a child does not inherit the buffers. It may destroy a connection and its context, which
+// frees what the child has of them and reports no answer. Every other call for them in a child ends it (SIGSEGV): a
+// look at the process in each call would cost every request. Service::is_inherited() tells.
+//
 // One thread at a time.
 class PAIRPORT_EXPORT Connection {
  public:

@@ -214,6 +214,10 @@ PAIRPORT_EXPORT Now current_time() noexcept;
 //
 // Lifetime: `service` and the loop outlive the server; the server may be destroyed only when stop() has called
 // on_stopped, or in that call.
+//
+// Forked children (fork(2)): a child does not inherit secret memory, so it cannot serve. There listen() and adopt()
+// fail with kInvalidArgument, stop() does nothing, connections() is 0, and the server may be destroyed at any time,
+// which frees nothing. Do not run the loop in the child: its callbacks belong to the server.
 class PAIRPORT_EXPORT Server {
  public:
   // kInvalidArgument (see check_options()), kOutOfMemory, kMemoryNotLocked. Starts nothing yet. May throw

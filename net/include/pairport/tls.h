@@ -72,7 +72,8 @@ class PAIRPORT_EXPORT TlsCredentials {
   std::string only_rsa_;
 };
 
-// The state that the TLS connections of one thread share. Outlives them.
+// The state that the TLS connections of one thread share. Outlives them. In a forked child it and its connections may
+// be destroyed, and nothing else: see Connection.
 class PAIRPORT_EXPORT TlsContext {
  public:
   // Errors: kInvalidArgument (an option that the library does not support), kOutOfMemory, kRandomFailed,

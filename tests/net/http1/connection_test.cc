@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "support/connection_fixture.h"
+#include "support/forked_child.h"
 #include "support/process_memory.h"
 #include "support/small_templates.h"
 
@@ -887,6 +888,50 @@ TEST(Connection, ChallengesAreAnsweredOnEveryTransport) {
   Wire off;
   off.feed(get(target));
   EXPECT_EQ(off.status(), 404) << "not configured";
+}
+
+class CountingObserver final : public AccessObserver {
+ public:
+  void on_answer(const AccessEntry&) noexcept override { ++count; }
+  int count = 0;
+};
+
+// The buffers of a connection are not inherited. To wipe them would end the child by a signal.
+TEST(Connection, AForkedChildMayDestroyWhatItInherits) {
+  const std::string pipelined = get("/0000000") + get("/update") + post(kJsonDeposit) + get("/nothing").substr(0, 20);
+  const std::vector<std::pair<std::string, int>> inputs = {{"", 0},
+                                                           {get("/update"), 200},
+                                                           {get("/update").substr(0, 20), 0},
+                                                           {post(kJsonDeposit).substr(0, 200), 0},
+                                                           {pipelined, 200},
+                                                           {get("/packages/a"), 0}};
+  for (const auto& [bytes, status] : inputs) {
+    ServiceOptions options;
+    options.serve_packages = true;
+    Wire wire(options);
+    CountingObserver observer;
+    wire.connection.reset();
+    wire.context = std::make_unique<ConnectionContext>(*wire.service, ConnectionLimits{}, TrustedProxies{}, &observer);
+    // The context keeps the buffers of a connection that has ended.
+    wire.connection = std::make_unique<Connection>(*wire.context, ClientAddress{}, wire.now);
+    wire.feed(pipelined).end();
+    const int before = observer.count;
+    EXPECT_EQ(before, 3);
+    wire.connection = std::make_unique<Connection>(*wire.context, ClientAddress{}, wire.now);
+    wire.output.clear();
+    wire.writable = false;
+    wire.feed(bytes);
+    EXPECT_TRUE(in_a_forked_child([&] {
+      wire.connection.reset();
+      wire.context.reset();
+      wire.service.reset();
+      return observer.count == before;  // nobody has answered
+    })) << bytes;
+    // Nothing has changed here.
+    wire.writable = true;
+    wire.pump();
+    EXPECT_EQ(wire.status(), status) << bytes;
+  }
 }
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include <gtest/gtest.h>
 
 #include "support/connection_fixture.h"
+#include "support/forked_child.h"
 #include "support/given_descriptors.h"
 #include "support/late_store.h"
 #include "support/tls_kit.h"
@@ -776,6 +777,32 @@ TEST_F(ServerTest, ExpiresDepositsByItself) {
   client.close();
   EXPECT_TRUE(until([&] { return service_->store().stats().expiring == 0; }));
   EXPECT_EQ(service_->store().stats().deposits, 1U) << "the static deposit stays";
+}
+
+TEST_F(ServerTest, AForkedChildGetsErrors) {
+  Client client(port_);
+  client.send(get("/0000000") + get("/update").substr(0, 20));
+  ASSERT_TRUE(until_answered(client));
+  const int listener = listening_socket(AF_INET);
+  const auto [other, accepted] = connected_sockets(listener);
+  EXPECT_TRUE(in_a_forked_child([&, accepted = accepted] {
+    auto adopted = Listener::adopt(listener);
+    if (!adopted.ok()) return false;
+    bool good = server_->listen(std::move(adopted).value()).code() == StatusCode::kInvalidArgument;
+    good = good && !is_open(listener);
+    const Status refused = server_->adopt(accepted);
+    good = good && refused.code() == StatusCode::kInvalidArgument && !is_open(accepted);
+    good = good && refused.message() == "the server is that of a parent process" && server_->connections() == 0;
+    server_->stop([] { _exit(2); });
+    server_.reset();
+    service_.reset();
+    return good;
+  }));
+  // Nothing has changed here.
+  EXPECT_EQ(server_->connections(), 1U);
+  client.send(get("/update").substr(20));
+  EXPECT_TRUE(until_answered(client, 2));
+  for (const int fd : {listener, other, accepted}) close(fd);
 }
 
 // Connections that the caller hands over, of each family that this machine has.

@@ -14,6 +14,7 @@
 
 #include "support/connection_fixture.h"
 #include "support/failing_new.h"
+#include "support/forked_child.h"
 #include "support/tls_kit.h"
 
 namespace pairport::testing {
@@ -667,6 +668,24 @@ TEST(TlsTest, FinishLetsTheAnswerEnd) {
   Talk fresh;
   fresh.tls->finish(fresh.wire.now);
   EXPECT_TRUE(fresh.tls->wants_close());
+}
+
+TEST(TlsTest, AForkedChildMayDestroyWhatItInherits) {
+  Talk talk;
+  talk.run();
+  talk.writable = false;
+  talk.say(get("/0000000"));
+  EXPECT_TRUE(in_a_forked_child([&] {
+    talk.tls.reset();
+    talk.wire.connection.reset();
+    talk.wire.context.reset();
+    talk.wire.service.reset();
+    talk.tls_context.reset();
+    return true;
+  }));
+  talk.writable = true;
+  talk.run();
+  EXPECT_EQ(talk.client.received, plain_answer(get("/0000000"))) << "nothing has changed here";
 }
 
 }  // namespace

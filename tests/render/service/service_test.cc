@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <pairport/service.h>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +23,7 @@
 #include <simdjson.h>
 
 #include "render/scripts/quote.h"
+#include "support/forked_child.h"
 #include "support/gunzip.h"
 #include "support/service_fixture.h"
 #include "support/shell.h"
@@ -1419,9 +1419,7 @@ TEST_F(Compressed, OnlyWhatIsWorthIt) {
 // a deposit of zeros.
 TEST_F(ServiceTest, AForkedChildGetsErrors) {
   const std::string code = "/" + deposit();
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
+  EXPECT_TRUE(in_a_forked_child([&] {
     bool good = service->is_inherited();
     good =
         good && get(code) == 500 && body().find("is a child of the one that created the service") != std::string::npos;
@@ -1432,13 +1430,8 @@ TEST_F(ServiceTest, AForkedChildGetsErrors) {
     service.reset();
     // One of its own works beside the inherited one.
     open(unlimited());
-    good = good && !service->is_inherited() && get("/" + deposit()) == 200;
-    _exit(good ? 0 : 1);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_TRUE(WIFEXITED(status)) << "by signal " << WTERMSIG(status);
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+    return good && !service->is_inherited() && get("/" + deposit()) == 200;
+  }));
   EXPECT_EQ(get(code), 200) << "nothing has changed here";
 }
 
