@@ -278,6 +278,14 @@ class AnotherFolder(unittest.TestCase):
         self.assertEqual(presets[0]["cacheVariables"]["PAIRPORT_WERROR"], "ON")
         self.assertTrue(all("inherits" in preset for preset in presets[1:]))
 
+    def test_no_build_type_is_forced(self):
+        plain = self.sources / "plain"
+        said = run("cmake", "-G", "Ninja", "-S", self.sources, "-B", plain, "-DPAIRPORT_BUILD_TESTS=OFF",
+                   env={name: value for name, value in os.environ.items() if name not in ("CMAKE_BUILD_TYPE", "CXXFLAGS")})
+        self.assertIn("No CMAKE_BUILD_TYPE", said)
+        self.assertRegex((plain / "CMakeCache.txt").read_text(encoding="utf-8"), r"(?m)^CMAKE_BUILD_TYPE:\w+=$")
+        self.assertNotRegex((plain / "build.ninja").read_text(encoding="utf-8"), r"(?m)^ *FLAGS = .*-O[1-3s]")
+
     @unittest.skipUnless(os.environ.get("PAIRPORT_LONG"), "SKIPPED: builds everything anew; script/test long does it")
     def test_what_script_server_has_built_can_be_installed(self):
         self.assertIn(f"pairport {VERSION} ", run(self.sources / "script" / "server", "-v"))
