@@ -1597,22 +1597,60 @@ TEST_F(LateStoreTest, WithoutAClientOfTheStoreItIs503) {
   EXPECT_THAT(client.received, StartsWith("HTTP/1.1 503"));
 }
 
+// The answer finds nobody, whether the peer has ended its side (and may still read) or has reset the connection.
 TEST_F(LateStoreTest, APeerThatGoesAwayIsForgotten) {
-  late_.behaviour.never = true;
+  for (const bool resets : {false, true}) {
+    for (const std::string& request : {get("/ABCDEFGHIJ"), post(kJsonDeposit), get("/update") + get("/ABCDEFGHIJ")}) {
+      late_.behaviour.never = true;
+      Client gone(port_);
+      gone.send(request + get("/update"));
+      ASSERT_TRUE(until([this] { return late_.waiting() == 1; }));
+      const linger at_once{resets ? 1 : 0, 0};
+      ASSERT_EQ(setsockopt(gone.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+      gone.close();
+      late_.behaviour.never = false;
+      late_.answer_all();
+      EXPECT_TRUE(until([this] { return server_->connections() == 0; })) << request;
+      EXPECT_EQ(late_.waiting(), 0U);
+    }
+  }
+  EXPECT_EQ(late_.started(), 6U);
+}
+
+TEST_F(LateStoreTest, APeerThatMakesRoomIsForgotten) {
   ServerOptions options;
-  options.max_connections = 2;
+  options.max_connections = 1;
   open(options);
-  auto gone = std::make_unique<Client>(port_);
-  gone->send(get("/ABCDEFGHIJ"));
+  late_.behaviour.never = true;
+  Client first(port_);
+  first.send(get("/ABCDEFGHIJ"));
   ASSERT_TRUE(until([this] { return late_.waiting() == 1; }));
-  gone->end();
-  gone.reset();
-  server_->stop([] {});
-  ASSERT_TRUE(until([this] { return late_.waiting() == 1; })) << "a stop waits for answers that are under way";
+  Client second(port_, "127.0.0.2");
+  second.send(get("/update"));
+  ASSERT_TRUE(until_answered(second));
+  EXPECT_EQ(late_.cancelled(), 1U);
+  EXPECT_EQ(late_.waiting(), 0U);
+  EXPECT_TRUE(until_ended(first));
+  EXPECT_EQ(first.received, "");
+}
+
+TEST_F(LateStoreTest, AStopWaitsForAnswersThatAreUnderWay) {
+  late_.behaviour.never = true;
+  Client client(port_);
+  client.send(get("/ABCDEFGHIJ"));
+  client.end();
+  ASSERT_TRUE(until([this] { return late_.waiting() == 1; }));
+  bool stopped = false;
+  server_->stop([&stopped] { stopped = true; });
+  for (int i = 0; i < 20; ++i) uv_run(&loop_, UV_RUN_NOWAIT);
+  EXPECT_FALSE(stopped);
+  EXPECT_EQ(late_.waiting(), 1U);
   late_.behaviour.never = false;
   late_.answer_all();
-  EXPECT_TRUE(until([this] { return server_->connections() == 0; }));
+  EXPECT_TRUE(until([&stopped] { return stopped; }));
   server_.reset();
+  client.receive();
+  EXPECT_THAT(client.received, StartsWith("HTTP/1.1 404"));
 }
 
 TEST_F(LateStoreTest, AStopEndsTheWaitWhenItsTimeIsOver) {
