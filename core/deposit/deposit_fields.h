@@ -28,28 +28,54 @@ struct DepositFieldRow {
   std::string_view expectation;                      // completes "<field> <problem> (...)"
 };
 
-// In the order of DepositField. kDepositFieldNames has the names of the fields in bodies and of their slots.
-inline constexpr std::array<DepositFieldRow, kDepositFieldCount> kDepositFields = {{
-    {DepositField::kConnectUrl, true, kMaxConnectUrl, &DepositView::connect_url, check_connect_url,
+// The rules for the values of a field.
+struct DepositFieldRule {
+  DepositField field;
+  FieldProblem (*check)(std::string_view) noexcept;
+  std::string_view expectation;
+};
+inline constexpr std::array<DepositFieldRule, kDepositFieldCount> kDepositFieldRules = {{
+    {DepositField::kConnectUrl, check_connect_url,
      "expected an http, https, ws or wss URL with a host, or host:port, of at most 2048 bytes, with IPv6 addresses in "
      "brackets and a port from 1 to 65535, without user info, spaces or fragment"},
-    {DepositField::kFingerprint, true, kFingerprintText, nullptr, nullptr,
-     "expected 16 two-digit hexadecimal groups joined by ':' (47 characters)"},
-    {DepositField::kClientId, true, kMaxClientId, &DepositView::client_id, check_client_id,
+    {DepositField::kFingerprint, nullptr, "expected 16 two-digit hexadecimal groups joined by ':' (47 characters)"},
+    {DepositField::kClientId, check_client_id,
      "expected 1 to 256 bytes of UTF-8 without control characters and without ':'"},
-    {DepositField::kPassword, true, kMaxPassword, &DepositView::password, check_nothing,
-     "expected 1 to 1024 bytes of UTF-8 without control characters"},
+    {DepositField::kPassword, check_nothing, "expected 1 to 1024 bytes of UTF-8 without control characters"},
 }};
+
+// In the order of DepositField. kDepositFieldNames has the names of the fields in bodies and of their slots.
+inline constexpr std::array<DepositFieldRow, kDepositFieldCount> kDepositFields = [] {
+  constexpr auto rule = [](DepositField field) { return kDepositFieldRules[static_cast<std::size_t>(field)]; };
+#define PAIRPORT_TEXT(field, name, limit, required) \
+  DepositFieldRow{DepositField::field,              \
+                  required,                         \
+                  limit,                            \
+                  &DepositView::name,               \
+                  rule(DepositField::field).check,  \
+                  rule(DepositField::field).expectation},
+#define PAIRPORT_FINGERPRINT(field, name, limit, required) \
+  DepositFieldRow{DepositField::field, required, limit, nullptr, nullptr, rule(DepositField::field).expectation},
+  return std::array{PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_TEXT, PAIRPORT_FINGERPRINT)};
+#undef PAIRPORT_TEXT
+#undef PAIRPORT_FINGERPRINT
+}();
 
 constexpr const DepositFieldRow& field_row(DepositField field) noexcept {
   return kDepositFields[static_cast<std::size_t>(field)];
 }
 static_assert([] {
-  for (std::size_t i = 0; i < kDepositFields.size(); ++i) {
-    if (static_cast<std::size_t>(kDepositFields[i].field) != i) return false;
+  for (std::size_t i = 0; i < kDepositFieldRules.size(); ++i) {
+    if (static_cast<std::size_t>(kDepositFieldRules[i].field) != i) return false;
   }
   return true;
 }());
+
+// A field as a program gives it, with a text for every field: an optional field that is empty is missing.
+constexpr FieldInput given_field(const DepositFieldRow& row, std::string_view value) noexcept {
+  if (value.empty() && !row.is_required) return {};
+  return {FieldInput::Kind::kString, value};
+}
 
 // The field of that name, or null.
 constexpr const DepositFieldRow* find_field(std::string_view name) noexcept {

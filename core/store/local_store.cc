@@ -106,7 +106,7 @@ struct Record {
   }
 
   // sizeof would add padding that the key can use.
-  static constexpr std::size_t kHeadSize = 18;
+  static constexpr std::size_t kHeadSize = 14 + sizeof(StoredDeposit::Sizes);
   static constexpr std::size_t key_size(std::size_t code) noexcept {
     return code == CodeWord::kLength ? sizeof(std::uint64_t) : 1 + code;
   }

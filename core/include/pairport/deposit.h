@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A deposit: the four values that a client needs to connect, and the rules for them.
+// A deposit: the values that a client needs to connect, and the rules for them.
 #ifndef PAIRPORT_DEPOSIT_H_
 #define PAIRPORT_DEPOSIT_H_
 
@@ -30,20 +30,44 @@ struct Fingerprint {
 // because the client compares fingerprints case-sensitively with a lower-case one.
 PAIRPORT_EXPORT void write_fingerprint(const Fingerprint& fingerprint, char* out) noexcept;
 
-// A view of a valid deposit. Owns nothing; the function that returns one says how long it is valid.
+// The fields of a deposit, as TEXT or FINGERPRINT(field, name, bytes at most, whether it is required). The name is that
+// in requests, of members and of the slots in templates. An optional field that is missing is empty. Reports, and all
+// arrays with an element per field, have this order. deposit_fields.h has the rules for the values.
+#define PAIRPORT_DEPOSIT_FIELDS(TEXT, FINGERPRINT)               \
+  TEXT(kConnectUrl, connect_url, kMaxConnectUrl, true)           \
+  FINGERPRINT(kFingerprint, fingerprint, kFingerprintText, true) \
+  TEXT(kClientId, client_id, kMaxClientId, true)                 \
+  TEXT(kPassword, password, kMaxPassword, true)
+#define PAIRPORT_NO_FIELD(field, name, limit, required)
+
+#define PAIRPORT_ENUMERATOR(field, name, limit, required) field,
+enum class DepositField : std::uint8_t { PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_ENUMERATOR, PAIRPORT_ENUMERATOR) };
+#undef PAIRPORT_ENUMERATOR
+
+#define PAIRPORT_NAME(field, name, limit, required) std::string_view(#name),
+inline constexpr std::array kDepositFieldNames = {PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_NAME, PAIRPORT_NAME)};
+#undef PAIRPORT_NAME
+inline constexpr std::size_t kDepositFieldCount = kDepositFieldNames.size();
+
+// A view of a valid deposit, with a member for each field. Owns nothing; the function that returns one says how long it
+// is valid.
 struct DepositView {
-  std::string_view connect_url;
-  Fingerprint fingerprint;
-  std::string_view client_id;
-  std::string_view password;
+#define PAIRPORT_TEXT(field, name, limit, required) std::string_view name;
+#define PAIRPORT_FINGERPRINT(field, name, limit, required) Fingerprint name;
+  PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_TEXT, PAIRPORT_FINGERPRINT)
+#undef PAIRPORT_TEXT
+#undef PAIRPORT_FINGERPRINT
 };
 
-// The fields of a deposit, with their names in requests. Reports and all arrays with an element per field have this
-// order.
-enum class DepositField : std::uint8_t { kConnectUrl, kFingerprint, kClientId, kPassword };
-inline constexpr std::size_t kDepositFieldCount = 4;
-inline constexpr std::array<std::string_view, kDepositFieldCount> kDepositFieldNames = {"connect_url", "fingerprint",
-                                                                                        "client_id", "password"};
+// The fields that are texts.
+struct DepositText {
+  std::string_view DepositView::*member;
+  std::size_t limit;
+  bool is_required;
+};
+#define PAIRPORT_TEXT(field, name, limit, required) DepositText{&DepositView::name, limit, required},
+inline constexpr std::array kDepositTexts = {PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_TEXT, PAIRPORT_NO_FIELD)};
+#undef PAIRPORT_TEXT
 
 // A view of one field of a request body, before validation.
 struct FieldInput {

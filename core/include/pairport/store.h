@@ -3,11 +3,14 @@
 #ifndef PAIRPORT_STORE_H_
 #define PAIRPORT_STORE_H_
 
+#include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include <pairport/deposit.h>
 #include <pairport/export.h>
@@ -19,27 +22,59 @@ namespace pairport {
 // A view of a deposit in the store, or of none. Pass it by value; an accessor reads its value from memory only when it
 // is called. Owns nothing, and is valid until the next non-const call of the store.
 class StoredDeposit {
+  using AllTexts = std::make_index_sequence<kDepositTexts.size()>;
+
  public:
-  // The sizes of the three texts, packed into one word that a look-up copies as it is. The store knows a deposit's
-  // fields only through Sizes, write() and the accessors below.
+  // The sizes of the texts, in the order of kDepositTexts, packed into words that a look-up copies as they are. Three
+  // texts fit one word. The store knows a deposit's fields only through Sizes, write() and the accessors below.
   class Sizes {
    public:
     Sizes() = default;
-    explicit Sizes(const DepositView& deposit) noexcept
-        : word_(static_cast<std::uint32_t>(deposit.connect_url.size() | deposit.client_id.size() << kUrlBits |
-                                           deposit.password.size() << (kUrlBits + kIdBits))) {}
+    explicit Sizes(const DepositView& deposit) noexcept { pack(deposit, AllTexts()); }
     // Bytes of all values, the fingerprint included.
-    std::size_t total() const noexcept { return sizeof(Fingerprint) + url() + id() + password(); }
-    std::size_t url() const noexcept { return word_ % (1U << kUrlBits); }
-    std::size_t id() const noexcept { return word_ >> kUrlBits & ((1U << kIdBits) - 1); }
-    std::size_t password() const noexcept { return word_ >> (kUrlBits + kIdBits); }
+    std::size_t total() const noexcept { return before<kDepositTexts.size()>(); }
+    // Bytes of the text number `kText`, and of all values before it.
+    template <std::size_t kText>
+    std::size_t of() const noexcept {
+      constexpr Place kPlace = kPlaces[kText];
+      return words_[kPlace.word] >> kPlace.shift & kPlace.mask;
+    }
+    template <std::size_t kText>
+    std::size_t before() const noexcept {
+      return [this]<std::size_t... kTexts>(std::index_sequence<kTexts...>) {
+        return (sizeof(Fingerprint) + ... + of<kTexts>());
+      }
+      (std::make_index_sequence<kText>());
+    }
 
    private:
-    static constexpr unsigned kUrlBits = 12;
-    static constexpr unsigned kIdBits = 9;
-    static_assert(kMaxConnectUrl >> kUrlBits == 0 && kMaxClientId >> kIdBits == 0 &&
-                  kMaxPassword >> (32 - kUrlBits - kIdBits) == 0);
-    std::uint32_t word_ = 0;
+    static constexpr unsigned kWordBits = 32;
+    // The bits of a size.
+    struct Place {
+      std::size_t word;
+      unsigned shift;
+      std::uint32_t mask;
+    };
+    static constexpr std::array<Place, kDepositTexts.size()> kPlaces = [] {
+      std::array<Place, kDepositTexts.size()> places{};
+      Place next{};
+      for (std::size_t i = 0; i < places.size(); ++i) {
+        const auto bits = static_cast<unsigned>(std::bit_width(kDepositTexts[i].limit));
+        if (next.shift + bits > kWordBits) next = {next.word + 1, 0, 0};
+        places[i] = {next.word, next.shift, (std::uint32_t{1} << bits) - 1};
+        next.shift += bits;
+      }
+      return places;
+    }();
+
+    template <std::size_t... kTexts>
+    void pack(const DepositView& deposit, std::index_sequence<kTexts...>) noexcept {
+      ((words_[kPlaces[kTexts].word] |=
+        static_cast<std::uint32_t>((deposit.*kDepositTexts[kTexts].member).size() << kPlaces[kTexts].shift)),
+       ...);
+    }
+
+    std::array<std::uint32_t, kPlaces.back().word + 1> words_{};
   };
 
   // Facts about a deposit beyond its values and its end. A plain deposit has no tail, which would take a tenth more
@@ -58,14 +93,23 @@ class StoredDeposit {
   static constexpr std::uint32_t kWithTail = kForever + 1;
 
   // The most and the fewest bytes that the values of a deposit take.
-  static constexpr std::size_t kMost = sizeof(Fingerprint) + kMaxConnectUrl + kMaxClientId + kMaxPassword;
-  static constexpr std::size_t kLeast = sizeof(Fingerprint) + 3;
+  static constexpr std::size_t kMost = [] {
+    std::size_t bytes = sizeof(Fingerprint);
+    for (const DepositText& text : kDepositTexts) bytes += text.limit;
+    return bytes;
+  }();
+  static constexpr std::size_t kLeast = [] {
+    std::size_t bytes = sizeof(Fingerprint);
+    for (const DepositText& text : kDepositTexts) bytes += text.is_required ? 1 : 0;
+    return bytes;
+  }();
   // Writes the values to `out`, in the form that a StoredDeposit reads; `out` has room for Sizes(deposit).total()
   // bytes.
   static void write(const DepositView& deposit, char* out) noexcept {
     std::memcpy(out, deposit.fingerprint.bytes.data(), sizeof(Fingerprint));
     out += sizeof(Fingerprint);
-    for (const std::string_view text : {deposit.connect_url, deposit.client_id, deposit.password}) {
+    for (const DepositText& field : kDepositTexts) {
+      const std::string_view text = deposit.*field.member;
       out += text.copy(out, text.size());
     }
   }
@@ -89,20 +133,35 @@ class StoredDeposit {
     std::memcpy(copy.bytes.data(), values_, copy.bytes.size());
     return copy;
   }
-  std::string_view connect_url() const noexcept { return {values_ + sizeof(Fingerprint), sizes_.url()}; }
-  std::string_view client_id() const noexcept { return {values_ + sizeof(Fingerprint) + sizes_.url(), sizes_.id()}; }
-  std::string_view password() const noexcept {
-    return {values_ + sizeof(Fingerprint) + sizes_.url() + sizes_.id(), sizes_.password()};
-  }
   // When it expires, in whole seconds of the store's clock, rounded down; kForever when it never does, or in 68 years.
   std::uint32_t expires_seconds() const noexcept { return expires_seconds_ % kWithTail; }
   // Zeros when it has none.
   Tail tail() const noexcept { return has_tail() ? read_tail(values_ + sizes_.total()) : Tail(); }
   bool has_tail() const noexcept { return expires_seconds_ >= kWithTail; }
-  DepositView view() const noexcept { return {connect_url(), fingerprint(), client_id(), password()}; }
+  DepositView view() const noexcept {
+#define PAIRPORT_VALUE(field, name, limit, required) name(),
+    return {PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_VALUE, PAIRPORT_VALUE)};
+#undef PAIRPORT_VALUE
+  }
+  // The texts: connect_url(), ...
+#define PAIRPORT_TEXT(field, name, limit, required)      \
+  std::string_view name() const noexcept {               \
+    return text<static_cast<std::size_t>(Text::name)>(); \
+  }
+  PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_TEXT, PAIRPORT_NO_FIELD)
+#undef PAIRPORT_TEXT
 
  private:
-  const char* values_ = nullptr;  // fingerprint, connect URL, client id and password without gaps
+#define PAIRPORT_TEXT(field, name, limit, required) name,
+  enum class Text : std::size_t { PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_TEXT, PAIRPORT_NO_FIELD) };
+#undef PAIRPORT_TEXT
+
+  template <std::size_t kText>
+  std::string_view text() const noexcept {
+    return {values_ + sizes_.before<kText>(), sizes_.of<kText>()};
+  }
+
+  const char* values_ = nullptr;  // the fingerprint and the texts without gaps
   Sizes sizes_;
   std::uint32_t expires_seconds_ = 0;
 };

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/deposit/deposit_fields.h"
 #include "support/deposits.h"
 
 namespace pairport::testing {
@@ -75,6 +76,15 @@ TEST(Deposit, EveryFieldIsRequired) {
     EXPECT_EQ(problem_of(field, validate(input_with(field, {FieldInput::Kind::kRepeated, {}}), view)),
               FieldProblem::kRepeated);
   }
+}
+
+TEST(Deposit, AnEmptyTextIsMissingOnlyWhereTheFieldIsOptional) {
+  DepositFieldRow row = field_row(DepositField::kPassword);
+  EXPECT_EQ(given_field(row, "").kind, FieldInput::Kind::kString) << "an empty password is a fault of its own";
+  row.is_required = false;
+  EXPECT_EQ(given_field(row, "").kind, FieldInput::Kind::kMissing);
+  EXPECT_EQ(given_field(row, "x").kind, FieldInput::Kind::kString);
+  EXPECT_EQ(given_field(row, "x").value, "x");
 }
 
 TEST(Deposit, LimitsAreExact) {
