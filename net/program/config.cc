@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <charconv>
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <set>
 #include <utility>
 #include <variant>
 
+#include "core/deposit/deposit_fields.h"
 #include "net/program/toml_reader.h"
 #include "net/program/units.h"
 
@@ -213,13 +215,12 @@ void read_static_deposit(TomlErrors& errors, const toml::table& root, Config& co
   Section section(errors, root, "static-deposit");
   if (!section.present()) return;
   StaticDeposit deposit;
-  for (const auto& [key, target] : {std::pair("code", &deposit.code),
-                                    {"connect_url", &deposit.connect_url},
-                                    {"fingerprint", &deposit.fingerprint},
-                                    {"client_id", &deposit.client_id},
-                                    {"password", &deposit.password}}) {
-    section.string(key, *target);
-    section.require(key);
+  section.string("code", deposit.code);
+  section.require("code");
+  for (const DepositFieldRow& row : kDepositFields) {
+    const auto number = static_cast<std::size_t>(row.field);
+    section.string(kDepositFieldNames[number], deposit.*StaticDeposit::kFields[number]);
+    if (row.is_required) section.require(kDepositFieldNames[number]);
   }
   section.finish();
   config.service.static_deposit = deposit;

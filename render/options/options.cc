@@ -137,9 +137,8 @@ constexpr OptionRule kRules[] = {
 
 StaticDeposit::~StaticDeposit() {
   // Short texts are in the string itself, and a longer old text may remain behind the end of a string.
-  for (std::string* text : {&code, &connect_url, &fingerprint, &client_id, &password}) {
-    wipe(text->data(), text->capacity());
-  }
+  wipe(code.data(), code.capacity());
+  for (std::string StaticDeposit::*const field : kFields) wipe((this->*field).data(), (this->*field).capacity());
 }
 
 std::span<const OptionRule> option_rules() noexcept {

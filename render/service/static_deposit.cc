@@ -2,12 +2,14 @@
 #include "render/service/static_deposit.h"
 
 #include <array>
+#include <cstddef>
 #include <string>
 #include <utility>
 
 #include <pairport/code.h>
 #include <pairport/service.h>
 
+#include "core/deposit/deposit_fields.h"
 #include "render/service/target.h"
 
 namespace pairport {
@@ -18,10 +20,9 @@ Status view_static_deposit(const StaticDeposit& deposit, DepositView& view) {
     return bad("static-deposit: code must be 1 to 32 letters and digits, and none of the paths of the service");
   }
   DepositInput input;
-  input[DepositField::kConnectUrl] = {FieldInput::Kind::kString, deposit.connect_url};
-  input[DepositField::kFingerprint] = {FieldInput::Kind::kString, deposit.fingerprint};
-  input[DepositField::kClientId] = {FieldInput::Kind::kString, deposit.client_id};
-  input[DepositField::kPassword] = {FieldInput::Kind::kString, deposit.password};
+  for (const DepositFieldRow& row : kDepositFields) {
+    input[row.field] = given_field(row, deposit.*StaticDeposit::kFields[static_cast<std::size_t>(row.field)]);
+  }
   if (const DepositReport report = validate(input, view); !report.ok()) {
     std::array<char, kMaxReportText> text;
     return bad("static-deposit: " + std::string(text.data(), describe(report, text)));

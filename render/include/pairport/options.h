@@ -3,6 +3,7 @@
 #ifndef PAIRPORT_OPTIONS_H_
 #define PAIRPORT_OPTIONS_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,6 +15,7 @@
 #include <variant>
 
 #include <pairport/code.h>
+#include <pairport/deposit.h>
 #include <pairport/export.h>
 #include <pairport/http.h>
 #include <pairport/status.h>
@@ -41,15 +43,22 @@ struct InstallerOptions {
   std::map<std::string, std::string> sha256;  // file name to 64 hexadecimal digits
 };
 
-// One deposit that never expires, for testing the scripts. The destructor wipes its text.
+// One deposit that never expires, for testing the scripts: a code, and the text of each field. The destructor wipes
+// them.
 struct PAIRPORT_EXPORT StaticDeposit {
   ~StaticDeposit();
 
   std::string code;
-  std::string connect_url;
-  std::string fingerprint;
-  std::string client_id;
-  std::string password;
+#define PAIRPORT_FIELD(field, name, limit, required) std::string name;
+  PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_FIELD, PAIRPORT_FIELD)
+#undef PAIRPORT_FIELD
+
+  // The text of a field, in the order of DepositField.
+  static constexpr std::array kFields = {
+#define PAIRPORT_FIELD(field, name, limit, required) &StaticDeposit::name,
+      PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_FIELD, PAIRPORT_FIELD)
+#undef PAIRPORT_FIELD
+  };
 };
 
 // Limit of one token bucket per client address; a rate or a burst of 0 switches it off.
