@@ -115,15 +115,17 @@ static char* ngx_http_pairport_set_locked(ngx_conf_t* cf, ngx_command_t* cmd, vo
 
 static char* ngx_http_pairport_set_static(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
   pairport_options* options = &((ngx_http_pairport_main_conf_t*)conf)->options;
-  pairport_string* const members[] = {&options->static_code, &options->static_connect_url, &options->static_fingerprint,
-                                      &options->static_client_id, &options->static_password};
+#define PAIRPORT_ADDRESS(member) &options->member,
+  pairport_string* const members[] = {PAIRPORT_STATIC_DEPOSIT(PAIRPORT_ADDRESS)};
+#undef PAIRPORT_ADDRESS
   const ngx_str_t* value = cf->args->elts;
   size_t i;
   char* error = ngx_http_pairport_once(cmd, conf);
-  for (i = 0; error == NGX_CONF_OK && i < sizeof members / sizeof members[0]; ++i) {
-    *members[i] = ngx_http_pairport_string(&value[i + 1]);
-  }
-  return error;
+  if (error != NGX_CONF_OK) return error;
+  if (cf->args->nelts - 1 > sizeof members / sizeof members[0]) return "has more values than a deposit has fields";
+  /* The library names each field that is missing. */
+  for (i = 0; i < cf->args->nelts - 1; ++i) *members[i] = ngx_http_pairport_string(&value[i + 1]);
+  return NGX_CONF_OK;
 }
 
 static char* ngx_http_pairport_add_digest(ngx_conf_t* cf, ngx_command_t* cmd, void* conf) {
@@ -190,7 +192,7 @@ ngx_command_t ngx_http_pairport_commands[] = {
     PAIRPORT_OPTIONS(PAIRPORT_DIRECTIVE)
         PAIRPORT_SETTING("pairport_require_locked_memory", NGX_CONF_FLAG, ngx_http_pairport_set_locked,
                          PAIRPORT_OPTION_MEMBER(flag, minimum_memory)),
-    PAIRPORT_SETTING("pairport_static_deposit", NGX_CONF_TAKE5, ngx_http_pairport_set_static, 0),
+    PAIRPORT_SETTING("pairport_static_deposit", NGX_CONF_1MORE, ngx_http_pairport_set_static, 0),
     PAIRPORT_SETTING("pairport_sha256", NGX_CONF_TAKE2, ngx_http_pairport_add_digest, 0),
     PAIRPORT_SETTING("pairport_templates", NGX_CONF_TAKE1, ngx_http_pairport_set_templates, PAIRPORT_MEMBER(templates)),
     ngx_null_command};

@@ -48,12 +48,10 @@ struct StaticMember {
   pairport_string pairport_options::*c;
   std::string StaticDeposit::*cpp;
 };
-constexpr StaticMember kStaticDeposit[] = {
-    {&pairport_options::static_code, &StaticDeposit::code},
-    {&pairport_options::static_connect_url, &StaticDeposit::connect_url},
-    {&pairport_options::static_fingerprint, &StaticDeposit::fingerprint},
-    {&pairport_options::static_client_id, &StaticDeposit::client_id},
-    {&pairport_options::static_password, &StaticDeposit::password},
+constexpr StaticMember kStaticDeposit[] = {{&pairport_options::static_code, &StaticDeposit::code},
+#define PAIRPORT_FIELD(field, name, limit, required) {&pairport_options::static_##name, &StaticDeposit::name},
+                                           PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_FIELD, PAIRPORT_FIELD)
+#undef PAIRPORT_FIELD
 };
 
 }  // namespace

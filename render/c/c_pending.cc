@@ -26,9 +26,15 @@ static_assert(PAIRPORT_STORE_STATUS == static_cast<int>(StoreOperation::Verb::kS
 static_assert(PAIRPORT_STORE_REVOKE == static_cast<int>(StoreOperation::Verb::kRevoke));
 static_assert(PAIRPORT_STORE_EXTEND == static_cast<int>(StoreOperation::Verb::kExtend));
 static_assert(PAIRPORT_MAX_CODE == kMaxCodeLength);
-static_assert(PAIRPORT_MAX_CONNECT_URL == kMaxConnectUrl);
-static_assert(PAIRPORT_MAX_CLIENT_ID == kMaxClientId);
-static_assert(PAIRPORT_MAX_PASSWORD == kMaxPassword);
+// The limits of the texts in C, each with its name.
+struct TextLimits {
+#define PAIRPORT_MEMBER(name, limit) std::size_t name = limit;
+  PAIRPORT_DEPOSIT_TEXTS(PAIRPORT_MEMBER)
+#undef PAIRPORT_MEMBER
+};
+#define PAIRPORT_TEXT(field, name, limit, required) static_assert(TextLimits().name == (limit));
+PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_TEXT, PAIRPORT_NO_FIELD)
+#undef PAIRPORT_TEXT
 
 constexpr std::size_t kFirstPending = PAIRPORT_SIZE_UP_TO(pairport_pending, max_uses);
 constexpr std::size_t kFirstReply = PAIRPORT_SIZE_UP_TO(pairport_reply, expires_ms);
@@ -62,9 +68,15 @@ bool ReceivedReply::read(const pairport_reply* reply) noexcept {
 
 // The values in the form in which stores have them.
 void ReceivedReply::pack() noexcept {
-  if (!is_string(known_.connect_url) || !is_string(known_.client_id) || !is_string(known_.password)) return;
-  DepositView deposit{view(known_.connect_url), {}, view(known_.client_id), view(known_.password)};
-  std::memcpy(deposit.fingerprint.bytes.data(), known_.fingerprint, sizeof(known_.fingerprint));
+  DepositView deposit;
+#define PAIRPORT_TEXT(field, name, limit, required) \
+  if (!is_string(known_.name)) return;              \
+  deposit.name = view(known_.name);
+#define PAIRPORT_FINGERPRINT(field, name, limit, required) \
+  std::memcpy(deposit.name.bytes.data(), known_.name, sizeof(known_.name));
+  PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_TEXT, PAIRPORT_FINGERPRINT)
+#undef PAIRPORT_TEXT
+#undef PAIRPORT_FINGERPRINT
   if (!is_valid(deposit)) return;
   StoredDeposit::write(deposit, bytes_.data());
   const std::uint64_t seconds = known_.expires_ms == Store::kNever ? StoredDeposit::kForever : known_.expires_ms / 1000;

@@ -2,15 +2,16 @@
 // The verbs without HTTP of the C interface. Invariants: see c_service.cc.
 #include <pairport/pairport_deposits.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include <pairport/deposit.h>
 #include <pairport/secret_memory.h>
 #include <pairport/service.h>
 #include <pairport/store.h>
 
+#include "core/deposit/deposit_fields.h"
 #include "render/c/handles.h"
 #include "render/c/interop.h"
 #include "render/c/pending.h"
@@ -22,6 +23,13 @@ constexpr std::size_t kFirstNewDeposit = PAIRPORT_SIZE_UP_TO(pairport_new_deposi
 constexpr std::size_t kFirstDeposited = PAIRPORT_SIZE_UP_TO(pairport_deposited, expires_unix);
 constexpr std::size_t kFirstCredentials = PAIRPORT_SIZE_UP_TO(pairport_credentials, expires_ms);
 constexpr std::size_t kFirstState = PAIRPORT_SIZE_UP_TO(pairport_deposit_state, last_use_seconds);
+
+// The members for the fields of a deposit, in the order of DepositField.
+constexpr std::array kNewDepositFields = {
+#define PAIRPORT_FIELD(field, name, limit, required) &pairport_new_deposit::name,
+    PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_FIELD, PAIRPORT_FIELD)
+#undef PAIRPORT_FIELD
+};
 
 Now time_of(const pairport_now& now) noexcept {
   return {now.monotonic_ms, now.unix_seconds};
@@ -50,12 +58,10 @@ int pairport_deposit(pairport_service* service, const pairport_new_deposit* depo
     return fail(StatusCode::kInvalidArgument);
   }
   DepositInput fields;
-  for (const auto& [field, value] :
-       {std::pair(DepositField::kConnectUrl, known.connect_url),
-        std::pair(DepositField::kFingerprint, known.fingerprint), std::pair(DepositField::kClientId, known.client_id),
-        std::pair(DepositField::kPassword, known.password)}) {
+  for (const DepositFieldRow& row : kDepositFields) {
+    const pairport_string& value = known.*kNewDepositFields[static_cast<std::size_t>(row.field)];
     if (!is_string(value)) return fail(StatusCode::kInvalidArgument);
-    fields[field] = {FieldInput::Kind::kString, view(value)};
+    fields[row.field] = given_field(row, view(value));
   }
   const auto done =
       service->service->deposit(fields, {.ttl_ms = known.ttl_ms, .max_uses = known.max_uses}, time_of(*now));

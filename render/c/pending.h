@@ -19,10 +19,12 @@ namespace pairport {
 // Of pairport_pending and pairport_credentials, which have the same members.
 template <typename C>
 void set_values(const DepositView& deposit, C& out) noexcept {
-  out.connect_url = string_of(deposit.connect_url);
-  out.client_id = string_of(deposit.client_id);
-  out.password = string_of(deposit.password);
-  std::memcpy(out.fingerprint, deposit.fingerprint.bytes.data(), sizeof(out.fingerprint));
+#define PAIRPORT_TEXT(field, name, limit, required) out.name = string_of(deposit.name);
+#define PAIRPORT_FINGERPRINT(field, name, limit, required) \
+  std::memcpy(out.name, deposit.name.bytes.data(), sizeof(out.name));
+  PAIRPORT_DEPOSIT_FIELDS(PAIRPORT_TEXT, PAIRPORT_FINGERPRINT)
+#undef PAIRPORT_TEXT
+#undef PAIRPORT_FINGERPRINT
 }
 
 // Fills *out, whose size its user has set. False, and nothing is written: null, or a size that no version has had.

@@ -121,7 +121,9 @@ class Directives(unittest.TestCase):
                 ('pairport_ipv6_budgets "48:1 64:1";', "pairport: ipv6_budgets: expected prefixes of IPv6 networks"),
                 ("pairport_network_share 2;", "pairport: network_share: expected a number from 0 (off) to 1"),
                 ("pairport_miss_burst 1; pairport_miss_burst 1;", '"pairport_miss_burst" directive is duplicate'),
-                ("pairport_static_deposit 0000000;", 'invalid number of arguments in "pairport_static_deposit"'),
+                ("pairport_static_deposit;", 'invalid number of arguments in "pairport_static_deposit"'),
+                ("pairport_static_deposit 0000000 http://h;", "static-deposit: fingerprint is empty"),
+                (STATIC.replace(";", " x;"), '"pairport_static_deposit" directive has more values than a deposit has fields'),
                 (f"pairport_static_deposit update http://h {FINGERPRINT} id secret-password;", "static-deposit: code must be"),
                 (f"pairport_static_deposit 0000000 http://h {FINGERPRINT} id:x secret-password;", "client_id contains a colon"),
                 (STATIC + STATIC, '"pairport_static_deposit" directive is duplicate'),
@@ -214,9 +216,13 @@ class Directives(unittest.TestCase):
         source = (ROOT / "nginx" / "directives.c").read_text(encoding="utf-8")
         written = {member for _, member, _ in settings_of_library()} | set(
             re.findall(r"PAIRPORT_OPTION_MEMBER\([^()]*?(\w+)\)", source)) | set(re.findall(r"options->(\w+)", source))
+        if "{PAIRPORT_STATIC_DEPOSIT(" in source:
+            written |= set(re.findall(r"X\((static_\w+)\)", header))
         self.assertLessEqual({"url", "ttl_ms", "static_password", "network_share"}, written & members, "both are where they are looked for")
-        # The size is nobody's setting; the module sets the others itself; it has no files to serve and the kernel's random bytes.
-        others = {"size", "digests", "digest_count", "hash_codes", "load_template", "template_user", "serve_packages", "random", "random_user"}
+        # The size is nobody's setting; the module sets the others itself; it has no files to serve, the kernel's random bytes, the
+        # service's own store, and nginx has other paths.
+        others = {"size", "digests", "digest_count", "hash_codes", "load_template", "template_user", "serve_packages", "random", "random_user",
+                  "store_elsewhere", "on_other_path", "other_path_user"}
         self.assertEqual(members - written, others)
         self.assertLessEqual({f"pairport_{name}" for name in rules_of_library()}, directives_of_module())
 

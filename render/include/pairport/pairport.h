@@ -228,6 +228,14 @@ typedef struct pairport_options {
   X(flag, use_repositories, "use_repositories")         \
   X(flag, strict_checksums, "strict_checksums")
 
+/* The members of the static deposit, as X(member). */
+#define PAIRPORT_STATIC_DEPOSIT(X) \
+  X(static_code)                   \
+  X(static_connect_url)            \
+  X(static_fingerprint)            \
+  X(static_client_id)              \
+  X(static_password)
+
 /* Writes the defaults to `options`. `size` is the caller's sizeof(pairport_options). PAIRPORT_INVALID_ARGUMENT: NULL,
  * or a size that no version has had; PAIRPORT_OUT_OF_MEMORY. */
 PAIRPORT_EXPORT int pairport_options_init(pairport_options* options, size_t size) PAIRPORT_NOEXCEPT;

@@ -35,6 +35,13 @@ extern "C" {
 #define PAIRPORT_MAX_CLIENT_ID 256
 #define PAIRPORT_MAX_PASSWORD 1024
 
+/* The texts of a deposit, as X(member, bytes at most): code that copies values can loop over them. Each structure below
+ * that holds the values of a deposit has these members. */
+#define PAIRPORT_DEPOSIT_TEXTS(X)          \
+  X(connect_url, PAIRPORT_MAX_CONNECT_URL) \
+  X(client_id, PAIRPORT_MAX_CLIENT_ID)     \
+  X(password, PAIRPORT_MAX_PASSWORD)
+
 /* The verbs without HTTP, for the owner of a service: limits of clients do not apply. With
  * pairport_options.store_elsewhere they answer PAIRPORT_LATER and have done nothing: ask that store. */
 
