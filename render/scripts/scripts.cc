@@ -67,8 +67,7 @@ Result<Language> compile_scripts(Os os, const Template::Loader& loader, const Te
     if (i >= 2 && templates[i].has_slots()) {
       return Status(StatusCode::kBadTemplate, name +
                                                   ": this script is the same for everyone and must not use "
-                                                  "connect_url, fingerprint, client_id, password, code, made_at or "
-                                                  "valid_until");
+                                                  "the fields of a deposit, code, made_at or valid_until");
     }
   }
   return Language{os, script(os, "installer", std::move(templates[0]), false), NotFoundScript(std::move(templates[1])),

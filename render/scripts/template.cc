@@ -63,8 +63,8 @@ class Template::Compiler {
     if (block > kMaxBlock) {
       return Status(StatusCode::kBadTemplate,
                     std::string(name) +
-                        ": the slots for connect_url, fingerprint, client_id and password must stand close together, "
-                        "each once: move the text between them before the first or behind the last");
+                        ": the slots for the fields of a deposit must stand close together, each once: move the text "
+                        "between them before the first or behind the last");
     }
     return std::move(template_);
   }

@@ -34,7 +34,7 @@ struct SlotValues {
 //                (`eval {{password}}`, "{{password}}"). So a slot is the whole right side of an assignment on a line of
 //                its own, `NAME={{password}}` or `$Name = {{password}}`, outside of all quotes, here-documents and
 //                brackets, wherever these began. Everything else is an error.
-//                Per request: connect_url, fingerprint, client_id, password. All other slots are constants, known at
+//                Per request: the fields of a deposit (password, ...). All other slots are constants, known at
 //                compilation.
 //   {{code}}     the requested code, at most 64 characters, with '?' for every character outside A-Z a-z 0-9 . _ ~ -.
 //                It is a literal in an assignment. It may also be in a comment, without quotes.
