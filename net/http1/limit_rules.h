@@ -47,32 +47,27 @@ class LimitRows {
 
   // The rows of ConnectionLimits; `kBefore` leads to it, and is empty when `Options` is ConnectionLimits.
   template <auto... kBefore>
-  static constexpr std::array<Rule, 9> connection() noexcept {
+  static constexpr auto connection() noexcept {
     using Limits = ConnectionLimits;
-    return {
-        count<kLeastBytes, kMost.max_head_bytes, kBefore..., &Limits::max_head_bytes>(
-            "max_head_bytes", "a whole number from 1024 to 8192"),
-        count<kLeastHeaders, kMost.max_headers, kBefore..., &Limits::max_headers>("max_headers",
-                                                                                  "a whole number from 8 to 64"),
-        count<kLeastBytes, kMost.max_body_bytes, kBefore..., &Limits::max_body_bytes>(
-            "max_body_bytes", "a whole number from 1024 to 16384"),
-        time<kBefore..., &Limits::head_timeout>("head_timeout"),
-        time<kBefore..., &Limits::body_timeout>("body_timeout"),
-        time<kBefore..., &Limits::idle_timeout>("idle_timeout"),
-        time<kBefore..., &Limits::answer_timeout>("answer_timeout"),
-        count<1, kMostBytesPerSecond, kBefore..., &Limits::min_bytes_per_second>("min_bytes_per_second",
-                                                                                 "a whole number from 1 to 1000000000"),
-        time<kBefore..., &Limits::linger_timeout>("linger_timeout"),
-    };
+#define PAIRPORT_COUNT(member, least, most) \
+  count<least, most, kBefore..., &Limits::member>(#member, "a whole number from " #least " to " #most),
+#define PAIRPORT_TIME(member) time<kBefore..., &Limits::member>(#member),
+    return std::array{PAIRPORT_CONNECTION_BOUNDS(PAIRPORT_COUNT, PAIRPORT_TIME)};
+#undef PAIRPORT_COUNT
+#undef PAIRPORT_TIME
   }
 
  private:
-  // Smaller limits would refuse every request.
-  static constexpr std::size_t kLeastBytes = 1024;
-  static constexpr std::size_t kLeastHeaders = 8;
-  static constexpr std::uint64_t kMostBytesPerSecond = 1'000'000'000;
-  static constexpr ConnectionLimits kMost{};  // the buffers have these sizes
-  static_assert(kMost.max_head_bytes == 8192 && kMost.max_headers == 64 && kMost.max_body_bytes == 16384);
+  // The defaults are valid, and those of sizes are what the buffers hold.
+#define PAIRPORT_COUNT(member, least, most) \
+  static_assert(least <= ConnectionLimits{}.member && ConnectionLimits{}.member <= most);
+#define PAIRPORT_TIME(member) static_assert(is_timeout(ConnectionLimits{}.member));
+  PAIRPORT_CONNECTION_BOUNDS(PAIRPORT_COUNT, PAIRPORT_TIME)
+#undef PAIRPORT_COUNT
+#undef PAIRPORT_TIME
+  static constexpr ConnectionLimits kBuffers{};
+  static_assert(kBuffers.max_head_bytes == 8192 && kBuffers.max_headers == 64 && kBuffers.max_body_bytes == 16384,
+                "the most in the bounds");
 
   // The member at the end of a path.
   template <auto... kPath>

@@ -52,6 +52,19 @@ struct ConnectionLimits {
   std::uint64_t linger_timeout = 2'000;
 };
 
+// The bounds of each limit, as COUNT(member, at least, at most) or TIME(member): see is_timeout(). Smaller sizes would
+// refuse every request. The member is also the name of the setting.
+#define PAIRPORT_CONNECTION_BOUNDS(COUNT, TIME) \
+  COUNT(max_head_bytes, 1024, 8192)             \
+  COUNT(max_headers, 8, 64)                     \
+  COUNT(max_body_bytes, 1024, 16384)            \
+  TIME(head_timeout)                            \
+  TIME(body_timeout)                            \
+  TIME(idle_timeout)                            \
+  TIME(answer_timeout)                          \
+  COUNT(min_bytes_per_second, 1, 1000000000)    \
+  TIME(linger_timeout)
+
 // How a connection carries its bytes. This decides what may be served over it.
 enum class Transport : std::uint8_t {
   kPlain,
