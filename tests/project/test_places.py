@@ -43,7 +43,11 @@ class Places(unittest.TestCase):
 
     def test_a_limit_of_the_server_is_known_in_three_files(self):
         known = {"net/include/pairport/server.h", "net/loop/server_options.cc", "net/include/pairport/pairport_uv.h"}
-        self.check(r"\bmax_handshakes\b", known, {"net/loop/handshakes.cc", "net/program/messages.cc"})
+        self.check(r"\bdrain_timeout\b", known, {"net/loop/server.cc"})
+
+    def test_a_limit_of_a_connection_is_known_in_three_files(self):
+        known = {"net/include/pairport/connection.h", "net/include/pairport/pairport_http.h", "net/include/pairport/pairport_uv.h"}
+        self.check(r"\bhead_timeout\b", known, {"net/http1/connection.cc"})
 
     def test_a_url_of_the_installer_is_known_in_three_files(self):
         known = {"render/include/pairport/options.h", "render/options/options.cc", "render/include/pairport/pairport.h"}
@@ -56,6 +60,13 @@ class Places(unittest.TestCase):
         self.check(r"\bcontent_type\b|content-type", known,
                    {"render/service/deposit.cc", "render/http/body.cc", "render/http/body.h", "render/service/health.cc",
                     "render/c/c_service.cc", "nginx/answer.c"})
+
+    def test_a_route_is_known_in_two_files(self):
+        self.check(r"\b(kUninstall|answer_uninstall)\b", {"render/include/pairport/http.h", "render/service/routes.h"},
+                   {"render/service/look_up.cc"})
+
+    def test_an_operating_system_is_known_in_two_files(self):
+        self.check(r"\bkWindows\b", {"render/scripts/platforms.h"}, {"render/service/commands.cc"})
 
 
 if __name__ == "__main__":
