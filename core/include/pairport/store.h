@@ -41,10 +41,7 @@ class StoredDeposit {
     }
     template <std::size_t kText>
     std::size_t before() const noexcept {
-      return [this]<std::size_t... kTexts>(std::index_sequence<kTexts...>) {
-        return (sizeof(Fingerprint) + ... + of<kTexts>());
-      }
-      (std::make_index_sequence<kText>());
+      return sum(std::make_index_sequence<kText>());
     }
 
    private:
@@ -67,6 +64,10 @@ class StoredDeposit {
       return places;
     }();
 
+    template <std::size_t... kTexts>
+    std::size_t sum(std::index_sequence<kTexts...>) const noexcept {
+      return (sizeof(Fingerprint) + ... + of<kTexts>());
+    }
     template <std::size_t... kTexts>
     void pack(const DepositView& deposit, std::index_sequence<kTexts...>) noexcept {
       ((words_[kPlaces[kTexts].word] |=
