@@ -65,6 +65,12 @@ class Places(unittest.TestCase):
         self.check(r"\b(kUninstall|answer_uninstall)\b", {"render/include/pairport/http.h", "render/service/routes.h"},
                    {"render/service/look_up.cc"})
 
+    def test_the_manual_lists_the_routes(self):
+        rows = re.findall(r'\{Route::k\w+,\s*"(\w+)"', SOURCES["render/service/routes.h"])
+        self.assertIn("installer", rows)
+        line = re.search(r"The route replaces the path.*It is one of (.*)\.", (ROOT / "doc/operating.md").read_text(encoding="utf-8"))[1]
+        self.assertEqual(sorted(re.findall(r"`(\w+)`", line)), sorted(rows))
+
     def test_an_operating_system_is_known_in_two_files(self):
         self.check(r"\bkWindows\b", {"render/scripts/platforms.h"}, {"render/service/commands.cc"})
 

@@ -374,8 +374,8 @@ PAIRPORT_EXPORT int pairport_response_status(const pairport_response* response) 
 PAIRPORT_EXPORT const char* pairport_reason_phrase(int status) PAIRPORT_NOEXCEPT;
 
 /* What the request asked for, whatever the answer is. For logs: they must not hold paths, because paths hold codes.
- * "deposit", "installer", "update", "uninstall", "package", "preflight", "challenge", "health", "about" (GET /) or
- * "other"; a static string with a NUL at its end. */
+ * "deposit", "installer", ... or "other", as in the access log: doc/operating.md lists them. Later versions may add
+ * some. A static string with a NUL at its end. */
 PAIRPORT_EXPORT const char* pairport_response_route(const pairport_response* response) PAIRPORT_NOEXCEPT;
 
 /* With the route "installer" and pairport_options.hash_codes: 32 bits that are equal for equal codes and reveal nothing
