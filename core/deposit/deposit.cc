@@ -17,14 +17,28 @@ namespace pairport {
 
 namespace {
 
-bool parse_fingerprint(std::string_view text, Fingerprint& fingerprint) noexcept {
-  if (text.size() != kFingerprintText) return false;
+// Whether `text` begins with `lower_prefix`, in whatever case.
+bool has_prefix(std::string_view text, std::string_view lower_prefix) noexcept {
+  return text.size() >= lower_prefix.size() && equals_ignoring_case(text.substr(0, lower_prefix.size()), lower_prefix);
+}
+
+// The form of rportd; that of OpenSSH (`ssh-keygen -l -E md5` writes "MD5:" before it); the digits alone.
+FieldProblem parse_fingerprint(std::string_view text, Fingerprint& fingerprint) noexcept {
+  static constexpr std::string_view kMd5 = "md5:";
+  if (has_prefix(text, "sha256:")) return FieldProblem::kSha256Fingerprint;
+  if (has_prefix(text, kMd5)) text.remove_prefix(kMd5.size());
+  const bool has_colons = text.size() == kFingerprintText;
+  if (!has_colons && text.size() != 2 * fingerprint.bytes.size()) return FieldProblem::kBadFingerprint;
+  const std::size_t step = has_colons ? 3 : 2;
   for (std::size_t i = 0; i < fingerprint.bytes.size(); ++i) {
-    const int byte = hex_byte(text, i * 3);
-    if (byte < 0 || (i * 3 + 2 < text.size() && text[i * 3 + 2] != ':')) return false;
+    const std::size_t begin = i * step;
+    const int byte = hex_byte(text, begin);
+    if (byte < 0 || (has_colons && begin + 2 < text.size() && text[begin + 2] != ':')) {
+      return FieldProblem::kBadFingerprint;
+    }
     fingerprint.bytes[i] = static_cast<std::uint8_t>(byte);
   }
-  return true;
+  return FieldProblem::kNone;
 }
 
 FieldProblem check_text(const DepositFieldRow& row, std::string_view value) noexcept {
@@ -47,9 +61,7 @@ FieldProblem check(const DepositFieldRow& row, const FieldInput& input, Fingerpr
   }
   const std::string_view value = input.value;
   if (value.empty()) return FieldProblem::kEmpty;
-  if (row.text == nullptr) {
-    return parse_fingerprint(value, fingerprint) ? FieldProblem::kNone : FieldProblem::kBadFingerprint;
-  }
+  if (row.text == nullptr) return parse_fingerprint(value, fingerprint);
   return check_text(row, value);
 }
 
@@ -81,6 +93,8 @@ constexpr std::string_view text_of(FieldProblem problem) noexcept {
       return "has no valid port";
     case FieldProblem::kBadFingerprint:
       return "is not a fingerprint";
+    case FieldProblem::kSha256Fingerprint:
+      return "is a SHA256 fingerprint, but the client compares MD5 ones";
     case FieldProblem::kColon:
       return "contains a colon";
   }
@@ -141,6 +155,12 @@ static_assert([] {
   }
   return all <= kMaxReportText;
 }());
+
+std::string_view expectation(DepositField field) noexcept {
+  return field_row(field).expectation.substr(std::string_view("expected ").size());
+}
+static_assert(std::all_of(kDepositFields.begin(), kDepositFields.end(),
+                          [](const DepositFieldRow& row) { return row.expectation.starts_with("expected "); }));
 
 std::size_t describe(const DepositReport& report, std::span<char> out) noexcept {
   Writer writer(out);

@@ -38,7 +38,9 @@ inline constexpr std::array<DepositFieldRule, kDepositFieldCount> kDepositFieldR
     {DepositField::kConnectUrl, check_connect_url,
      "expected an http, https, ws or wss URL with a host, or host:port, of at most 2048 bytes, with IPv6 addresses in "
      "brackets and a port from 1 to 65535, without user info, spaces or fragment"},
-    {DepositField::kFingerprint, nullptr, "expected 16 two-digit hexadecimal groups joined by ':' (47 characters)"},
+    {DepositField::kFingerprint, nullptr,
+     "expected 16 two-digit hexadecimal groups joined by ':' (47 characters), or the 32 digits alone; MD5: may be "
+     "before them"},
     {DepositField::kClientId, check_client_id,
      "expected 1 to 256 bytes of UTF-8 without control characters and without ':'"},
     {DepositField::kPassword, check_nothing, "expected 1 to 1024 bytes of UTF-8 without control characters"},

@@ -76,6 +76,20 @@ bool prefers_json(std::string_view accept) noexcept {
   return json > text;
 }
 
+bool wants_only_text(std::string_view accept) noexcept {
+  bool text = false;
+  while (!accept.empty()) {
+    const auto [range, q] = next_weighted(accept);
+    if (q == 0) continue;
+    if (range == "*/*" || equals_ignoring_case(range, "application/*") ||
+        equals_ignoring_case(range, "application/json")) {
+      return false;
+    }
+    text = text || equals_ignoring_case(range, "text/plain");
+  }
+  return text;
+}
+
 bool prefers_gzip(std::string_view accept_encoding) noexcept {
   int gzip = 0;
   int identity = 0;

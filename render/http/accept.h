@@ -11,6 +11,10 @@ namespace pairport {
 // `application/json, text/plain, */*` and show any answer. Pure; any thread.
 bool prefers_json(std::string_view accept) noexcept;
 
+// Whether an Accept header asks for plain text and nothing else of what a deposit is answered with: it names
+// text/plain, and neither JSON nor `*/*`. Pure; any thread.
+bool wants_only_text(std::string_view accept) noexcept;
+
 // Whether an Accept-Encoding header asks for gzip: it names gzip, with at least the weight of `identity`. A `*` alone
 // is not enough, because the client may pipe the answer to a shell. Pure; any thread.
 bool prefers_gzip(std::string_view accept_encoding) noexcept;

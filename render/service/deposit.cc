@@ -52,8 +52,8 @@ bool is_about_room(StatusCode code) noexcept {
 }
 
 // The store has answered `answer` to the deposit of `code`.
-void end_deposit(Service::Impl& service, const StoreReply& answer, const StoreOperation& put, const ClientKey& client,
-                 bool as_problem, const Now& now, Response& response) noexcept {
+void end_deposit(Service::Impl& service, const StoreReply& answer, const StoreOperation& put, const Reply::Asked& asked,
+                 const Now& now, Response& response) noexcept {
   Reply reply(response);
   const Code code(put.code);
   const double weight = answer.code == StatusCode::kOk ? service.store.weight(code.view(), put.deposit) : 0;
@@ -62,11 +62,14 @@ void end_deposit(Service::Impl& service, const StoreReply& answer, const StoreOp
     ++service.counters.deposits_refused;
     if (!is_about_room(answer.code)) ++service.counters.store_failures;
     reply.set_retry_after(kStoreFullRetrySeconds);
-    return service.error(response, 503, service.deposit_errors, why_refused(answer.code), as_problem);
+    return service.error(response, 503, service.deposit_errors, why_refused(answer.code), asked.as_problem);
   }
-  if (client.has_address()) service.limits.shares->take(client, now.monotonic_ms, weight);
+  if (asked.client.has_address()) service.limits.shares->take(asked.client, now.monotonic_ms, weight);
   const std::uint64_t left_ms = put.terms.expires_ms - std::min(put.terms.expires_ms, now.monotonic_ms);
   Writer out(reply.scratch());
+  if (asked.only_code) {
+    return reply.finish(200, service.code_headers, out.text(code.view()).text("\n").written());
+  }
   write_answer(service, code, now.unix_seconds + static_cast<std::int64_t>(left_ms / 1000), out);
   reply.finish(200, service.deposit_headers, out.written());
 }
@@ -147,24 +150,25 @@ void keep_deposit(const StoreOperation& put, Response& response) noexcept {
     static constexpr std::string_view kPrefix = "input validation failed: ";
     std::copy(kPrefix.begin(), kPrefix.end(), text.begin());
     const std::size_t size = describe(report, std::span(text).subspan(kPrefix.size()));
-    return service.error(response, 400, service.deposit_errors, {text.data(), kPrefix.size() + size}, as_problem);
+    return service.error(response, 400, service.deposit_errors, {text.data(), kPrefix.size() + size}, as_problem,
+                         &report);
   }
 
   Code code;
-  std::uint8_t attempts = 0;
+  Reply::Asked asked;
+  asked.client = request.client;
+  asked.as_problem = as_problem;
+  asked.only_code = wants_only_text(request.accept);
   StoreOperation put{.verb = StoreOperation::Verb::kPut,
                      .code = {},
                      .deposit = deposit,
                      .terms = {.expires_ms = now.monotonic_ms + service.ttl_ms}};
-  const StoreReply answer = service.put(put, code, attempts, now);
+  const StoreReply answer = service.put(put, code, asked.attempts, now);
   if (answer.code != StatusCode::kLater) {
-    return end_deposit(service, answer, put, request.client, as_problem, now, response);
+    return end_deposit(service, answer, put, asked, now, response);
   }
   keep_deposit(put, response);
-  auto& asked = reply.asked();
-  asked.client = request.client;
-  asked.attempts = attempts;
-  asked.as_problem = as_problem;
+  reply.asked() = asked;
 }
 
 }  // namespace
@@ -203,7 +207,7 @@ void Service::Impl::resume_deposit(const PendingReply& result, const Now& now, R
     reply.pending() = pending;
     reply.asked() = asked;
   } else {
-    end_deposit(*this, answer, pending.operation, asked.client, asked.as_problem, now, response);
+    end_deposit(*this, answer, pending.operation, asked, now, response);
   }
   wipe_stack();
 }

@@ -33,6 +33,18 @@ std::string names_of_platforms(Member member) {
   return text;
 }
 
+// Each wrong field with what is expected of it. Holds no value of a request.
+void write_errors(const DepositReport& report, Writer& out) noexcept {
+  std::string_view before = R"(,"errors":[)";
+  for (std::size_t i = 0; i < kDepositFieldCount; ++i) {
+    if (report.problems[i] == FieldProblem::kNone) continue;
+    out.text(before).text(R"({"field":)").quoted(kDepositFieldNames[i], quote_json);
+    out.text(R"(,"expected":)").quoted(expectation(static_cast<DepositField>(i)), quote_json).text("}");
+    before = ",";
+  }
+  out.text("]");
+}
+
 }  // namespace
 
 Service::Impl::Impl(const ServiceOptions& options, RandomSource& random, std::uint64_t seed, Languages compiled,
@@ -76,13 +88,15 @@ Service::Impl::Impl(const ServiceOptions& options, RandomSource& random, std::ui
 }
 
 void Service::Impl::error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
-                          bool as_problem) noexcept {
+                          bool as_problem, const DepositReport* report) noexcept {
   Reply reply(response);
   Writer out(reply.scratch());
   if (as_problem) {
     out.text(R"({"type":"about:blank","title":)").quoted(reason_phrase(status), quote_json);
     out.text(R"(,"status":)").number(static_cast<std::uint64_t>(status));
-    out.text(R"(,"detail":)").quoted(text, quote_json).text("}\n");
+    out.text(R"(,"detail":)").quoted(text, quote_json);
+    if (report != nullptr) write_errors(*report, out);
+    out.text("}\n");
   } else {
     out.text(text).text("\n");
   }

@@ -61,9 +61,10 @@ class Service::Impl {
   void resume_look_up(const PendingReply& result, const Now& now, Response& response) noexcept;  // look_up.cc
   void resume_deposit(const PendingReply& result, const Now& now, Response& response) noexcept;  // deposit.cc
 
-  // Answers with one line of text, or a problem document (RFC 9457) that says the same.
-  void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text,
-             bool as_problem) noexcept;
+  // Answers with one line of text, or a problem document (RFC 9457) that says the same. With a `report` the document
+  // also has a list of the fields that are wrong.
+  void error(Response& response, int status, const ErrorHeaders& headers, std::string_view text, bool as_problem,
+             const DepositReport* report = nullptr) noexcept;
   // The path is none of ours: asks ServiceOptions::other_paths.
   void answer_other_path(const Request& request, Response& response) noexcept;
   void not_found(Response& response, bool as_problem) noexcept;
@@ -127,6 +128,8 @@ class Service::Impl {
       block({{"Content-Type", "application/octet-stream"}, {"Accept-Ranges", "bytes"}}, "public, max-age=300");
   const HeaderBlock challenge_headers = block({{"Content-Type", "application/octet-stream"}});
   const HeaderBlock deposit_headers = block({{"Content-Type", "application/json"}}, "no-store", Audience::kEveryOrigin);
+  const HeaderBlock code_headers =
+      block({{"Content-Type", "text/plain; charset=utf-8"}}, "no-store", Audience::kEveryOrigin);
   // Tracing tools (W3C Trace Context and Baggage, Sentry) add the headers after X-Requested-With to the requests of a
   // page. A preflight without them would prevent such a page from making deposits.
   const HeaderBlock preflight_headers = block(

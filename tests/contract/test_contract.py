@@ -148,6 +148,34 @@ class Contract(unittest.TestCase):
                 literal = "'" + nasty[name].replace("'", "'\\''") + "'"
                 self.assertIn(f"{name.upper()}={literal}\n".encode(), script)
 
+    def test_only_the_code_for_a_client_that_takes_only_text(self):
+        status, headers, body = self.post(json.dumps(GOOD), Accept="text/plain")
+        self.assertEqual(status, 200)
+        self.assertEqual(headers["Content-Type"], "text/plain; charset=utf-8")
+        self.assertEqual(headers["Cache-Control"], "no-store")
+        self.assertEqual(headers["Access-Control-Allow-Origin"], "*")
+        self.assertRegex(body, rb"^[a-zA-Z1-9]{10}\n$")
+        self.assertIn(b"foobaz", self.service.get("/" + body.decode().strip())[2])
+        for accept in ("*/*", "text/plain, */*", "application/json, text/plain, */*", "text/html", "text/plain, application/json"):
+            self.assertIn("pairing_code", json.loads(self.post(json.dumps(GOOD), Accept=accept)[2]), accept)
+        self.assert_refused(self.post("{}", Accept="text/plain"), 400, "password is missing")
+
+    def test_a_problem_document_lists_every_wrong_field(self):
+        _, _, body = self.post(json.dumps({**GOOD, "client_id": f"a:{SECRET}", "fingerprint": f"SHA256:{SECRET}", "password": 1}),
+                               Accept="application/json")
+        errors = json.loads(body)["errors"]
+        self.assertEqual([error["field"] for error in errors], ["fingerprint", "client_id", "password"])
+        for error, words in zip(errors, ("32 digits", "without ':'", "1024 bytes")):
+            self.assertIn(words, error["expected"])
+            self.assertFalse(error["expected"].startswith("expected"))
+        self.assertNotIn(SECRET.encode(), body)
+        self.assertNotIn("errors", json.loads(self.post("{", Accept="application/json")[2]), "no field is wrong")
+
+    def test_fingerprints_are_taken_as_openssh_writes_them(self):
+        for given in ("MD5:" + FINGERPRINT, FINGERPRINT.replace(":", ""), "md5:" + FINGERPRINT.upper()):
+            answer = self.service.deposit(**{**GOOD, "fingerprint": given})
+            self.assertIn(f"'{FINGERPRINT}'".encode(), self.service.get("/" + answer["pairing_code"])[2], given)
+
     def test_a_fingerprint_is_rendered_in_lower_case(self):
         answer = self.service.deposit(**{**GOOD, "fingerprint": FINGERPRINT.upper()})
         _, _, script = self.service.get("/" + answer["pairing_code"])
@@ -161,6 +189,7 @@ class Contract(unittest.TestCase):
                 ({"client_id": "", "connect_url": ""}, [client + "is empty", url + "is empty"]),
                 ({name: None for name in GOOD}, [url + "is missing", fingerprint + "is missing", client + "is missing", password + "is missing"]),
                 ({"fingerprint": SECRET}, [fingerprint + "is not", "16 two-digit hexadecimal groups"]),
+                ({"fingerprint": f"SHA256:{SECRET}"}, [fingerprint + "is a SHA256 fingerprint, but the client compares MD5 ones"]),
                 ({"fingerprint": FINGERPRINT[:-3]}, [fingerprint + "is not"]),
                 ({"fingerprint": FINGERPRINT + ":00"}, [fingerprint + "is not"]),
                 ({"fingerprint": FINGERPRINT.replace("c", "g")}, [fingerprint + "is not"]),

@@ -99,6 +99,7 @@ enum class FieldProblem : std::uint8_t {
   kUrlWithUserInfo,
   kBadPort,
   kBadFingerprint,
+  kSha256Fingerprint,
   kColon,
 };
 
@@ -120,6 +121,9 @@ inline constexpr std::size_t kMaxReportText = 1536;
 // Writes every wrong field and the expected value to `out` (room for kMaxReportText bytes), as one line of ASCII that
 // holds no given value. Returns its length; 0 for a report without problems.
 PAIRPORT_EXPORT std::size_t describe(const DepositReport& report, std::span<char> out) noexcept;
+
+// What describe() says that `field` should be, without "expected". Static storage.
+PAIRPORT_EXPORT std::string_view expectation(DepositField field) noexcept;
 
 // The rule for a connect_url, after the checks of its length and characters: `host:port`, or http, https, ws or wss
 // with a host; no user, no fragment, valid percent escapes in the path, a port from 1 to 65535 (RFC 3986 section 3).

@@ -251,6 +251,7 @@ class PAIRPORT_EXPORT Response {
     std::uint8_t platform = 0;
     std::uint8_t attempts = 0;  // codes that were drawn for a deposit
     bool as_problem = false;
+    bool only_code = false;
     bool packed = false;
     bool compressed = false;
   };

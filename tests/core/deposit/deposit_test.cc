@@ -200,7 +200,11 @@ TEST(Deposit, OnlyTheClientIdMustNotHoldAColon) {
 TEST(Deposit, FingerprintsBecomeLowerCase) {
   std::string upper(kGoodFingerprint);
   for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  for (const std::string_view given : {std::string_view(upper), kGoodFingerprint}) {
+  std::string digits(kGoodFingerprint);
+  std::erase(digits, ':');
+  const std::string openssh = "MD5:" + std::string(kGoodFingerprint);
+  for (const std::string& given :
+       {upper, std::string(kGoodFingerprint), digits, openssh, "md5:" + upper, "MD5:" + digits}) {
     DepositView view;
     ASSERT_TRUE(validate(input_with(DepositField::kFingerprint, text(given)), view).ok());
     EXPECT_EQ(fingerprint_text(view.fingerprint), kGoodFingerprint);
@@ -234,7 +238,14 @@ TEST(Deposit, AnyWrongByteInAFingerprintIsSeen) {
   EXPECT_EQ(fingerprint(std::string(kGoodFingerprint) + ":"), FieldProblem::kBadFingerprint);
   EXPECT_EQ(fingerprint(std::string(kGoodFingerprint) + ":00"), FieldProblem::kBadFingerprint);
   EXPECT_EQ(fingerprint(" " + std::string(kGoodFingerprint)), FieldProblem::kBadFingerprint);
-  EXPECT_EQ(fingerprint("SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDNN3VcPzCQ8YnrN2o"), FieldProblem::kBadFingerprint);
+  EXPECT_EQ(fingerprint("SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDNN3VcPzCQ8YnrN2o"), FieldProblem::kSha256Fingerprint);
+  EXPECT_EQ(fingerprint("sha256:"), FieldProblem::kSha256Fingerprint);
+  for (const std::string& bad :
+       {"MD5:" + std::string(kGoodFingerprint.substr(0, 46)), "MD5:MD5:" + std::string(kGoodFingerprint),
+        std::string("MD5:"), std::string("MD5"), std::string(31, 'a'), std::string(33, 'a'), std::string(31, 'a') + "g",
+        std::string(31, 'a') + ":", "SHA1:" + std::string(40, 'a')}) {
+    EXPECT_EQ(fingerprint(bad), FieldProblem::kBadFingerprint) << bad;
+  }
   EXPECT_EQ(fingerprint(std::string(100'000, 'a')), FieldProblem::kBadFingerprint);
 }
 
@@ -354,7 +365,8 @@ TEST(Deposit, AllFieldsAreReportedAtOnceAndInOrder) {
       description(validate(input, view)),
       "connect_url has no host (expected an http, https, ws or wss URL with a host, or host:port, of at most 2048 "
       "bytes, with IPv6 addresses in brackets and a port from 1 to 65535, without user info, spaces or fragment); "
-      "fingerprint is not a string (expected 16 two-digit hexadecimal groups joined by ':' (47 characters)); "
+      "fingerprint is not a string (expected 16 two-digit hexadecimal groups joined by ':' (47 characters), or the 32 "
+      "digits alone; MD5: may be before them); "
       "client_id contains a colon (expected 1 to 256 bytes of UTF-8 without control characters and without ':'); "
       "password is missing (expected 1 to 1024 bytes of UTF-8 without control characters)");
 }
@@ -373,6 +385,7 @@ TEST(Deposit, EveryProblemHasAWordingOfItsOwn) {
       {FieldProblem::kUrlWithUserInfo, "password contains user info ("},
       {FieldProblem::kBadPort, "password has no valid port ("},
       {FieldProblem::kBadFingerprint, "password is not a fingerprint ("},
+      {FieldProblem::kSha256Fingerprint, "password is a SHA256 fingerprint, but the client compares MD5 ones ("},
       {FieldProblem::kColon, "password contains a colon ("},
   };
   for (const auto& [problem, wording] : wordings) {

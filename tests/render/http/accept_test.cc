@@ -21,6 +21,18 @@ TEST(PrefersJson, OnlyWhenItIsSaid) {
   EXPECT_TRUE(prefers_json("application/json; charset=utf-8"));
 }
 
+TEST(WantsOnlyText, NamesTextAndNothingElseThatADepositGets) {
+  EXPECT_TRUE(wants_only_text("text/plain"));
+  EXPECT_TRUE(wants_only_text("Text/Plain; charset=utf-8"));
+  EXPECT_TRUE(wants_only_text("text/html, text/plain;q=0.5"));
+  EXPECT_TRUE(wants_only_text("text/plain, application/json;q=0, */*;q=0"));
+  for (const std::string_view other :
+       {"", "*/*", "text/*", "text/html", "text/plain, */*", "application/json, text/plain, */*",
+        "text/plain, application/json;q=0.1", "text/plain, application/*", "text/plain;q=0", "text/plainer"}) {
+    EXPECT_FALSE(wants_only_text(other)) << other;
+  }
+}
+
 TEST(PrefersJson, WeighsTheTwo) {
   EXPECT_TRUE(prefers_json("application/json, text/plain;q=0.9"));
   EXPECT_TRUE(prefers_json("text/plain;q=0.9, application/json"));
