@@ -24,9 +24,10 @@ CodeGenerator::~CodeGenerator() {
   wipe(pool_.data(), pool_.size());
 }
 
-Status CodeGenerator::next(Code& code) noexcept {
+Status CodeGenerator::next(Code& code, std::size_t at_least) noexcept {
+  const std::size_t length = std::max(length_, at_least);
   std::array<char, kMaxCodeLength> text;
-  for (std::size_t i = 0; i < length_;) {
+  for (std::size_t i = 0; i < length;) {
     if (used_ == pool_.size()) {
       if (!random_.fill(pool_)) {
         wipe(pool_.data(), pool_.size());
@@ -39,7 +40,7 @@ Status CodeGenerator::next(Code& code) noexcept {
     pool_[used_++] = 0;
     if (index < kCodeAlphabet.size()) text[i++] = kCodeAlphabet[index];
   }
-  code = Code({text.data(), length_});
+  code = Code({text.data(), length});
   wipe(text.data(), text.size());
   return StatusCode::kOk;
 }

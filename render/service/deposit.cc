@@ -175,9 +175,12 @@ void keep_deposit(const StoreOperation& put, Response& response) noexcept {
 
 StoreReply Service::Impl::put(StoreOperation& operation, Code& code, std::uint8_t& attempts, const Now& now) noexcept {
   StoreReply answer = StatusCode::kAlreadyExists;
+  // One that is drawn again takes the place of the first: it has the same length.
+  const std::size_t length =
+      std::max(shortest_code_for(operation.terms.expires_ms - now.monotonic_ms), operation.code.size());
   while (answer.code == StatusCode::kAlreadyExists && attempts < kMaxCodeAttempts) {
     ++attempts;
-    if (const Status drawn = codes.next(code); !drawn.ok()) return drawn.code();
+    if (const Status drawn = codes.next(code, length); !drawn.ok()) return drawn.code();
     operation.code = code.view();
     // A route or the static deposit would hide it.
     if (Target::is_reserved(code.view()) || (elsewhere != nullptr && local->look_up(code.view(), now.monotonic_ms))) {

@@ -99,7 +99,11 @@ StatusCode Service::extend(std::string_view code, std::uint64_t ttl_ms, const No
   // When it was made can be told from its end only until that moves.
   const StoreReply before = impl_->store.status(code, now.monotonic_ms);
   if (before.code != StatusCode::kOk) return before.code;
-  const std::uint64_t made_ms = before.state.expires_ms - std::min(before.state.expires_ms, impl_->ttl_ms);
+  const std::uint64_t made_ms = before.state.tail.made_seconds != 0
+                                    ? std::uint64_t{before.state.tail.made_seconds} * 1000
+                                    : before.state.expires_ms - std::min(before.state.expires_ms, impl_->ttl_ms);
+  const std::uint64_t life_ms = now.monotonic_ms + ttl_ms - std::min(made_ms, now.monotonic_ms);
+  if (code.size() < shortest_code_for(life_ms)) return StatusCode::kInvalidArgument;
   return impl_->store
       .extend(code, {.expires_ms = now.monotonic_ms + ttl_ms, .max_uses = 0, .made_seconds = seconds_of(made_ms)},
               now.monotonic_ms)

@@ -72,7 +72,7 @@ using TemplateLoader = std::function<std::optional<std::string>(std::string_view
 
 struct ServiceOptions {
   std::string url = "http://127.0.0.1:9978";  // how clients reach the service: see is_service_url()
-  std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds, up to a day
+  std::uint64_t ttl_ms = 10 * 60 * 1000;      // whole seconds, up to a day; beyond an hour codes are longer
   std::size_t code_length = kDefaultCodeLength;
   StoreOptions store;  // hash_seed is drawn by create()
   RateLimit deposit_limit = {5, 50};

@@ -138,8 +138,8 @@ typedef struct pairport_options {
   size_t size;
 
   pairport_string url; /* how clients reach the service: http or https, no slash at the end, at most 512 bytes */
-  uint64_t ttl_ms;     /* how long a code works: whole seconds, up to a day */
-  size_t code_length;  /* 7 to 32; 10 by default, see pairport_describe_short_code() */
+  uint64_t ttl_ms;     /* how long a code works: whole seconds, up to a day; beyond an hour codes are longer */
+  size_t code_length;  /* 7 to 32, at least; 10 by default, see pairport_describe_short_code() */
   size_t max_deposits; /* limits of the store: beyond them a deposit is refused with 503 */
   size_t max_memory;   /* bytes */
   int minimum_memory;  /* PAIRPORT_MEMORY_...: creation and deposits fail rather than use less */

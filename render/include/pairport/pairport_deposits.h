@@ -53,7 +53,8 @@ typedef struct pairport_new_deposit {
   pairport_string fingerprint;
   pairport_string client_id;
   pairport_string password;
-  uint64_t ttl_ms;   /* whole seconds, from one second to 30 days; 0: pairport_options.ttl_ms */
+  uint64_t ttl_ms;   /* whole seconds, from one second to 30 days; 0: pairport_options.ttl_ms. Codes have 11 */
+                     /* characters or more beyond an hour, 16 or more beyond a day */
   uint32_t max_uses; /* how often it is handed out; 0: no limit */
 } pairport_new_deposit;
 
@@ -109,7 +110,8 @@ PAIRPORT_EXPORT int pairport_deposit_status(pairport_service* service, pairport_
 PAIRPORT_EXPORT int pairport_revoke(pairport_service* service, pairport_string code,
                                     const pairport_now* now) PAIRPORT_NOEXCEPT;
 
-/* A live deposit now ends `ttl_ms` after `now`: whole seconds, from one second to 30 days. Errors as of
+/* A live deposit now ends `ttl_ms` after `now`: whole seconds, from one second to 30 days. Since it was made it lives
+ * for an hour at most with a code of fewer than 11 characters, for a day with fewer than 16. Errors as of
  * pairport_revoke(); PAIRPORT_STORE_FULL, PAIRPORT_OUT_OF_MEMORY, PAIRPORT_MEMORY_NOT_LOCKED, and nothing has changed.
  */
 PAIRPORT_EXPORT int pairport_extend(pairport_service* service, pairport_string code, uint64_t ttl_ms,

@@ -29,7 +29,8 @@
 
 namespace pairport {
 
-// How long a deposit that is made by Service::deposit() is kept, and how often it may be handed out.
+// How long a deposit that is made by Service::deposit() is kept, and how often it may be handed out. A long life makes
+// its code longer: see shortest_code_for().
 struct DepositTerms {
   std::uint64_t ttl_ms = 0;    // whole seconds, 1 s to kMaxTtlMs; 0: ServiceOptions::ttl_ms
   std::uint32_t max_uses = 0;  // 0: no limit
@@ -108,8 +109,9 @@ class PAIRPORT_EXPORT Service {
   StoreReply status(std::string_view code, const Now& now) noexcept;
   // Wipes and removes a live deposit. kOk, kNotFound. The static deposit stays: kNotFound.
   StatusCode revoke(std::string_view code, const Now& now) noexcept;
-  // A live deposit now ends `ttl_ms` after `now`, within the bounds of DepositTerms. kOk; kNotFound, also for the
-  // static deposit; kInvalidArgument; kStoreFull, kOutOfMemory, kMemoryNotLocked.
+  // A live deposit now ends `ttl_ms` after `now`, within the bounds of DepositTerms, and its whole life within what
+  // shortest_code_for() allows for the length of its code: else kInvalidArgument. kOk; kNotFound, also for the static
+  // deposit; kStoreFull, kOutOfMemory, kMemoryNotLocked.
   StatusCode extend(std::string_view code, std::uint64_t ttl_ms, const Now& now) noexcept;
 
   // Wipes expired deposits, at most about `max_work` of them. True when none is left; else call again soon. Call it

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <new>
 #include <set>
@@ -214,6 +215,35 @@ TEST_F(UsedBytes, AreWipedWhenTheSourceFailsInTheMiddle) {
   EXPECT_EQ(codes_->next(code).code(), StatusCode::kRandomFailed);
   EXPECT_EQ(std::search_n(memory_.begin(), memory_.end(), 4, 0x5a), memory_.end());
   codes_->~CodeGenerator();
+}
+
+TEST(CodeGenerator, DrawsLongerOnesOnRequest) {
+  KernelRandom random;
+  CodeGenerator codes(random, 10);
+  Code code;
+  for (const std::size_t at_least : {std::size_t{0}, std::size_t{7}, std::size_t{10}}) {
+    ASSERT_TRUE(codes.next(code, at_least).ok());
+    EXPECT_EQ(code.view().size(), 10U) << at_least;
+  }
+  for (const std::size_t at_least : {std::size_t{11}, std::size_t{16}, kMaxCodeLength}) {
+    ASSERT_TRUE(codes.next(code, at_least).ok());
+    EXPECT_EQ(code.view().size(), at_least);
+  }
+}
+
+// What the header promises, with the default limits: one look-up a second, and twenty at once.
+TEST(ShortestCodeFor, GuessingWithinALifeIsHopeless) {
+  constexpr std::uint64_t kHourMs = 3'600'000;
+  for (const std::uint64_t life_ms :
+       {std::uint64_t{600'000}, kHourMs, kHourMs + 1000, 24 * kHourMs, 24 * kHourMs + 1000, 30 * 24 * kHourMs}) {
+    const std::size_t length = std::max(kDefaultCodeLength, shortest_code_for(life_ms));
+    const double guesses = 100'000.0 * (static_cast<double>(life_ms) / 1000 + 20);
+    EXPECT_LT(100'000.0 * guesses / std::pow(59.0, static_cast<double>(length)), 1e-4) << life_ms;
+  }
+  EXPECT_EQ(shortest_code_for(kHourMs), kMinCodeLength);
+  EXPECT_EQ(shortest_code_for(kHourMs + 1), 11U);
+  EXPECT_EQ(shortest_code_for(24 * kHourMs), 11U);
+  EXPECT_EQ(shortest_code_for(24 * kHourMs + 1), 16U);
 }
 
 }  // namespace

@@ -207,8 +207,9 @@ static void a_life_can_be_chosen_and_extended(void) {
   code = make(1000, 0);
   now.monotonic_ms += 999;
   EXPECT(get(code) == 200);
-  EXPECT(pairport_extend(service, code, 3600000, &now) == PAIRPORT_OK);
-  now.monotonic_ms += 3599000;
+  EXPECT(pairport_extend(service, code, 3600000, &now) == PAIRPORT_INVALID_ARGUMENT); /* too long for its code */
+  EXPECT(pairport_extend(service, code, 3598000, &now) == PAIRPORT_OK);
+  now.monotonic_ms += 3597000;
   EXPECT(get(code) == 200);
   EXPECT(pairport_extend(service, code, 1000, &now) == PAIRPORT_OK); /* also to an earlier end */
   now.monotonic_ms += 1000;

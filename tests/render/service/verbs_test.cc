@@ -93,8 +93,39 @@ TEST_F(VerbsTest, RevokedIsGone) {
   EXPECT_EQ(service->counters().deposits_revoked, 1U);
 }
 
-TEST_F(VerbsTest, ExtendedLivesOnAndTheScriptTellsTheSameTimeOfItsMaking) {
+TEST_F(VerbsTest, ACodeIsAsLongAsItsLifeAsksFor) {
+  constexpr std::uint64_t kHour = 3'600'000;
+  EXPECT_EQ(deposit().size(), 10U);
+  EXPECT_EQ(deposit({.ttl_ms = 1000}).size(), 10U);
+  EXPECT_EQ(deposit({.ttl_ms = kHour}).size(), 10U);
+  const std::string day = deposit({.ttl_ms = kHour + 1000});
+  EXPECT_EQ(day.size(), 11U);
+  EXPECT_EQ(deposit({.ttl_ms = 24 * kHour}).size(), 11U);
+  const std::string month = deposit({.ttl_ms = 24 * kHour + 1000});
+  EXPECT_EQ(month.size(), 16U);
+  EXPECT_EQ(get("/" + day), 200);
+  EXPECT_EQ(get("/" + month), 200);
+  EXPECT_EQ(service->extend(month, kMaxTtlMs, now), StatusCode::kOk);
+}
+
+TEST_F(VerbsTest, ALifeIsExtendedOnlyAsFarAsTheCodeIsLong) {
+  constexpr std::uint64_t kHour = 3'600'000;
   const std::string code = deposit();
+  EXPECT_EQ(service->extend(code, kHour + 1000, now), StatusCode::kInvalidArgument);
+  EXPECT_EQ(service->extend(code, kHour, now), StatusCode::kOk);
+  for (int i = 0; i < 2; ++i) {  // the life since its making counts, however often it is extended
+    now.monotonic_ms += kHour / 4;
+    EXPECT_EQ(service->extend(code, kHour, now), StatusCode::kInvalidArgument);
+    EXPECT_EQ(service->extend(code, kHour / 3, now), StatusCode::kOk);
+  }
+  now.monotonic_ms += kHour / 3 - 1;
+  EXPECT_EQ(get("/" + code), 200) << "a refused extension has changed nothing";
+  now.monotonic_ms += 1;
+  EXPECT_EQ(get("/" + code), 404);
+}
+
+TEST_F(VerbsTest, ExtendedLivesOnAndTheScriptTellsTheSameTimeOfItsMaking) {
+  const std::string code = deposit({.ttl_ms = 4'200'000});
   ASSERT_EQ(get("/" + code), 200);
   const auto made_at = [](const std::string& script) {
     const std::size_t at = script.find("# made ");
