@@ -96,6 +96,7 @@ class Program {
   Status listen();
   void watch_signals();
   void watch_certificates();
+  void start_pool();
   int serve(const Status& ready);
   void stop();
 
@@ -120,6 +121,7 @@ class Program {
   uv_signal_t hangup_{};
   uv_timer_t daily_{};
   uv_tcp_t first_stream_{};
+  uv_work_t first_work_{};
   std::optional<AccessLog> access_log_;
   std::unique_ptr<Server> server_;
   std::optional<CertificateWatcher> certificates_;
@@ -261,10 +263,25 @@ void Program::watch_certificates() {
   uv_unref(reinterpret_cast<uv_handle_t*>(&daily_));
 }
 
+// Starts the threads of libuv's pool, when files or handshakes need them. They leave signals to this thread, which
+// blocks them at its end: one that a thread of the pool takes then kills the process. It comes after the sandbox, which
+// does not hold threads that are older.
+void Program::start_pool() {
+  if (tls_ == nullptr && config_.server.package_folder.empty() && config_.server.acme_webroot.empty()) return;
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  uv_queue_work(
+      &loop_, &first_work_, [](uv_work_t*) {}, nullptr);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
 // Runs the loop until a signal stops it; stops at once when `ready` is an error.
 int Program::serve(const Status& ready) {
   // Until here this thread has written the log and could wait, because no client was served yet.
   if (!log_->start()) spdlog::warn("no thread for the log: whoever reads it can stop the service");
+  start_pool();
   if (ready.ok()) {
     spdlog::info("clients reach this service at {}", url_);
     for (const std::string& address : listening_) spdlog::info("listening on {}", address);

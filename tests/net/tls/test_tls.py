@@ -5,6 +5,7 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -452,6 +453,21 @@ class Ends(WithCertificates):
                 received = b"x" + b"".join(iter(lambda: client.recv(1 << 20), b""))
             self.assertEqual(len(received.partition(b"\r\n\r\n")[2]), 64 << 20)
             self.assertEqual(service.stop(), 0)
+
+    def test_signals_that_come_at_the_very_end_do_not_kill(self):
+        """When the loop has let go of them, no thread of the pool may take them either."""
+        with HttpsService([self.ec]) as service:
+            with service.tls() as client:
+                exchange(client, "/update")
+            pid = service.process.pid
+            for thread in set(os.listdir(f"/proc/{pid}/task")) - {str(pid)}:
+                status = pathlib.Path(f"/proc/{pid}/task/{thread}/status").read_text(encoding="utf-8", errors="replace")
+                blocked = int(re.search(r"^SigBlk:\s*(\w+)$", status, re.M)[1], 16)
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                    self.assertTrue(blocked >> (number - 1) & 1, f"{number} in a thread of {service.process.args}")
+            while service.process.poll() is None:
+                service.process.send_signal(signal.SIGTERM)
+            self.assertEqual(service.process.returncode, 0)
 
     def test_a_peer_that_resets_harms_nobody(self):
         with HttpsService([self.ec], rest=self.with_large) as service:
