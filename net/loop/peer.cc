@@ -278,6 +278,7 @@ void Peer::resume(const PendingReply& reply) noexcept {
 }
 
 void Peer::on_reply(const StoreReply& reply) noexcept {
+  if (peers_.context().service.is_inherited()) return;  // a forked child has none of the connection's memory
   is_asking_ = false;
   resume(reply);
   flush();

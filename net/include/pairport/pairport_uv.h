@@ -68,8 +68,8 @@ typedef int (*pairport_store_start)(void* user, const pairport_pending* pending,
 typedef void (*pairport_store_cancel)(void* user, pairport_waiter* waiter);
 
 /* Answers the operation for which `waiter` waits; `waiter` is not valid afterwards. `reply` is copied, and the copy
- * wiped. During the call the next operation may begin. PAIRPORT_INVALID_ARGUMENT: NULL, or a size that no version has
- * had; `waiter` goes on waiting. */
+ * wiped. During the call the next operation may begin. In a forked child it does nothing. PAIRPORT_INVALID_ARGUMENT:
+ * NULL, or a size that no version has had; `waiter` goes on waiting. */
 PAIRPORT_EXPORT int pairport_waiter_reply(pairport_waiter* waiter, const pairport_reply* reply) PAIRPORT_NOEXCEPT;
 
 /* A certificate with the chain that leads to its issuer, the leaf first, and the private key of the leaf; both PEM.

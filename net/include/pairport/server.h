@@ -31,7 +31,8 @@ class PAIRPORT_EXPORT StoreClient {
   // Where a reply goes.
   class Waiter {
    public:
-    // What `reply` shows is not used any more when the function returns. May begin and cancel other operations.
+    // What `reply` shows is not used any more when the function returns. May begin and cancel other operations. In a
+    // forked child it does nothing.
     virtual void on_reply(const StoreReply& reply) noexcept = 0;
 
    protected:

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -150,6 +151,24 @@ static void expect_status(const char* answer, const char* status) {
   exit(1);
 }
 
+/* A forked child has none of the connection's memory. */
+static void expect_nothing_in_a_child(void) {
+  const pid_t child = fork();
+  pairport_reply reply = {0};
+  pairport_server_stats stats = {0};
+  int status = 0;
+  if (child == 0) {
+    reply.size = sizeof reply;
+    reply.result = PAIRPORT_NOT_FOUND;
+    stats.size = sizeof stats;
+    CHECK(pairport_waiter_reply(store.waiter, &reply) == PAIRPORT_OK);
+    CHECK(pairport_server_get_stats(server, &stats) == PAIRPORT_INVALID_ARGUMENT);
+    _exit(0);
+  }
+  CHECK(child > 0 && waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 int main(void) {
   static char answer[256 * 1024];
   char deposit[1024], request[256];
@@ -214,6 +233,7 @@ int main(void) {
   snprintf(request, sizeof request, "GET /%s HTTP/1.1\r\nHost: a\r\n\r\n", store.code);
   silent = connect_peer(request);
   while (store.waiter == NULL) CHECK(uv_run(&loop, UV_RUN_ONCE) != 0);
+  expect_nothing_in_a_child();
   close(silent);
   while (store.waiter != NULL) uv_run(&loop, UV_RUN_ONCE);
   CHECK(store.cancelled == 2);
