@@ -42,8 +42,10 @@ void log_certificates(const TlsCredentials& credentials, bool only_warnings) {
 void log_event(const Service& service, Event event, int detail) {
   switch (event) {
     case Event::kDepositsRefused:
-      spdlog::warn("deposits are refused: {} are held, in {} KiB; see [pairing] max_deposits and max_memory",
-                   service.store().stats().deposits, service.store().stats().memory_bytes / 1024);
+      spdlog::warn(
+          "deposits are refused: {} are held, in {} KiB; see [pairing] max_deposits and max_memory, and RLIMIT_MEMLOCK "
+          "with [security] require_locked_memory",
+          service.store().stats().deposits, service.store().stats().memory_bytes / 1024);
       break;
     case Event::kAcceptPaused:
       spdlog::warn(

@@ -53,11 +53,22 @@ void size_thread_pool(std::size_t lanes) {
   setenv("UV_THREADPOOL_SIZE", size.c_str(), 0);
 }
 
+bool may_lock_beyond(rlim_t limit) {
+  if (limit == RLIM_INFINITY) return true;
+  // Root in a container often lacks the capability, or has it only in its own user namespace: try it. No page is used.
+  const auto size = static_cast<std::size_t>(limit) + static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  void* const pages = mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (pages == MAP_FAILED) return false;
+  const bool locked = mlock2(pages, size, MLOCK_ONFAULT) == 0;
+  munmap(pages, size);
+  return locked;
+}
+
 Status lock_memory_of_tls(const Config& config) {
   rlimit limit{};
   getrlimit(RLIMIT_MEMLOCK, &limit);
   // Under a limit, later mappings would fail, although the service could use them unlocked.
-  const bool unlimited = geteuid() == 0 || limit.rlim_cur == RLIM_INFINITY;
+  const bool unlimited = may_lock_beyond(limit.rlim_cur);
   if (unlimited && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0) {
     spdlog::info("memory of TLS: locked, with all of the process");
     return StatusCode::kOk;

@@ -3,6 +3,8 @@
 #ifndef PAIRPORT_NET_PROCESS_H_
 #define PAIRPORT_NET_PROCESS_H_
 
+#include <sys/resource.h>
+
 #include <cstddef>
 
 #include <pairport/status.h>
@@ -26,6 +28,9 @@ bool ignore_signals();
 // Makes libuv's thread pool large enough for `lanes` handshakes and some files at a time. libuv reads the size from the
 // environment when it starts the first thread. A value that the operator has set is kept.
 void size_thread_pool(std::size_t lanes);
+
+// Whether the process may lock more than `limit` bytes (RLIMIT_MEMLOCK): it is unlimited, or CAP_IPC_LOCK lifts it.
+bool may_lock_beyond(rlim_t limit);
 
 // Locks all memory of the process, because mbedTLS keeps decrypted data in its own memory, which is wiped but not
 // locked. kSystem: the memory cannot be locked, and the configuration requires locked memory.

@@ -19,6 +19,8 @@
 
 #include <pairport/client_address.h>
 
+#include "net/program/process.h"
+
 namespace pairport {
 namespace {
 
@@ -162,7 +164,7 @@ void check_limits(const Config& config) {
         files, config.server.max_connections);
   }
   const rlim_t locked = raise_limit(RLIMIT_MEMLOCK);
-  if (geteuid() != 0 && locked < config.service.store.max_bytes) {
+  if (locked < config.service.store.max_bytes && !may_lock_beyond(locked)) {
     spdlog::warn(
         "RLIMIT_MEMLOCK is {} KiB: beyond it credentials are {} (LimitMEMLOCK= in a systemd unit)", locked / 1024,
         config.service.store.minimum_level == SecretLevel::kPlain ? "in memory that may be swapped" : "refused");

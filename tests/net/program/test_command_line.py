@@ -2,6 +2,7 @@
 """The program as an operator meets it: options, exit codes, messages, signals."""
 
 import grp
+import json
 import os
 import pathlib
 import re
@@ -17,6 +18,7 @@ import urllib.request
 
 import runner
 from certificates import make_certificate
+from https_service import HttpsService
 from pairport_process import Pairport, binary, queues
 
 ROOT = runner.ROOT
@@ -437,6 +439,34 @@ class CommandLine(unittest.TestCase):
                  f'ulimit -l 0 && exec "{program}" -c "{path}"'], capture_output=True, text=True, timeout=60)
             self.assertEqual(result.returncode, 1, result.stderr)
             self.assertIn("LimitMEMLOCK=", result.stderr)
+
+    @unittest.skipIf(os.environ.get("PAIRPORT_SANITIZE"), "sanitizers turn mlock(2) into a no-op")
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "needs root and setpriv to take the right away")
+    def test_root_without_the_right_to_lock_memory_is_told_like_anybody(self):
+        """As in a container: its root is bound by RLIMIT_MEMLOCK."""
+        bound = ["setpriv", "--bounding-set=-ipc_lock", "--inh-caps=-ipc_lock"]
+        limit = ["sh", "-c", 'ulimit -l 600 && exec "$0" "$@"']
+        told = rb"RLIMIT_MEMLOCK is 600 KiB: beyond it credentials are refused"
+        config = "[pairing]\n  max_memory = \"64M\"\n[limits]\n  deposits_per_second = 0\n[security]\n  require_locked_memory = true\n"
+        with Pairport(config, wrapper=[*bound, *limit]) as service:
+            self.assertRegex(service.log, told)
+            status = 200
+            for _ in range(20_000):
+                status, _, body = service.request("POST", "/", {"Content-Type": "application/json"}, json.dumps(
+                    {"connect_url": "http://h:1/" + "x" * 2000, "fingerprint": ":".join(["2a"] * 16), "client_id": "c", "password": "p" * 1000}))
+                if status != 200:
+                    break
+            self.assertEqual((status, body), (503, b"the service has no locked memory left for credentials; try again later\n"))
+            self.assertEqual(service.get("/update")[0], 200)
+            self.assertEqual(service.stop(), 0)
+            self.assertRegex(service.log, rb"deposits are refused: \d+ are held, in \d+ KiB; see .*, and RLIMIT_MEMLOCK with \[security\]")
+        # A lock of the whole process would make later mappings fail.
+        with tempfile.TemporaryDirectory() as folder, HttpsService([make_certificate(folder)], wrapper=[*bound, *limit]) as service:
+            self.assertIn(b"memory of TLS: not locked: RLIMIT_MEMLOCK is not unlimited", service.log)
+        capabilities = re.search(r"^CapEff:\s*(\w+)$", pathlib.Path("/proc/self/status").read_text(encoding="ascii"), re.M)[1]
+        if int(capabilities, 16) >> 14 & 1:  # CAP_IPC_LOCK
+            with Pairport(config, wrapper=limit) as service:
+                self.assertNotRegex(service.log, told)
 
 
 if __name__ == "__main__":
