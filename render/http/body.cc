@@ -160,8 +160,11 @@ Result<std::unique_ptr<BodyDecoder>> BodyDecoder::create(SecretLevel minimum) no
   std::unique_ptr<Impl> impl(new (std::nothrow) Impl);
   if (impl == nullptr) return StatusCode::kOutOfMemory;
   impl->text = SecretBlock::map(kMaxBody + simdjson::SIMDJSON_PADDING, minimum);
+  if (!impl->text) {
+    return minimum == SecretLevel::kPlain ? StatusCode::kOutOfMemory : StatusCode::kMemoryNotLocked;
+  }
   // A low depth: no deposit needs deep nesting, and its cost must stay small.
-  if (!impl->text || impl->parser.allocate(kMaxBody, 64) != simdjson::SUCCESS ||
+  if (impl->parser.allocate(kMaxBody, 64) != simdjson::SUCCESS ||
       impl->document.allocate(kMaxBody) != simdjson::SUCCESS) {
     return StatusCode::kOutOfMemory;
   }
