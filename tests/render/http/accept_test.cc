@@ -17,6 +17,7 @@ TEST(PrefersJson, OnlyWhenItIsSaid) {
   EXPECT_FALSE(prefers_json("text/plain"));
   EXPECT_TRUE(prefers_json("application/json"));
   EXPECT_TRUE(prefers_json("application/problem+json"));
+  EXPECT_TRUE(prefers_json("application/json;q=0.5, image/png")) << "an image says nothing about text";
   EXPECT_TRUE(prefers_json("APPLICATION/JSON"));
   EXPECT_TRUE(prefers_json("application/json; charset=utf-8"));
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "render/http/body.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -15,7 +18,9 @@
 
 #include <pairport/secret_memory.h>
 
+#include "core/memory/secret_block.h"
 #include "support/deposits.h"
+#include "support/forked_child.h"
 #include "support/process_memory.h"
 
 namespace pairport::testing {
@@ -566,6 +571,21 @@ TEST_F(Traces, NoneOfANumberAreLeft) {
   EXPECT_EQ(number_in_memory(), 1U);
   decoder_->wipe();
   EXPECT_EQ(number_in_memory(), 0U);
+}
+
+TEST(BodyMemory, IsLockedWhereTheServiceDemandsIt) {
+  if (!SecretBlock::map(std::size_t{1} << 20, SecretLevel::kLocked)) GTEST_SKIP() << "SKIPPED: no locked memory here";
+  EXPECT_TRUE(BodyDecoder::create(SecretLevel::kLocked).ok());
+}
+
+TEST(BodyMemory, WithoutLockedMemoryThereIsADecoderOnlyIfPlainMemoryWillDo) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers turn mlock(2) into nothing that always succeeds";
+  EXPECT_TRUE(in_a_forked_child([] {
+    const rlimit none{0, 0};
+    if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)) return false;
+    return BodyDecoder::create(SecretLevel::kPlain).ok() &&
+           BodyDecoder::create(SecretLevel::kLocked).status().code() == StatusCode::kMemoryNotLocked;
+  }));
 }
 
 }  // namespace

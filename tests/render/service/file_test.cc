@@ -37,6 +37,13 @@ class PackageTest : public ServiceTest {
   }
 };
 
+TEST_F(PackageTest, IsAskedForAgainWhenItCannotBeRead) {
+  EXPECT_EQ(handle(request_of(Method::kGet, "/packages/a")), 0);
+  service->resume(PendingReply::unavailable(), now, response);
+  EXPECT_EQ(response.status(), 503);
+  EXPECT_NE(response.retry_after(), 0U);
+}
+
 TEST_F(PackageTest, HasAnEtag) {
   EXPECT_EQ(get_file(""), 200);
   EXPECT_EQ(response.extra_headers(), "ETag: " + std::string(kEtag) + "\r\n");

@@ -82,10 +82,27 @@ TEST_F(OtherPathsTest, MayBeNothing) {
   EXPECT_EQ(get("/app/index.html"), 404) << "without an owner";
 }
 
+TEST_F(OtherPathsTest, AnAnswerAtTheBoundsIsSent) {
+  const std::string longest_type(PathHandler::kMaxContentType, 'a');
+  for (const int status : {200, 599}) {
+    paths.reply = {.status = status, .content_type = longest_type};
+    EXPECT_EQ(get("/a/b"), status);
+    EXPECT_THAT(response.extra_headers(), HasSubstr(longest_type));
+  }
+}
+
+TEST_F(OtherPathsTest, AnAnswerIsWipedWithItsResponse) {
+  EXPECT_EQ(get("/session/of-a-user"), 200);
+  const Fragment copied = response.body().front();
+  ASSERT_THAT(std::string(copied.data, copied.size), StartsWith("/session/of-a-user"));
+  response.reset();
+  EXPECT_EQ(std::string(copied.data, copied.size), std::string(copied.size, '\0'));
+}
+
 TEST_F(OtherPathsTest, AnAnswerThatBreaksTheRulesIsAnError) {
   const std::string long_type(PathHandler::kMaxContentType + 1, 'a');
   for (const PathHandler::Answer& bad :
-       {PathHandler::Answer{.status = 100}, PathHandler::Answer{.status = 600}, PathHandler::Answer{.content_type = ""},
+       {PathHandler::Answer{.status = 199}, PathHandler::Answer{.status = 600}, PathHandler::Answer{.content_type = ""},
         PathHandler::Answer{.content_type = long_type}, PathHandler::Answer{.content_type = "a\r\nSet-Cookie: x"}}) {
     paths.reply = bad;
     EXPECT_EQ(get("/a/b"), 500);

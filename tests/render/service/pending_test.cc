@@ -164,6 +164,8 @@ TEST_F(PendingTest, ADepositThatIsNotStoredIsRefused) {
     EXPECT_EQ(header("Access-Control-Allow-Origin"), "*") << "a page has to see it";
   }
   EXPECT_EQ(service->counters().deposits_refused, 6U);
+  EXPECT_EQ(service->counters().store_failures, 3U) << "the first three are about room, which the store has not";
+  EXPECT_EQ(service->counters().deposits_made, 0U);
 }
 
 TEST_F(PendingTest, ACodeThatIsInUseIsDrawnAgain) {
@@ -180,12 +182,15 @@ TEST_F(PendingTest, ACodeThatIsInUseIsDrawnAgain) {
   }
   EXPECT_EQ(resume(StoreReply(StatusCode::kAlreadyExists)), 503) << "some time it gives up";
   EXPECT_THAT(body(), HasSubstr("cannot store deposits now")) << "there is memory enough";
+  EXPECT_EQ(service->counters().store_failures, 0U) << "it was asked, and has answered";
+  EXPECT_EQ(service->counters().deposits_made, 0U);
 
   ASSERT_EQ(post(kGoodJson), 0);
   ASSERT_EQ(resume(StoreReply(StatusCode::kAlreadyExists)), 0);
   last = response.pending().operation.code;
   ASSERT_EQ(resume(), 200);
   EXPECT_EQ(code(), last);
+  EXPECT_EQ(service->counters().deposits_made, 1U);
 }
 
 // An engine that lies must not get values into a script that no deposit could have.

@@ -578,6 +578,7 @@ TEST_F(ServiceTest, OtherMethodsAreRefusedWithThoseAllowed) {
 TEST_F(ServiceTest, OptionsOfAnythingIsAPreflight) {
   for (const std::string_view target : {"/", "*", "/update", "/abcdefg", "/a/b/c", "/%", "", "http://x"}) {
     EXPECT_EQ(ask(Method::kOptions, target), 204) << target;
+    EXPECT_EQ(response.route(), Route::kPreflight) << target;
     EXPECT_EQ(header("Access-Control-Allow-Origin"), "*");
     EXPECT_THAT(header("Access-Control-Allow-Methods"), StartsWith("POST, GET, OPTIONS"));
     EXPECT_EQ(header("Access-Control-Max-Age"), "3600");
