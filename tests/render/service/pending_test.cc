@@ -271,6 +271,11 @@ TEST_F(PendingTest, NothingOfADepositStaysInAResponse) {
   response.reset();
   EXPECT_EQ(std::string(kept, 6), std::string(6, '\0'));
   EXPECT_FALSE(response.is_pending());
+  ASSERT_EQ(get("/ABCDEFGHIJ"), 0);
+  const char* const code = response.pending().operation.code.data();
+  ASSERT_EQ(std::string(code, 10), "ABCDEFGHIJ");
+  response.reset();
+  EXPECT_EQ(std::string(code, 10), std::string(10, '\0'));
 }
 
 // A store that answers at once, like one in memory that several processes share.

@@ -55,6 +55,15 @@ TEST_F(VerbsTest, ADepositIsInstalledLikeAnyOther) {
   EXPECT_TRUE(service->status(code, now).state.fetched);
 }
 
+TEST_F(VerbsTest, TheTimeOfADepositIsKnownFromTheFirstSecondOfTheClock) {
+  for (const std::uint64_t ms : {std::uint64_t{0}, std::uint64_t{999}, std::uint64_t{1000}, std::uint64_t{2999}}) {
+    now.monotonic_ms = ms;
+    open(unlimited());
+    const std::string code = deposit({.ttl_ms = 5000});
+    EXPECT_EQ(service->status(code, now).state.tail.made_seconds, ms < 2000 ? 1U : 2U) << ms;
+  }
+}
+
 TEST_F(VerbsTest, WrongFieldsAreAllNamedAndNoneIsShown) {
   const auto made = service->deposit(fields_of("ftp://x", "nonsense", "a:b", ""), {}, now);
   ASSERT_EQ(made.status().code(), StatusCode::kInvalidArgument);
