@@ -102,6 +102,7 @@ BodyVerdict decode_multipart(std::string_view content_type, std::string_view bod
   while (*next != 0) {
     std::size_t position = *next;
     std::optional<std::string_view> name;
+    bool has_disposition = false;
     while (!body.substr(position).starts_with("\r\n")) {
       const std::size_t end = body.find("\r\n", position);
       if (end == std::string_view::npos) return malformed("the multipart body ends inside the header of a part");
@@ -112,6 +113,9 @@ BodyVerdict decode_multipart(std::string_view content_type, std::string_view bod
       const std::string_view key = line.substr(0, colon);
       const std::string_view value = trim(line.substr(colon + 1));
       if (equals_ignoring_case(key, "content-disposition")) {
+        // Which of two counts is a matter of taste, like the value of a repeated key.
+        if (has_disposition) return malformed("a multipart part has more than one Content-Disposition");
+        has_disposition = true;
         if (!equals_ignoring_case(trim(value.substr(0, value.find(';'))), "form-data")) {
           return malformed("a multipart part is not form-data");
         }

@@ -370,6 +370,12 @@ TEST_F(BodyTest, MultipartHeadersAreStrict) {
   expect_malformed(kMultipart, "--XX\r\nContent-Disposition: attachment; name=password\r\n\r\np\r\n--XX--",
                    "not form-data");
   expect_malformed(kMultipart, "--XX\r\nContent-Disposition: ; name=password\r\n\r\np\r\n--XX--", "not form-data");
+  for (const std::string_view first : {"form-data; name=password", "form-data; name=x", "form-data"}) {
+    expect_malformed(kMultipart,
+                     "--XX\r\nContent-Disposition: " + std::string(first) +
+                         "\r\ncontent-disposition: form-data; name=password\r\n\r\np\r\n--XX--",
+                     "more than one Content-Disposition");
+  }
   for (const std::string_view encoding : {"base64", "quoted-printable", "x", ""}) {
     expect_malformed(kMultipart,
                      "--XX\r\nContent-Disposition: form-data; name=password\r\nContent-Transfer-Encoding: " +
