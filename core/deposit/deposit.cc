@@ -17,6 +17,19 @@ namespace pairport {
 
 namespace {
 
+// Reads pairs of digits, each `kStep` characters behind the one before, with a colon between them if there is room.
+template <std::size_t kStep>
+bool read_pairs(std::string_view text, Fingerprint& fingerprint) noexcept {
+  if (text.size() != kStep * fingerprint.bytes.size() - (kStep - 2)) return false;
+  for (std::size_t i = 0; i < fingerprint.bytes.size(); ++i) {
+    const std::size_t begin = i * kStep;
+    const int byte = hex_byte(text, begin);
+    if (byte < 0 || (kStep == 3 && begin + 2 < text.size() && text[begin + 2] != ':')) return false;
+    fingerprint.bytes[i] = static_cast<std::uint8_t>(byte);
+  }
+  return true;
+}
+
 // Whether `text` begins with `lower_prefix`, in whatever case.
 bool has_prefix(std::string_view text, std::string_view lower_prefix) noexcept {
   return text.size() >= lower_prefix.size() && equals_ignoring_case(text.substr(0, lower_prefix.size()), lower_prefix);
@@ -24,21 +37,12 @@ bool has_prefix(std::string_view text, std::string_view lower_prefix) noexcept {
 
 // The form of rportd; that of OpenSSH (`ssh-keygen -l -E md5` writes "MD5:" before it); the digits alone.
 FieldProblem parse_fingerprint(std::string_view text, Fingerprint& fingerprint) noexcept {
+  if (read_pairs<3>(text, fingerprint)) return FieldProblem::kNone;
   static constexpr std::string_view kMd5 = "md5:";
   if (has_prefix(text, "sha256:")) return FieldProblem::kSha256Fingerprint;
   if (has_prefix(text, kMd5)) text.remove_prefix(kMd5.size());
-  const bool has_colons = text.size() == kFingerprintText;
-  if (!has_colons && text.size() != 2 * fingerprint.bytes.size()) return FieldProblem::kBadFingerprint;
-  const std::size_t step = has_colons ? 3 : 2;
-  for (std::size_t i = 0; i < fingerprint.bytes.size(); ++i) {
-    const std::size_t begin = i * step;
-    const int byte = hex_byte(text, begin);
-    if (byte < 0 || (has_colons && begin + 2 < text.size() && text[begin + 2] != ':')) {
-      return FieldProblem::kBadFingerprint;
-    }
-    fingerprint.bytes[i] = static_cast<std::uint8_t>(byte);
-  }
-  return FieldProblem::kNone;
+  const bool is_valid = read_pairs<3>(text, fingerprint) || read_pairs<2>(text, fingerprint);
+  return is_valid ? FieldProblem::kNone : FieldProblem::kBadFingerprint;
 }
 
 FieldProblem check_text(const DepositFieldRow& row, std::string_view value) noexcept {

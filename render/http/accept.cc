@@ -77,6 +77,8 @@ bool prefers_json(std::string_view accept) noexcept {
 }
 
 bool wants_only_text(std::string_view accept) noexcept {
+  static constexpr std::string_view kText = "text/plain";
+  if (accept.size() < kText.size()) return false;  // most clients send */*
   bool text = false;
   while (!accept.empty()) {
     const auto [range, q] = next_weighted(accept);
@@ -85,7 +87,7 @@ bool wants_only_text(std::string_view accept) noexcept {
         equals_ignoring_case(range, "application/json")) {
       return false;
     }
-    text = text || equals_ignoring_case(range, "text/plain");
+    text = text || equals_ignoring_case(range, kText);
   }
   return text;
 }
